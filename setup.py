@@ -1,0 +1,31 @@
+"""Installation; tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+REQUIREMENTS = [
+    line.strip()
+    for line in (HERE / "requirements.txt").read_text().splitlines()
+    if line.strip() and not line.startswith("#")
+]
+
+setup(
+    name="umsrep",
+    version="0.1.0",
+    description=(
+        "Shared representations, several tasks and attention supervision "
+        "for medical images"
+    ),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["umsrep*", "data_prep*"]),
+    package_data={"umsrep": ["evaluation/templates/*"]},
+    install_requires=REQUIREMENTS,
+    extras_require={
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
+    },
+    entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},
+)

@@ -1,0 +1,51 @@
+"""The number format of layers.
+
+Losses, sigmas, softmax and masks' sigmoid are float32 in every setting.
+"""
+
+import keras
+
+from umsrep.errors import UmsrepError
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def native_bfloat16():
+    """Whether the processor (or an accelerator) computes in bfloat16."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            return True
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as info:
+            for line in info:
+                if line.startswith("flags"):
+                    flags = set(line.split())
+                    return bool(flags & {"amx_bf16", "avx512_bf16"})
+    except OSError:
+        pass
+    return False
+
+
+def use(precision="auto"):
+    """Sets the number format of layers built from now on.
+
+    Args:
+        precision: "auto" (bfloat16 where the processor computes in it
+            natively, else float32), "float32", "bfloat16" or "float16".
+
+    Returns:
+        The format that "auto" stands for here, or `precision`.
+    """
+    if precision not in PRECISIONS:
+        raise UmsrepError(
+            f"precision='{precision}' is unknown. Choose one of "
+            f"{', '.join(PRECISIONS)}."
+        )
+    if precision == "auto":
+        precision = "bfloat16" if native_bfloat16() else "float32"
+    policy = precision if precision == "float32" else f"mixed_{precision}"
+    keras.config.set_dtype_policy(policy)
+    return precision

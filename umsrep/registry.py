@@ -1,0 +1,53 @@
+"""Registration: one decorator makes a class known to umsrep and to Keras.
+
+A registered class can be found by name, is serialisable (so that models which
+hold it load in Keras's safe mode), and is picked up by the contract tests.
+"""
+
+import keras
+
+from umsrep.errors import UmsrepError
+
+
+class Registry:
+    """Classes of one kind by name.
+
+    Args:
+        kind: What is registered, in the words of an error message
+            ("head", "balancer", ...).
+        serializable: Also register with Keras under the package "umsrep".
+    """
+
+    def __init__(self, kind, serializable=True):
+        self.kind = kind
+        self.serializable = serializable
+        self._classes = {}
+
+    def register(self, name):
+        """Decorator: registers the class under `name`; a duplicate raises."""
+
+        def decorate(cls):
+            if name in self._classes:
+                raise UmsrepError(
+                    f"A {self.kind} named '{name}' is already registered "
+                    f"({self._classes[name].__module__}). Choose another name."
+                )
+            if self.serializable:
+                cls = keras.saving.register_keras_serializable("umsrep")(cls)
+            self._classes[name] = cls
+            return cls
+
+        return decorate
+
+    def get(self, name):
+        """The class registered under `name`; a miss lists what exists."""
+        if name not in self._classes:
+            raise UmsrepError(
+                f"No {self.kind} is named '{name}'. Registered: "
+                f"{', '.join(sorted(self._classes)) or 'none'}."
+            )
+        return self._classes[name]
+
+    def items(self):
+        """(name, class) pairs in order of name."""
+        return sorted(self._classes.items())
