@@ -1,0 +1,326 @@
+"""The table of labels that a user writes, and the classes it holds."""
+
+import csv
+import io
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from umsrep.data.prepared import SPLITS, TaskSpec
+from umsrep.errors import UmsrepError
+
+COLUMNS = ("image", "patient", "split")
+SEPARATORS = (",", ";", "\t")
+MAX_CLASSES = 20
+# First words of negative class names, the surest first.
+NEGATIVE = (
+    "normal",
+    "healthy",
+    "control",
+    "controls",
+    "unaffected",
+    "negative",
+    "absent",
+    "without",
+    "no",
+    "non",
+    "not",
+    "none",
+    "false",
+    "0",
+    "benign",
+)
+# Only an empty cell is unlabelled; these are often meant to be one.
+MISSING_WORDS = (
+    "nan",
+    "na",
+    "n/a",
+    "null",
+    "none",
+    "missing",
+    "unknown",
+    "-",
+    "?",
+)
+_PATIENT_LIKE = re.compile(
+    r"(patient|subject|person)s?[ _-]?(id|key|no|nr|number|code|name)?",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One row: its line in the file, and its cells without outer blanks.
+
+    `labels` is {column: class name, or "" where unlabelled}.
+    """
+
+    line: int
+    image: str
+    patient: str
+    split: str
+    labels: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """A whole table.
+
+    Attributes:
+        columns: Names of the label columns, in order.
+        rows: `LabelRow`s.
+        has_patients: Whether there is a column patient.
+    """
+
+    columns: tuple[str, ...]
+    rows: list
+    has_patients: bool
+
+
+def read_label_table(file):
+    """Reads a table of labels.
+
+    UTF-8, with or without a byte order mark; separated by commas, semicolons
+    or tabs, whichever gives a column named image. The names image, patient
+    and split are read without regard to case. Empty rows are passed over.
+
+    Args:
+        file: A CSV file.
+
+    Returns:
+        `LabelTable`.
+
+    Raises:
+        UmsrepError: not UTF-8, no column image, columns without a name or
+            with the same, a row of another length, a row without an image,
+            an unknown split, or a column that looks like the patient but has
+            another name.
+    """
+    file = Path(file)
+    text = _text(file)
+    separator, header = _header(file, text)
+    rows = []
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        skipinitialspace=True,
+        strict=True,
+    )
+    try:
+        next(reader)
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if any(cells):
+                rows.append(_row(file, reader.line_num, header, cells))
+    except csv.Error as error:
+        raise UmsrepError(
+            f"{file}, line {reader.line_num}: {error}. Expected a CSV table; "
+            "check the quotation marks."
+        ) from error
+    columns = tuple(name for name in header if name not in ("", *COLUMNS))
+    return LabelTable(columns, rows, "patient" in header)
+
+
+def _text(file):
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UmsrepError(
+            f"{file} is not UTF-8 text (byte {error.object[error.start]:#04x} "
+            f"in line {line}). Expected a CSV table in UTF-8; save it again, "
+            "in Excel with 'Save as' and the type 'CSV UTF-8'."
+        ) from error
+    except OSError as error:
+        raise UmsrepError(
+            f"{file} cannot be read ({error.strerror or error}). Expected a "
+            "CSV table; check the file and its permissions."
+        ) from error
+
+
+def _header(file, text):
+    """The separator and the names of the columns."""
+    first = text.split("\n", 1)[0].strip("\r\n")
+    for separator in SEPARATORS:
+        cells = next(
+            csv.reader([first], delimiter=separator, skipinitialspace=True), []
+        )
+        names = [cell.strip() for cell in cells]
+        names = [n.lower() if n.lower() in COLUMNS else n for n in names]
+        if "image" in names:
+            break
+    else:
+        raise UmsrepError(
+            f"{file} has no column 'image'; its first line is "
+            f"'{first[:120]}'. Expected the names of the columns, separated "
+            "by commas, one of them 'image'; rename the column with the file "
+            "names."
+        )
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise UmsrepError(
+                f"{file} has {count} columns named '{name}'. Expected "
+                "different names; rename or remove one."
+            )
+    if "patient" not in names:
+        for name in names:
+            if _PATIENT_LIKE.fullmatch(name):
+                raise UmsrepError(
+                    f"{file} has the column '{name}' but none named "
+                    "'patient', by which the images are split. Rename it "
+                    "'patient', or remove it."
+                )
+    return separator, names
+
+
+def _row(file, line, header, cells):
+    more = cells[len(header) :]
+    unnamed = [
+        cell
+        for name, cell in zip(header, cells, strict=False)
+        if not name and cell
+    ]
+    if len(cells) < len(header) or any(more):
+        raise UmsrepError(
+            f"{file}, line {line} has {len(cells)} cells, the first line "
+            f"{len(header)}. Expected as many; put cells that hold a "
+            "separator into quotation marks."
+        )
+    if unnamed:
+        raise UmsrepError(
+            f"{file}, line {line} has '{unnamed[0]}' in a column without a "
+            "name. Expected a name for every column; name or remove it "
+            "(pandas: to_csv(..., index=False))."
+        )
+    values = dict(zip(header, cells, strict=False))
+    if not values["image"]:
+        raise UmsrepError(
+            f"{file}, line {line} names no image. Expected a file name in the "
+            "column 'image'; fill it in, or remove the row."
+        )
+    split = values.get("split", "").lower()
+    if split not in ("", *SPLITS):
+        raise UmsrepError(
+            f"{file}, line {line} has the split '{values['split']}'. "
+            f"Expected {', '.join(SPLITS)} or nothing; correct it."
+        )
+    return LabelRow(
+        line,
+        values["image"],
+        values.get("patient", ""),
+        split,
+        {k: v for k, v in values.items() if k not in ("", *COLUMNS)},
+    )
+
+
+def label_tasks(file, columns, rows):
+    """The label tasks of a table, with their classes in order.
+
+    Args:
+        file: The table, for messages.
+        columns: Names of its label columns.
+        rows: The `LabelRow`s that are used.
+
+    Returns:
+        (list of `TaskSpec`, list of warnings). A column with fewer than two
+        classes is no task and gives a warning.
+
+    Raises:
+        UmsrepError: a column whose name cannot be a task's, with too many
+            classes, or with class names that are nearly the same.
+    """
+    tasks, warnings = [], []
+    for column in columns:
+        counts = Counter(row.labels[column] for row in rows)
+        del counts[""]
+        if len(counts) < 2:
+            held = "".join(f"only the class '{name}'" for name in counts)
+            warnings.append(
+                f"Column '{column}' of {file.name} holds "
+                f"{held or 'no label'}: left out. A task needs two classes."
+            )
+            continue
+        _check_classes(file, column, counts)
+        try:
+            task = TaskSpec(column, "label", class_order(counts))
+        except UmsrepError as error:
+            raise UmsrepError(
+                f"{file}, column '{column}': {error} Rename the column."
+            ) from error
+        tasks.append(task)
+        warnings += _doubts(task, counts)
+    return tasks, warnings
+
+
+def _check_classes(file, column, counts):
+    labelled = counts.total()
+    if len(counts) > MAX_CLASSES or len(counts) == labelled > 2:
+        raise UmsrepError(
+            f"{file}, column '{column}' holds {len(counts)} different values "
+            f"in {labelled} rows: probably numbers or free text, not "
+            f"classes. Expected at most {MAX_CLASSES} classes, each of "
+            "several images; remove the column, or group its values."
+        )
+    alike = defaultdict(list)
+    for name in counts:
+        number = _number(name)
+        alike[name.casefold() if number is None else number].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            raise UmsrepError(
+                f"{file}, column '{column}' holds the classes "
+                f"{' and '.join(map(repr, names))}. Expected one spelling "
+                "per class; make them the same."
+            )
+
+
+def class_order(names):
+    """Class names in the order of the outputs: the positive one last.
+
+    Numbers go by value. Otherwise names that begin with a word of `NEGATIVE`
+    ("normal", "no finding", "non-TB") go first and the others follow, by
+    alphabet.
+
+    Args:
+        names: Different class names.
+
+    Returns:
+        Tuple of them.
+    """
+    if all(_number(name) is not None for name in names):
+        return tuple(sorted(names, key=_number))
+    return tuple(sorted(names, key=lambda n: (_negativity(n), n.casefold(), n)))
+
+
+def _negativity(name):
+    """Place among the negative words; their number for any other name."""
+    word = re.split(r"[\s_-]+", name.casefold())[0]
+    return NEGATIVE.index(word) if word in NEGATIVE else len(NEGATIVE)
+
+
+def _number(name):
+    return float(name) if _NUMBER.fullmatch(name) else None
+
+
+def _doubts(task, counts):
+    for name in task.classes:
+        if name.casefold() in MISSING_WORDS:
+            yield (
+                f"Task '{task.name}' has a class '{name}' ({counts[name]} "
+                "images). Only an empty cell is unlabelled: if that is meant, "
+                "empty these cells and prepare again."
+            )
+    first, last = task.classes[0], task.classes[-1]
+    if (
+        len(task.classes) == 2
+        and _negativity(first) == len(NEGATIVE)
+        and _number(first) is None
+    ):
+        yield (
+            f"Task '{task.name}': neither '{first}' nor '{last}' is known as "
+            f"a negative class, so by alphabet '{last}' is the positive one. "
+            "If it is the other, give the negative class a name such as "
+            "'normal' or 'no ...', or use 0 and 1."
+        )

@@ -1,0 +1,123 @@
+"""Small data sets that every part of the suite can learn from."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cv2
+import numpy as np
+import pytest
+
+SIZE = 32
+
+
+def draw(rng, striped):
+    """An image with one ellipse; striped ones are class "high"."""
+    image = rng.normal(70, 8, (SIZE, SIZE))
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    centre = tuple(int(c) for c in rng.integers(11, 21, 2))
+    cv2.ellipse(mask, centre, (8, 6), 0, 0, 360, 1, -1)
+    image[mask > 0] += 90
+    if striped:
+        image[::2][mask[::2] > 0] -= 60
+    return image.clip(0, 255).astype(np.uint8), mask
+
+
+def write_prepared(folder, count=40, seed=0, mask_share=1.0, split=""):
+    """A prepared data set: tasks `blob` (mask) and `level` (low, high).
+
+    Every second patient has two images; a share of the images lacks masks and
+    every tenth lacks its label.
+    """
+    from umsrep.data.prepared import SourceDescription, TaskSpec
+    from umsrep.data.writer import PreparedWriter
+
+    rng = np.random.default_rng(seed)
+    raw = folder.parent / f"{folder.name}-raw"
+    raw.mkdir(parents=True)
+    with PreparedWriter(
+        folder,
+        name=folder.name,
+        tasks=[TaskSpec("blob", "mask"), TaskSpec("level", "label", CLASSES)],
+        size=SIZE,
+        description=SourceDescription(
+            title="ellipses", url="", citation="", licence="", modality="toy"
+        ),
+    ) as writer:
+        for number in range(count):
+            striped = bool(number % 2)
+            image, mask = draw(rng, striped)
+            files = {}
+            for kind, picture in (("image", image), ("mask", mask * 255)):
+                files[kind] = raw / f"{number:03d}-{kind}.png"
+                cv2.imwrite(str(files[kind]), picture)
+            writer.add(
+                f"{number:03d}",
+                files["image"],
+                f"p{number * 2 // 3}",
+                split,
+                labels={"level": CLASSES[striped]} if number % 10 else {},
+                masks={"blob": [files["mask"]]}
+                if number < mask_share * count
+                else {},
+            )
+    return folder
+
+
+CLASSES = ("low", "high")
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory):
+    """A prepared data set with missing masks and labels."""
+    return write_prepared(
+        tmp_path_factory.mktemp("data") / "toy", mask_share=0.75
+    )
+
+
+@pytest.fixture(scope="session")
+def other_folder(tmp_path_factory):
+    """Another prepared data set with the same tasks."""
+    return write_prepared(
+        tmp_path_factory.mktemp("data") / "other", count=16, seed=7
+    )
+
+
+@pytest.fixture
+def dataset(prepared_folder):
+    """The first of them, loaded."""
+    from umsrep import data
+
+    return data.load(prepared_folder)
+
+
+@pytest.fixture
+def float32():
+    """Layers built in the test compute in float32, whatever ran before."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real data, or a skip."""
+    from pathlib import Path
+
+    folder = os.environ.get("UMSREP_DATA")
+    if not folder:
+        pytest.skip("UMSREP_DATA is not set")
+    return Path(folder)

@@ -1,0 +1,177 @@
+"""Batches: pictures, targets and weights, drawn from a stored seed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+
+from umsrep.errors import UmsrepError
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches `(images, targets, weights)` of a data set.
+
+    What an image looks like in an epoch depends on (seed, epoch, image) alone,
+    not on the order of work, so an interrupted training goes on exactly.
+
+    - images: (batch, height, width, channels) float32, grey levels in
+      [0, 255];
+    - targets: {task: (batch,) int32 class indices, or (batch, height, width,
+      1) float32 mask in {0, 1}, or clean image in [0, 1]};
+    - weights: {task: (batch,) float32}, 0 where the label is missing.
+
+    Args:
+        dataset: A `data.Dataset`.
+        batch_size: Images per batch.
+        tasks: Names of the tasks to deliver; default: all of the data set, or
+            none where a corruption is given.
+        reconstruction: Name of a task whose target is the uncorrupted image;
+            default "denoised" where a corruption is given.
+        augmentation: A `data.Augmentation`, or None.
+        corruption: Noise added to the image but not to its target, or None.
+        shuffle: A new order each epoch; an incomplete last batch is left out.
+        seed: Of order, augmentation and corruption.
+        channels: 1, or 3 to repeat the grey image.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        batch_size=16,
+        tasks=None,
+        reconstruction=None,
+        augmentation=None,
+        corruption=None,
+        shuffle=False,
+        seed=0,
+        channels=1,
+    ):
+        super().__init__(workers=2)
+        if len(dataset) == 0:
+            raise UmsrepError(
+                f"Data set '{dataset.name}': no image to make batches of. "
+                "Choose other split fractions."
+            )
+        if reconstruction is None and corruption is not None:
+            reconstruction = "denoised"
+        if tasks is None:
+            tasks = () if reconstruction else tuple(dataset.tasks)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.tasks = tuple(tasks)
+        self.reconstruction = reconstruction
+        self.augmentation = augmentation
+        self.corruption = corruption
+        self.shuffle = shuffle
+        self.seed = seed
+        self.channels = channels
+        self.epoch = 0
+        self._labels = {
+            task: dataset.labels(task)
+            for task in self.tasks
+            if dataset.task(task).kind == "label"
+        }
+        self._labelled = {
+            task: dataset.labelled(task).astype(np.float32)
+            for task in self.tasks
+        }
+        self._masks = [task for task in self.tasks if task not in self._labels]
+        self._draw_order()
+
+    def _draw_order(self):
+        count = len(self.dataset)
+        if self.shuffle:
+            rng = np.random.default_rng([self.seed, self.epoch])
+            self._order = rng.permutation(count)
+        else:
+            self._order = np.arange(count)
+
+    def __len__(self):
+        count = len(self.dataset)
+        if self.shuffle and count >= self.batch_size:
+            return count // self.batch_size
+        return -(-count // self.batch_size)
+
+    def set_epoch(self, epoch):
+        """Moves to the draws of an epoch, counted from 0."""
+        self.epoch = epoch
+        self._draw_order()
+
+    def on_epoch_end(self):
+        """Called by Keras's `fit`."""
+        self.set_epoch(self.epoch + 1)
+
+    def __getitem__(self, number):
+        start = number * self.batch_size
+        chosen = self._order[start : start + self.batch_size]
+        height, width = self.dataset.image_size
+        images = np.empty((len(chosen), height, width, 1), np.float32)
+        targets = {
+            task: np.zeros((len(chosen), height, width, 1), np.float32)
+            for task in self._masks
+        }
+        if self.reconstruction:
+            targets[self.reconstruction] = np.empty_like(images)
+        for slot, index in enumerate(chosen):
+            clean, noisy, masks = self._sample(int(index))
+            images[slot, ..., 0] = noisy
+            for task, mask in masks.items():
+                targets[task][slot, ..., 0] = mask
+            if self.reconstruction:
+                targets[self.reconstruction][slot, ..., 0] = clean / 255.0
+        for task, labels in self._labels.items():
+            targets[task] = np.maximum(labels[chosen], 0).astype(np.int32)
+        weights = {task: self._labelled[task][chosen] for task in self.tasks}
+        if self.reconstruction:
+            weights[self.reconstruction] = np.ones(len(chosen), np.float32)
+        if self.channels > 1:
+            images = np.repeat(images, self.channels, axis=-1)
+            if self.reconstruction:
+                targets[self.reconstruction] = np.repeat(
+                    targets[self.reconstruction], self.channels, axis=-1
+                )
+        return images, targets, weights
+
+    def _sample(self, index):
+        image = self.dataset.image(index)
+        masks = {task: self.dataset.mask(task, index) for task in self._masks}
+        masks = {task: m for task, m in masks.items() if m is not None}
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        if self.augmentation is not None:
+            stack = np.stack(list(masks.values()), -1) if masks else None
+            if len(masks) == 1:
+                stack = stack[..., 0]
+            image, stack = self.augmentation(image, stack, rng)
+            if masks:
+                stack = stack.reshape(*image.shape[:2], len(masks))
+                masks = {t: stack[..., i] for i, t in enumerate(masks)}
+        clean = np.asarray(image, np.float32)
+        noisy = clean
+        if self.corruption is not None:
+            noisy = self.corruption(clean, rng)
+        return clean, noisy, masks
+
+
+def ahead(batches, workers=2, depth=4):
+    """Iterates over `batches` in order, with some prepared in advance.
+
+    OpenCV and NumPy release the interpreter lock, so two threads keep ahead of
+    training; at most `depth` batches are in memory.
+    """
+    total = len(batches)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [
+            pool.submit(batches.__getitem__, i)
+            for i in range(min(depth, total))
+        ]
+        try:
+            for number in range(total):
+                ready = waiting.pop(0).result()
+                if number + depth < total:
+                    waiting.append(
+                        pool.submit(batches.__getitem__, number + depth)
+                    )
+                yield ready
+        finally:
+            for future in waiting:
+                future.cancel()

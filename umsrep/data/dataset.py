@@ -1,0 +1,298 @@
+"""A prepared data set in memory: a table, and pictures read when needed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from umsrep.data import prepared
+from umsrep.data.splitting import split_patients
+from umsrep.errors import UmsrepError
+
+SPLITS = ("train", "validation", "test")
+
+
+def load(path):
+    """Loads a prepared data set (`umsrep prepare`).
+
+    Args:
+        path: The folder with dataset.json and manifest.csv.
+
+    Raises:
+        UmsrepError: the folder is not a whole prepared data set of this
+            version.
+    """
+    path = Path(path)
+    header = prepared.read_header(path)
+    try:
+        table = pd.read_csv(
+            path / "manifest.csv", dtype=str, keep_default_na=False
+        )
+    except (OSError, ValueError) as error:
+        raise UmsrepError(
+            f"{path / 'manifest.csv'} cannot be read ({error}). Prepare the "
+            "data set again."
+        ) from error
+    tasks = prepared.tasks_of(header)
+    columns = {"image", "patient", "split", *tasks}
+    missing = columns - set(table.columns)
+    if missing:
+        raise UmsrepError(
+            f"{path / 'manifest.csv'} has no column {sorted(missing)[0]!r}. "
+            "Prepare the data set again."
+        )
+    return Dataset(
+        name=header["name"],
+        tasks=tasks,
+        table=table,
+        store=_Pictures(path, table, tasks, header["preprocessing"]["size"]),
+    )
+
+
+def concatenate(datasets):
+    """One data set of several, with `<name>/` before images and patients.
+
+    Args:
+        datasets: Data sets of one image size. A task that several have must
+            have the same classes.
+    """
+    datasets = list(datasets)
+    if len(datasets) == 1:
+        return datasets[0]
+    sizes = {dataset.image_size for dataset in datasets}
+    if len(sizes) > 1:
+        raise UmsrepError(
+            f"The data sets have the image sizes {sorted(sizes)}. Prepare "
+            "them at one --size."
+        )
+    names = [dataset.name for dataset in datasets]
+    if len(set(names)) < len(names):
+        raise UmsrepError(
+            f"The data sets are named {names}. Pass each data set once."
+        )
+    tasks, tables = {}, []
+    for dataset in datasets:
+        for name, task in dataset.tasks.items():
+            if tasks.setdefault(name, task) != task:
+                raise UmsrepError(
+                    f"Task '{name}' has other classes in '{dataset.name}' "
+                    "than in the data sets before it. Rename one of them."
+                )
+        table = dataset.table.copy()
+        for column in ("image", "patient"):
+            table[column] = dataset.name + "/" + table[column]
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True).fillna("")
+    return Dataset(
+        "+".join(names),
+        tasks,
+        table,
+        _Joined([(dataset.store, dataset.rows) for dataset in datasets]),
+    )
+
+
+class Dataset:
+    """Images with one patient each, and labels that may be missing.
+
+    Attributes:
+        name: Name of the data set.
+        tasks: {task: TaskSpec}.
+        table: One row per image: image, patient, split and a column per task
+            (class name or mask file; empty where unlabelled).
+    """
+
+    def __init__(self, name, tasks, table, store, rows=None):
+        self.name = name
+        self.tasks = dict(tasks)
+        self.table = table.reset_index(drop=True)
+        self.store = store
+        self.rows = np.arange(len(table)) if rows is None else np.asarray(rows)
+
+    def __len__(self):
+        return len(self.table)
+
+    def __repr__(self):
+        return f"Dataset('{self.name}', {len(self)} images, {self.tasks})"
+
+    @property
+    def image_size(self):
+        """(height, width) of every image."""
+        return self.store.size
+
+    @property
+    def images(self):
+        """All images, (n, height, width, 1) uint8."""
+        return np.stack([self.image(i) for i in range(len(self))])[..., None]
+
+    def image(self, index):
+        """Image number `index`, (height, width) uint8."""
+        return self.store.image(self.rows[index])
+
+    def mask(self, task, index):
+        """Mask of `task`, (height, width) uint8 in {0, 1}, or None."""
+        return self.store.mask(task, self.rows[index])
+
+    def task(self, name):
+        """The TaskSpec of `name`; a miss lists what exists."""
+        if name not in self.tasks:
+            raise UmsrepError(
+                f"Data set '{self.name}' has no task '{name}'. Its tasks: "
+                f"{', '.join(self.tasks) or 'none'}."
+            )
+        return self.tasks[name]
+
+    def labelled(self, task):
+        """(n,) bool: which images have a label or mask of `task`."""
+        self.task(task)
+        return (self.table[task] != "").to_numpy()
+
+    def labels(self, task):
+        """(n,) int: class index of each image, -1 where unlabelled."""
+        classes = self.task(task).classes
+        index = {name: number for number, name in enumerate(classes)}
+        values = self.table[task]
+        unknown = sorted(set(values) - set(index) - {""})
+        if unknown:
+            raise UmsrepError(
+                f"Data set '{self.name}', task '{task}': label "
+                f"'{unknown[0]}' is none of its classes {classes}. Mend "
+                "manifest.csv and run `umsrep verify`."
+            )
+        return values.map(lambda value: index.get(value, -1)).to_numpy()
+
+    def subset(self, which):
+        """The images at integer positions or where a bool array is true."""
+        which = np.asarray(which)
+        if which.dtype == bool:
+            which = np.flatnonzero(which)
+        return Dataset(
+            self.name,
+            self.tasks,
+            self.table.iloc[which],
+            self.store,
+            self.rows[which],
+        )
+
+    def named_split(self, name):
+        """The images whose manifest says `split` is `name`."""
+        return self.subset((self.table["split"] == name).to_numpy())
+
+    def split(self, by="patient", fractions=(0.7, 0.1, 0.2), seed=0):
+        """Train, validation and test sets that share no patient.
+
+        Images that the manifest puts into "test" or "validation" stay there;
+        the others are divided by patient, stratified by their labels, into
+        the shares `fractions`. The same data, fractions and seed give the
+        same split in every command.
+
+        Args:
+            by: "patient"; splitting images of one patient apart is refused.
+            fractions: (train, validation, test), summing to 1.
+            seed: Of the division.
+        """
+        if by != "patient":
+            raise UmsrepError(
+                f"by='{by}': images of one patient on both sides of a split "
+                "make the numbers worthless. Use by='patient'."
+            )
+        names = split_patients(self.table, self.tasks, fractions, seed)
+        return tuple(self.subset(names == name) for name in SPLITS)
+
+    def with_store(self, store):
+        """The same table over other pictures.
+
+        Args:
+            store: An object with `size`, `image(row)` and `mask(task, row)`,
+                such as one that wraps `self.store`.
+        """
+        return Dataset(self.name, self.tasks, self.table, store, self.rows)
+
+    def batches(self, batch_size=16, **options):
+        """Batches for `fit`; options as `data.Batches`."""
+        # Keras is slow to import and not needed to prepare or verify.
+        from umsrep.data.batches import Batches
+
+        return Batches(self, batch_size, **options)
+
+    def require(self, tasks, what):
+        """Raises unless every task can be learnt from these images.
+
+        Args:
+            tasks: Names of tasks.
+            what: What the set is called in the message ("training", ...).
+        """
+        for task in tasks:
+            spec = self.task(task)
+            count = int(self.labelled(task).sum())
+            if count == 0:
+                raise UmsrepError(
+                    f"Task '{task}' has no labelled image among the "
+                    f"{len(self)} {what} images of '{self.name}'. Choose "
+                    "other split fractions, or leave the task out."
+                )
+            if spec.kind == "label":
+                found = np.unique(self.labels(task))
+                found = found[found >= 0]
+                if len(found) < 2:
+                    raise UmsrepError(
+                        f"Task '{task}': all {count} labelled {what} images "
+                        f"of '{self.name}' are '{spec.classes[found[0]]}'. "
+                        "Expected at least two classes; choose other split "
+                        "fractions, or leave the task out."
+                    )
+
+
+class _Pictures:
+    """Images and masks of one folder, decoded at first use and kept."""
+
+    def __init__(self, path, table, tasks, size):
+        self.path = path
+        self.size = tuple(size)
+        self._images = table["image"].tolist()
+        self._masks = {
+            name: table[name].tolist()
+            for name, task in tasks.items()
+            if task.kind == "mask"
+        }
+        self._cache = {}
+
+    def image(self, row):
+        return self._read(self._images[row])
+
+    def mask(self, task, row):
+        names = self._masks.get(task)
+        if names is None or not names[row]:
+            return None
+        return (self._read(names[row]) > 127).astype(np.uint8)
+
+    def _read(self, name):
+        if name not in self._cache:
+            picture = cv2.imread(str(self.path / name), cv2.IMREAD_GRAYSCALE)
+            if picture is None or picture.shape != self.size:
+                found = "nothing readable"
+                if picture is not None:
+                    found = f"{picture.shape[0]}x{picture.shape[1]} pixels"
+                raise UmsrepError(
+                    f"{self.path / name}: expected a picture of "
+                    f"{self.size[0]}x{self.size[1]} pixels, found {found}. "
+                    "Run `umsrep verify`, or prepare the data set again."
+                )
+            self._cache[name] = picture
+        return self._cache[name]
+
+
+class _Joined:
+    """Pictures of several data sets, in order."""
+
+    def __init__(self, parts):
+        self.size = parts[0][0].size
+        self._rows = [(store, row) for store, rows in parts for row in rows]
+
+    def image(self, row):
+        store, inner = self._rows[row]
+        return store.image(inner)
+
+    def mask(self, task, row):
+        store, inner = self._rows[row]
+        return store.mask(task, inner)

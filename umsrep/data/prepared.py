@@ -1,0 +1,214 @@
+"""The prepared format: what a prepared folder holds, and how it is opened.
+
+A prepared data set is one folder that everything after the conversion reads:
+
+    images/<id>.png        8-bit grey, all of one size
+    masks/<task>/<id>.png  8-bit, 0 outside and 255 inside
+    manifest.csv           one row per image: image, patient, split, one
+                           column per task, source
+    dataset.json           what it is, where it came from, counts, checksums
+
+`dataset.json` is written last, so a folder without one is not a data set.
+`umsrep.data.writer` writes the format, `umsrep.data.verification` checks it.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from umsrep.data import storage
+from umsrep.errors import UmsrepError
+
+FORMAT = "umsrep-prepared"
+FORMAT_VERSION = 1
+HEADER = "dataset.json"
+MANIFEST = "manifest.csv"
+SPLITS = ("train", "validation", "test")
+FIXED_COLUMNS = ("image", "patient", "split", "source")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task of a prepared data set: its manifest column and its values.
+
+    Attributes:
+        name: The task's name, everywhere: manifest column, head, output.
+            Letters, digits and underscores, starting with a letter.
+        kind: "label" (one class per image) or "mask" (one binary mask).
+        classes: Class names of a label task, in the order of the outputs and
+            the positive class last; empty for a mask task.
+    """
+
+    name: str
+    kind: str
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(self.name)):
+            raise UmsrepError(
+                f"Task name '{self.name}' is not usable. Use letters, digits "
+                "and underscores, starting with a letter."
+            )
+        if self.name in FIXED_COLUMNS:
+            raise UmsrepError(
+                f"Task name '{self.name}' is a fixed column of the manifest "
+                f"({', '.join(FIXED_COLUMNS)}). Choose another name."
+            )
+        if self.kind not in ("label", "mask"):
+            raise UmsrepError(
+                f"Task '{self.name}' has kind '{self.kind}'. Expected "
+                "'label' or 'mask'."
+            )
+        if self.kind == "mask" and self.classes:
+            raise UmsrepError(
+                f"Mask task '{self.name}' has classes {self.classes}. Leave "
+                "classes out, or use kind 'label'."
+            )
+        if self.kind == "label" and (
+            len(set(self.classes)) < max(2, len(self.classes))
+            or not all(isinstance(c, str) and c.strip() for c in self.classes)
+        ):
+            raise UmsrepError(
+                f"Label task '{self.name}' has classes {self.classes}. "
+                "Give at least two different, non-empty class names."
+            )
+
+
+def read_header(path):
+    """Opens a prepared data set: its parsed and checked `dataset.json`.
+
+    Args:
+        path: The prepared folder.
+
+    Returns:
+        The dict of `dataset.json`. `tasks_of` turns its tasks into
+        `TaskSpec`s.
+
+    Raises:
+        UmsrepError: not a folder, no `dataset.json` (an interrupted
+            conversion), not this format, another format version, or a
+            required entry that is missing or wrong.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise UmsrepError(
+            f"{path} is not a folder. Expected a prepared data set; make one "
+            "with 'umsrep prepare'."
+        )
+    file = path / HEADER
+    if not file.exists():
+        raise UmsrepError(
+            f"{path} holds no {HEADER}, so it is not a prepared data set or "
+            "its preparation did not finish. Run 'umsrep prepare' (again) "
+            "into a new folder."
+        )
+    header = storage.read_json(file, "prepared data set's header")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UmsrepError(
+            f"{file} does not describe a prepared data set (expected "
+            f'"format": "{FORMAT}"). Make one with \'umsrep prepare\'.'
+        )
+    version = header.get("format_version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise UmsrepError(
+            f"{file} has format version {version!r}; this umsrep reads "
+            f"version {FORMAT_VERSION}. Prepare the data again with this "
+            "umsrep, or use the umsrep that wrote it."
+        )
+    _check_entries(file, header)
+    return header
+
+
+def _check_entries(file, header):
+    damaged = "Prepare the data again with 'umsrep prepare'."
+    for key, kind in {
+        "name": str,
+        "modality": str,
+        "preprocessing": dict,
+        "tasks": dict,
+        "counts": dict,
+        "skipped": list,
+        "checksums": dict,
+    }.items():
+        if not isinstance(header.get(key), kind):
+            raise UmsrepError(
+                f"{file} lacks a valid entry '{key}' (expected a "
+                f"{kind.__name__}). {damaged}"
+            )
+    size = header["preprocessing"].get("size")
+    if (
+        not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and side > 0 for side in size)
+    ):
+        raise UmsrepError(
+            f"{file} has preprocessing size {size!r}; expected "
+            f"[height, width] in pixels. {damaged}"
+        )
+    if not header["tasks"]:
+        raise UmsrepError(f"{file} lists no task. {damaged}")
+    try:
+        tasks_of(header)
+    except (UmsrepError, AttributeError, TypeError) as error:
+        raise UmsrepError(
+            f"{file} has a damaged entry 'tasks' ({error}). {damaged}"
+        ) from error
+
+
+def tasks_of(header):
+    """The tasks of a header, {name: TaskSpec}, in the manifest's order."""
+    return {
+        name: TaskSpec(name, entry.get("kind"), tuple(entry.get("classes", ())))
+        for name, entry in header["tasks"].items()
+    }
+
+
+@dataclass(frozen=True)
+class SourceDescription:
+    """Where a data set comes from and under which terms.
+
+    Attributes:
+        title: Full name of the data set.
+        url: Where its owners publish it.
+        citation: The papers its owners ask to cite.
+        licence: The licence, or who says what where there is none.
+        modality: What the images are, for example "chest X-ray".
+        terms: Attribution and restrictions in words.
+    """
+
+    title: str
+    url: str
+    citation: str
+    licence: str
+    modality: str
+    terms: str = ""
+
+
+def count_images(table, tasks):
+    """The entry `counts` of a header.
+
+    Args:
+        table: The manifest as a data frame of strings.
+        tasks: {name: TaskSpec}.
+
+    Returns:
+        {"images", "patients", "splits": {split or "none": images}, "tasks":
+        {name: {"labelled": images, "classes": {class: images}}}}.
+    """
+    splits = table["split"].replace("", "none").value_counts()
+    counts = {
+        "images": len(table),
+        "patients": table["patient"].nunique(),
+        "splits": {str(k): int(v) for k, v in sorted(splits.items())},
+        "tasks": {},
+    }
+    for name, task in tasks.items():
+        entry = {"labelled": int((table[name] != "").sum())}
+        if task.kind == "label":
+            entry["classes"] = {
+                label: int((table[name] == label).sum())
+                for label in task.classes
+            }
+        counts["tasks"][name] = entry
+    return counts

@@ -1,0 +1,172 @@
+"""Probes: how another hospital's images may differ, fixed and repeatable.
+
+For choosing settings on validation images, never for training.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from umsrep.data.augmentation import check_mask
+from umsrep.data.corruption import as_float_image
+
+
+@dataclass(frozen=True)
+class SimulatedShift:
+    """One fixed way in which another hospital's images may differ.
+
+    Args:
+        name: Its key in `simulated_shifts`.
+        change: `change(image, mask, rng) -> (image, mask)` on float32 in
+            [0, 255] and uint8; the mask may be None.
+    """
+
+    name: str
+    change: Callable
+
+    def apply(self, image, mask, rng):
+        """The shifted (image, mask); only "noise" uses `rng`."""
+        image = as_float_image(image)
+        check_mask(image, mask)
+        shifted, shifted_mask = self.change(image, mask, rng)
+        shifted = np.clip(shifted, 0, 255).astype(np.float32)
+        if mask is not None:
+            mask = shifted_mask.reshape(mask.shape).copy()
+        return shifted.reshape(image.shape), mask
+
+
+def simulated_shifts():
+    """Probes for choosing settings on validation images: name -> shift.
+
+    Validation-time probes, not augmentation: each is one fixed change at or
+    just beyond the edge of the default augmentation's range, and goes through
+    other code (resize and paste, another tone curve, replicated edges), so
+    that a model is not rewarded for knowing the augmentation itself. Score a
+    model on its validation images under each of them, never on the images of
+    the hospital that it will be tested on.
+    """
+    changes = {
+        "borders": _borders,
+        "dark": _tone_shift(lambda x: 0.8 * x**1.7),
+        "bright": _tone_shift(lambda x: 0.15 + 0.85 * x**0.6),
+        "low_contrast": _tone_shift(lambda x: 0.3 + 0.45 * x),
+        # The two canvases of one public set differ by a factor of 1.22.
+        "stretch_wide": _stretch(1.22),
+        "stretch_tall": _stretch(1 / 1.22),
+        "rotate": _rotate,
+        "zoom_out": _zoom_out,
+        "noise": _noise,
+        "blur": _blur,
+    }
+    return {
+        name: SimulatedShift(name, change) for name, change in changes.items()
+    }
+
+
+def _resize(image, mask, width, height):
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    if mask is not None:
+        mask = cv2.resize(
+            mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+        )
+    return image, mask
+
+
+def _paste(values, shape, left, top):
+    """`values` at (left, top) of a black frame; what sticks out is lost."""
+    frame = np.zeros(shape[:2] + values.shape[2:], values.dtype)
+    source = values[max(-top, 0) :, max(-left, 0) :]
+    top, left = max(top, 0), max(left, 0)
+    source = source[: shape[0] - top, : shape[1] - left]
+    frame[top : top + source.shape[0], left : left + source.shape[1]] = source
+    return frame
+
+
+def _place(image, mask, size, corner):
+    """Resizes to `size` (width, height) and pastes at `corner`."""
+    small, small_mask = _resize(image, mask, *size)
+    return (
+        _paste(small, image.shape, *corner),
+        None if mask is None else _paste(small_mask, mask.shape, *corner),
+    )
+
+
+def _borders(image, mask, rng):
+    """Content of 66 x 70 % of the frame, with a wide band below it."""
+    height, width = image.shape[:2]
+    return _place(
+        image,
+        mask,
+        (round(0.66 * width), round(0.7 * height)),
+        (round(0.17 * width), round(0.06 * height)),
+    )
+
+
+def _stretch(aspect):
+    def change(image, mask, rng):
+        height, width = image.shape[:2]
+        new_width = round(width * math.sqrt(aspect))
+        new_height = round(height / math.sqrt(aspect))
+        corner = ((width - new_width) // 2, (height - new_height) // 2)
+        return _place(image, mask, (new_width, new_height), corner)
+
+    return change
+
+
+def _tone_shift(curve):
+    def change(image, mask, rng):
+        return 255 * curve(image / 255), mask
+
+    return change
+
+
+def _rotate(image, mask, rng):
+    """12 degrees, edges replicated; the mask is 0 outside."""
+    height, width = image.shape[:2]
+    centre = ((width - 1) / 2, (height - 1) / 2)
+    matrix = cv2.getRotationMatrix2D(centre, 12, 1)
+    image = cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    if mask is not None:
+        mask = cv2.warpAffine(
+            mask, matrix, (width, height), flags=cv2.INTER_NEAREST
+        )
+    return image, mask
+
+
+def _zoom_out(image, mask, rng):
+    """Content of 72 % of the frame, edges replicated instead of black."""
+    height, width = image.shape[:2]
+    size = (round(0.72 * width), round(0.72 * height))
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    small, small_mask = _resize(image, mask, *size)
+    image = cv2.copyMakeBorder(
+        small,
+        top,
+        height - size[1] - top,
+        left,
+        width - size[0] - left,
+        cv2.BORDER_REPLICATE,
+    )
+    if mask is not None:
+        mask = _paste(small_mask, mask.shape, left, top)
+    return image, mask
+
+
+def _noise(image, mask, rng):
+    """Noise of 15 grey levels, above the augmentation's 12."""
+    return image + rng.normal(0, 15, image.shape), mask
+
+
+def _blur(image, mask, rng):
+    """A box of 7 pixels at a height of 256 (sigma 2), in proportion."""
+    width = 2 * round(image.shape[0] * 3 / 256) + 1
+    return cv2.blur(image, (width, width)), mask

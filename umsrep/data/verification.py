@@ -1,0 +1,315 @@
+"""Checking a prepared data set: files, values, and leaks between splits."""
+
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from umsrep.data import images as reading
+from umsrep.data import storage
+from umsrep.data.prepared import (
+    HEADER,
+    MANIFEST,
+    SPLITS,
+    count_images,
+    read_header,
+    tasks_of,
+)
+from umsrep.errors import UmsrepError
+
+# A mask that covers nearly nothing or nearly all is more often a mistake
+# than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
+PLAUSIBLE_FOREGROUND = (0.002, 0.9)
+_AGAIN = "Prepare the data set again with 'umsrep prepare'."
+_CLUTTER = ("thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or doubtful.
+
+    Attributes:
+        severity: "error" (results would be wrong) or "warning".
+        file: The file or manifest entry at fault, relative to the data set.
+        message: What was found.
+        remedy: What to do about it.
+    """
+
+    severity: str
+    file: str
+    message: str
+    remedy: str
+
+
+def verify(path, progress=None):
+    """Checks a prepared data set.
+
+    Errors: files that are missing, changed, unreadable or of the wrong size
+    or kind; labels and mask values that do not belong; repeated images; one
+    patient, or pixel-identical images, on two sides of a split; counts that
+    disagree. Warnings: identical images on one side, implausible masks,
+    classes that a split lacks, stray files.
+
+    Args:
+        path: The prepared folder.
+        progress: `progress(done, total)`, called after each image.
+
+    Returns:
+        List of `Finding`s, errors first; empty if all is well.
+
+    Raises:
+        UmsrepError: the folder is not a whole prepared data set of this
+            format version (see `prepared.read_header`).
+    """
+    checks = _Checks(Path(path))
+    checks.run(progress)
+    return sorted(checks.findings, key=lambda f: f.severity != "error")
+
+
+class _Checks:
+    def __init__(self, path):
+        self.path = path
+        self.header = read_header(path)
+        self.tasks = tasks_of(self.header)
+        self.size = tuple(self.header["preprocessing"]["size"])
+        self.checksums = self.header["checksums"]
+        self.findings = []
+
+    def error(self, file, message, remedy=_AGAIN):
+        self.findings.append(Finding("error", str(file), message, remedy))
+
+    def warning(self, file, message, remedy):
+        self.findings.append(Finding("warning", str(file), message, remedy))
+
+    def run(self, progress):
+        self.check_listing()
+        table = self.read_manifest()
+        if table is None:
+            return
+        pixels = defaultdict(list)
+        for index, row in enumerate(table.to_dict("records")):
+            digest = self.check_row(row)
+            if digest:
+                pixels[digest].append(row)
+            if progress:
+                progress(index + 1, len(table))
+        self.check_repeats(table)
+        self.check_patients(table)
+        self.check_identical(pixels)
+        self.check_classes(table)
+        self.check_counts(table)
+
+    def check_listing(self):
+        present = {
+            file.relative_to(self.path).as_posix()
+            for file in self.path.rglob("*")
+            if file.is_file()
+            and not file.name.startswith(".")
+            and file.name.lower() not in _CLUTTER
+        }
+        for file in sorted(set(self.checksums) - present):
+            self.error(file, "is listed but missing")
+        for file in sorted(present - set(self.checksums) - {HEADER}):
+            remedy = "Remove it, or prepare the data set again with it."
+            if file.startswith(("images/", "masks/")) or file == MANIFEST:
+                self.error(file, "is not listed in dataset.json", remedy)
+            else:
+                self.warning(file, "is not listed in dataset.json", remedy)
+        for file in sorted(present & set(self.checksums)):
+            if storage.sha256(self.path / file) != self.checksums[file]:
+                self.error(
+                    file,
+                    "has changed since it was prepared (checksum differs)",
+                )
+
+    def read_manifest(self):
+        try:
+            table = pd.read_csv(
+                self.path / MANIFEST, dtype=str, keep_default_na=False
+            )
+        except FileNotFoundError:
+            # Reported among the listed files, or not listed at all.
+            if MANIFEST not in self.checksums:
+                self.error(MANIFEST, "is missing")
+            return None
+        except (OSError, ValueError) as error:
+            self.error(MANIFEST, f"cannot be read ({error})")
+            return None
+        missing = [
+            column
+            for column in ("image", "patient", "split", *self.tasks)
+            if column not in table
+        ]
+        if missing:
+            self.error(MANIFEST, f"lacks the columns {', '.join(missing)}")
+            return None
+        if table.empty:
+            self.error(MANIFEST, "lists no image")
+            return None
+        return table
+
+    def check_row(self, row):
+        """Checks one image and its labels; returns the pixels' digest."""
+        image = row["image"]
+        match = re.fullmatch(r"images/([A-Za-z0-9][\w.-]*)\.png", image)
+        if not match:
+            self.error(
+                image or MANIFEST,
+                f"is the image '{image}' of the manifest; expected "
+                "images/<id>.png",
+            )
+            return None
+        if not row["patient"].strip():
+            self.error(image, "has no patient")
+        if row["split"] not in ("", *SPLITS):
+            self.error(
+                image,
+                f"has the split '{row['split']}'; expected one of "
+                f"{', '.join(SPLITS)} or nothing",
+            )
+        for name, task in self.tasks.items():
+            value = row[name]
+            if not value:
+                continue
+            if task.kind == "mask":
+                self.check_mask(f"masks/{name}/{match[1]}.png", value, image)
+            elif value not in task.classes:
+                self.error(
+                    image,
+                    f"has the label '{value}' for task '{name}'; expected "
+                    f"one of {', '.join(task.classes)}",
+                )
+        pixels = self.read_pixels(image)
+        if pixels is None:
+            return None
+        try:
+            reading.check_not_constant(image, pixels)
+        except UmsrepError:
+            self.error(image, "is constant: it shows nothing")
+        return hashlib.sha256(pixels.tobytes()).hexdigest()
+
+    def read_pixels(self, file):
+        """The array of a stored PNG, or None where something is wrong."""
+        if file not in self.checksums:
+            # A present file that is not listed was reported before.
+            if not (self.path / file).is_file():
+                self.error(file, "is in the manifest but missing")
+            return None
+        if not (self.path / file).is_file():
+            return None
+        try:
+            picture = reading.open_image(self.path / file)
+        except UmsrepError as error:
+            self.error(file, f"is not a readable image ({error})")
+            return None
+        if picture.mode != "L":
+            self.error(
+                file, f"is stored as {picture.mode}; expected 8-bit grey (L)"
+            )
+            return None
+        pixels = np.asarray(picture)
+        if pixels.shape != self.size:
+            self.error(
+                file,
+                f"is {pixels.shape[1]} x {pixels.shape[0]} pixels; expected "
+                f"{self.size[1]} x {self.size[0]}",
+            )
+            return None
+        return pixels
+
+    def check_mask(self, expected, file, image):
+        if file != expected:
+            self.error(image, f"has the mask '{file}'; expected {expected}")
+            return
+        pixels = self.read_pixels(file)
+        if pixels is None:
+            return
+        values = np.unique(pixels)
+        if not np.isin(values, (0, 255)).all():
+            listed = ", ".join(str(v) for v in values[:6])
+            self.error(file, f"holds the values {listed}; expected 0 and 255")
+            return
+        fraction = float((pixels > 0).mean())
+        if not PLAUSIBLE_FOREGROUND[0] < fraction < PLAUSIBLE_FOREGROUND[1]:
+            self.warning(
+                file,
+                f"covers {fraction:.1%} of the image"
+                + (" (it is empty)" if fraction == 0 else ""),
+                "Look at it; leave it out of the source if it is wrong.",
+            )
+
+    def check_repeats(self, table):
+        for name, group in table.groupby(table["image"].str.lower()):
+            if len(group) > 1:
+                self.error(name, f"is listed {len(group)} times")
+
+    def check_patients(self, table):
+        given = table[table["split"] != ""]
+        if 0 < len(given) < len(table):
+            self.warning(
+                MANIFEST,
+                f"{len(table) - len(given)} of {len(table)} images have no "
+                "split",
+                "Give every image a split, or none.",
+            )
+        for patient, group in given.groupby("patient"):
+            sides = sorted(set(group["split"]))
+            if len(sides) > 1:
+                self.error(
+                    group["image"].iloc[0],
+                    f"patient '{patient}' is in {' and '.join(sides)} "
+                    f"({len(group)} images)",
+                    "Keep each patient on one side, and prepare again.",
+                )
+
+    def check_identical(self, pixels):
+        for rows in pixels.values():
+            names = list(dict.fromkeys(row["image"] for row in rows))
+            if len(names) < 2:
+                continue
+            sides = sorted({row["split"] for row in rows} - {""})
+            others = ", ".join(names[1:])
+            if len(sides) > 1:
+                self.error(
+                    names[0],
+                    f"is identical to {others}, and they are in "
+                    f"{' and '.join(sides)}",
+                    "Remove all but one from the source, and prepare again.",
+                )
+            else:
+                self.warning(
+                    names[0],
+                    f"is identical to {others}",
+                    "Remove all but one, or give them the same patient.",
+                )
+
+    def check_classes(self, table):
+        sides = [s for s in SPLITS if (table["split"] == s).any()]
+        for side in sides or [""]:
+            part = table[table["split"] == side] if side else table
+            where = f"split '{side}'" if side else "the data set"
+            for name, task in self.tasks.items():
+                found = set(part[name]) - {""}
+                missing = [c for c in task.classes if c not in found]
+                if not found:
+                    message = f"task '{name}' has no labelled image in {where}"
+                elif missing:
+                    message = (
+                        f"task '{name}' has no image of class "
+                        f"{', '.join(missing)} in {where}"
+                    )
+                else:
+                    continue
+                self.warning(
+                    MANIFEST,
+                    message,
+                    "Add such images, or do not use this task here.",
+                )
+
+    def check_counts(self, table):
+        if count_images(table, self.tasks) != self.header["counts"]:
+            self.error(HEADER, "its counts disagree with the manifest")
