@@ -1,0 +1,84 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from umsrep.balancing import FixedWeighting, UncertaintyWeighting
+from umsrep.errors import UmsrepError
+
+
+def attached(balancer, tasks=("s", "c")):
+    balancer.attach(tasks)
+    return balancer
+
+
+def value(balancer, present=(1.0, 1.0), **losses):
+    tensors = {k: tf.constant(v, tf.float32) for k, v in losses.items()}
+    flags = dict(zip(losses, map(tf.constant, present), strict=True))
+    return balancer(tensors, flags)
+
+
+def test_equal_weights_are_the_sum():
+    assert float(value(attached(FixedWeighting()), s=2.0, c=3.0)) == 5.0
+
+
+def test_given_weights():
+    balancer = attached(FixedWeighting({"s": 0.5}))
+    assert float(value(balancer, s=2.0, c=3.0)) == 4.0
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0])
+def test_equilibrium_of_appendix_a(sigma):
+    # MT-UNet, Appendix A: the gradient vanishes at L = s^3 / (2 s + 2).
+    balancer = attached(UncertaintyWeighting(initial={"s": sigma}), ("s",))
+    loss = sigma**3 / (2 * sigma + 2)
+    with tf.GradientTape() as tape:
+        total = value(balancer, present=(1.0,), s=loss)
+    gradient = tape.gradient(total, balancer.log_sigma["s"].value)
+    assert float(gradient) == pytest.approx(0, abs=1e-6)
+
+
+def test_equation_1_minus_equation_5_is_ln_2():
+    both = attached(UncertaintyWeighting())
+    one = attached(UncertaintyWeighting(fixed="s"))
+    difference = value(both, s=0.7, c=0.4) - value(one, s=0.7, c=0.4)
+    assert float(difference) == pytest.approx(math.log(2), abs=1e-6)
+    assert set(one.log_sigma) == {"c"}
+
+
+def test_absent_task_gets_no_gradient():
+    balancer = attached(UncertaintyWeighting())
+    with tf.GradientTape() as tape:
+        total = value(balancer, present=(1.0, 0.0), s=0.7, c=0.0)
+    gradient = tape.gradient(total, balancer.log_sigma["c"].value)
+    assert float(gradient) == 0.0
+
+
+def test_sigmas_are_float32_under_mixed_precision():
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    balancer = attached(UncertaintyWeighting())
+    assert balancer.log_sigma["s"].dtype == "float32"
+    np.testing.assert_allclose(list(balancer.sigmas().values()), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("balancer", "advice"),
+    [
+        (FixedWeighting({"lung": 1}), "Use their names"),
+        (UncertaintyWeighting(fixed="lung"), "Use their names"),
+        (UncertaintyWeighting(initial={"x": 1}), "Use their names"),
+    ],
+)
+def test_unknown_task(balancer, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        balancer.attach(("s", "c"))
+
+
+def test_sigma_out_of_range():
+    with pytest.raises(UmsrepError, match="overflows float32"):
+        UncertaintyWeighting(initial={"s": math.exp(-23)})
+    with pytest.raises(UmsrepError, match="at least 0"):
+        FixedWeighting({"s": -1})

@@ -1,0 +1,85 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from umsrep.layers import BatchNormalization
+
+
+def pair(shape, **options):
+    ours = BatchNormalization(momentum=0.9, **options)
+    plain = keras.layers.BatchNormalization(momentum=0.9, **options)
+    for layer in (ours, plain):
+        layer.build((None, *shape[1:]))
+    rng = np.random.default_rng(0)
+    weights = [
+        rng.uniform(0.5, 1.5, w.shape).astype("float32")
+        for w in plain.get_weights()
+    ]
+    plain.set_weights(weights)
+    ours.set_weights(weights)
+    return ours, plain
+
+
+def step(layer, x):
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+        loss = tf.reduce_sum(y * tf.cos(tf.cast(x, y.dtype)))
+    return y, tape.gradient(loss, [x, layer.gamma, layer.beta])
+
+
+class TestEqualToKeras:
+    def test_outputs_gradients_and_statistics(self):
+        x = np.random.default_rng(1).normal(3, 2, (4, 6, 5, 3)).astype("f4")
+        ours, plain = pair(x.shape)
+        y, gradients = step(ours, x)
+        expected, expected_gradients = step(plain, x)
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+        for got, want in zip(gradients, expected_gradients, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+        for got, want in zip(
+            ours.get_weights(), plain.get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(got, want, atol=1e-5)
+
+    def test_inference_is_the_same(self):
+        x = np.random.default_rng(1).normal(0, 1, (2, 4, 4, 3)).astype("f4")
+        ours, plain = pair(x.shape)
+        np.testing.assert_allclose(
+            ours(x, training=False), plain(x, training=False), atol=1e-6
+        )
+
+    @pytest.mark.parametrize("shape", [(8, 3), (4, 7, 3)])
+    def test_other_ranks_fall_back(self, shape):
+        x = np.random.default_rng(1).normal(0, 1, shape).astype("f4")
+        ours, plain = pair(shape)
+        np.testing.assert_allclose(
+            ours(x, training=True), plain(x, training=True), atol=1e-6
+        )
+
+    def test_other_backends_fall_back(self, monkeypatch):
+        from umsrep import backend
+
+        monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+        assert backend.fused_batch_norm(None, None, None, 1e-3) is None
+
+
+def test_frozen_does_not_move():
+    x = np.random.default_rng(1).normal(5, 2, (4, 6, 6, 3)).astype("f4")
+    ours, _ = pair(x.shape)
+    ours.trainable = False
+    before = ours.get_weights()
+    frozen = ours(x, training=True)
+    np.testing.assert_array_equal(frozen, ours(x, training=False))
+    for got, want in zip(ours.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_bfloat16_keeps_float32_statistics():
+    x = np.random.default_rng(1).normal(0, 1, (4, 8, 8, 3)).astype("f4")
+    layer = BatchNormalization(dtype="mixed_bfloat16")
+    y = layer(x, training=True)
+    assert y.dtype == tf.bfloat16
+    assert all(w.dtype == np.float32 for w in layer.get_weights())

@@ -1,0 +1,162 @@
+import keras
+import numpy as np
+import pytest
+
+from umsrep import MultiTaskModel, runs
+from umsrep.balancing import UncertaintyWeighting
+from umsrep.errors import UmsrepError
+from umsrep.heads import ClassificationHead, SegmentationHead
+from umsrep.losses import BCEDice
+from umsrep.representations import ConvAutoencoder
+
+
+def build(balancer=None):
+    return MultiTaskModel(
+        ConvAutoencoder((16, 16, 1), filters=(4, 6)),
+        [
+            SegmentationHead("lung", loss=BCEDice(0.2, 0.8)),
+            ClassificationHead(2, "finding", dropout=0.0),
+        ],
+        balancer,
+    )
+
+
+def batch(n=6):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 255, (n, 16, 16, 1)).astype("float32")
+    y = {
+        "lung": (x > 120).astype("float32"),
+        "finding": (np.arange(n) % 2).astype("int32"),
+    }
+    return x, y, {task: np.ones(n, "float32") for task in y}
+
+
+class TestLoss:
+    def test_missing_labels_are_never_averaged_in(self):
+        model = build()
+        x, y, weights = batch()
+        predicted = model(x)
+        weights["finding"][:4] = 0
+        got = model.compute_loss(x, y, predicted, weights)
+        head = model.head("finding")
+        few = np.mean(
+            head.loss.call(y["finding"][4:], predicted["finding"][4:])
+        )
+        lung = np.mean(
+            model.head("lung").loss.call(y["lung"], predicted["lung"])
+        )
+        assert float(got) == pytest.approx(float(few + lung), rel=1e-5)
+
+    def test_targets_under_weight_zero_do_not_matter(self):
+        model = build()
+        x, y, weights = batch()
+        predicted = model(x)
+        weights["lung"][:] = 0
+        first = model.compute_loss(x, y, predicted, weights)
+        y["lung"] = 1 - y["lung"]
+        second = model.compute_loss(x, y, predicted, weights)
+        assert float(first) == float(second)
+
+    def test_compile_can_replace_a_loss(self):
+        model = build()
+        x, y, weights = batch()
+        model.compile("sgd", jit_compile=False)
+        own = model.test_on_batch(x, y, sample_weight=weights)
+        model.compile(
+            "sgd",
+            loss={"lung": BCEDice(1, 0), "finding": None},
+            jit_compile=False,
+        )
+        given = model.test_on_batch(
+            x, y, sample_weight=weights, return_dict=True
+        )
+        want = np.mean(BCEDice(1, 0).call(y["lung"], model(x)["lung"]))
+        assert given["lung_loss"] == pytest.approx(float(want), rel=1e-4)
+        assert own is not None
+
+    def test_absent_target_names_the_remedy(self):
+        model = build()
+        x, y, weights = batch()
+        with pytest.raises(UmsrepError, match="Train a view"):
+            model.compute_loss(x, {"lung": y["lung"]}, model(x), weights)
+
+
+class TestViews:
+    def test_share_weights_and_cut_the_decoder(self):
+        model = build()
+        view = model.view("finding")
+        assert view.tasks == ("finding",)
+        decoder = {
+            id(w)
+            for layer in model.representation.part("decoder")
+            for w in layer.weights
+        }
+        ids = {id(w) for w in view.weights}
+        assert not ids & decoder
+        assert ids <= {id(w) for w in model.weights}
+
+    def test_parameters_add_up(self):
+        counts = runs.parameter_counts(build())
+        assert counts["total"] == sum(
+            counts[k] for k in ("encoder", "lung", "finding")
+        )
+
+    def test_with_head_adds_a_task(self):
+        model = build().with_head(ClassificationHead(3, "view"))
+        assert set(model(batch()[0])) == {"lung", "finding", "view"}
+
+    def test_unknown_task_lists_what_exists(self):
+        with pytest.raises(UmsrepError, match="lung, finding"):
+            build().view("heart")
+
+    def test_two_heads_of_one_name(self):
+        heads = [ClassificationHead(2, "a"), ClassificationHead(2, "a")]
+        with pytest.raises(UmsrepError, match="its own name"):
+            MultiTaskModel(ConvAutoencoder((16, 16, 1)), heads)
+
+
+class TestSaving:
+    def test_round_trip_keeps_names_values_and_training(self, tmp_path):
+        model = build(UncertaintyWeighting(initial={"lung": 0.7}))
+        model.compile("adam", jit_compile=False)
+        x, y, weights = batch()
+        model.fit(x, y, sample_weight=weights, epochs=1, verbose=0)
+        model.save(tmp_path / "m.keras")
+        copy = runs.load_model(tmp_path / "m.keras")
+        assert copy.tasks == model.tasks
+        for task, value in model.predict(x, verbose=0).items():
+            np.testing.assert_allclose(
+                copy.predict(x, verbose=0)[task], value, atol=1e-6
+            )
+        assert copy.balancer.sigmas() == pytest.approx(model.balancer.sigmas())
+        assert copy.head("lung").loss.bce_weight == 0.2
+        after = copy.train_on_batch(
+            x, y, sample_weight=weights, return_dict=True
+        )
+        assert np.isfinite(after["loss"])
+
+    def test_nothing_in_a_model_file_is_executed(self, tmp_path):
+        inputs = keras.Input((2,))
+        outputs = keras.layers.Lambda(lambda x: x + 1)(inputs)
+        keras.Model(inputs, outputs).save(tmp_path / "evil.keras")
+        with pytest.raises(UmsrepError, match="cannot be loaded"):
+            runs.load_model(tmp_path / "evil.keras")
+
+    def test_damaged_file(self, tmp_path):
+        (tmp_path / "m.keras").write_bytes(b"PK\x03\x04nonsense")
+        with pytest.raises(UmsrepError, match="train again"):
+            runs.load_model(tmp_path / "m.keras")
+
+
+def test_every_task_reaches_the_encoder():
+    import tensorflow as tf
+
+    model = build()
+    x, y, weights = batch()
+    for task in model.tasks:
+        only = {t: w * (t == task) for t, w in weights.items()}
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, y, model(x, training=True), only)
+        kernel = model.representation.part("encoder")[0].weights[0]
+        gradient = tape.gradient(loss, kernel.value)
+        assert np.abs(gradient).max() > 0

@@ -1,0 +1,7 @@
+"""Balancers: {task: loss} -> one scalar."""
+
+from umsrep.balancing.base import Balancer, registry
+from umsrep.balancing.fixed import FixedWeighting
+from umsrep.balancing.uncertainty import UncertaintyWeighting
+
+__all__ = ["Balancer", "FixedWeighting", "UncertaintyWeighting", "registry"]

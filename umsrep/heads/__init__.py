@@ -1,0 +1,14 @@
+"""Heads: features -> one task."""
+
+from umsrep.heads.base import Head, registry
+from umsrep.heads.classification import ClassificationHead
+from umsrep.heads.reconstruction import ReconstructionHead
+from umsrep.heads.segmentation import SegmentationHead
+
+__all__ = [
+    "ClassificationHead",
+    "Head",
+    "ReconstructionHead",
+    "SegmentationHead",
+    "registry",
+]

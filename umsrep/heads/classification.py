@@ -1,0 +1,121 @@
+"""Classification heads."""
+
+import keras
+from keras import ops
+
+from umsrep import layers, losses
+from umsrep.errors import UmsrepError
+from umsrep.heads.base import Head, registry
+
+
+@registry.register("classification")
+class ClassificationHead(Head):
+    """Class probabilities: GAP, dense, dropout, softmax (UMS-Rep, Figure 6).
+
+    Args:
+        num_classes: At least 2.
+        name: The task.
+        features: One feature, or several whose averages are concatenated.
+        hidden_units: Units of the dense layer before the softmax layer; 0
+            leaves it out.
+        convolutions: Filters of 3x3 convolution blocks of stride 2 between
+            the (single) feature and the average. The paper's encoder sees 31
+            pixels per cell; every block here more than doubles that.
+        dropout: Share of units dropped in training.
+        loss: Default: categorical cross-entropy.
+
+    Output shape: (batch, num_classes), float32, sums to 1.
+    """
+
+    kind = "label"
+
+    def __init__(
+        self,
+        num_classes,
+        name,
+        features="bottleneck",
+        hidden_units=64,
+        convolutions=(),
+        dropout=0.5,
+        loss=None,
+        **kwargs,
+    ):
+        super().__init__(name=name, features=features, loss=loss, **kwargs)
+        if num_classes < 2:
+            raise UmsrepError(
+                f"Head '{name}': num_classes={num_classes}; expected at least "
+                "2 (a yes/no task has two classes)."
+            )
+        if convolutions and len(self.feature_names) > 1:
+            raise UmsrepError(
+                f"Head '{name}': convolutions need a single feature, got "
+                f"{self.feature_names}. Name one, or pass convolutions=()."
+            )
+        self.num_classes = num_classes
+        self.hidden_units = hidden_units
+        self.convolutions = tuple(convolutions)
+        self.dropout = dropout
+        policy = self.dtype_policy
+        self.blocks = [
+            layers.ConvBlock(count, strides=2, dtype=policy, name=f"block_{i}")
+            for i, count in enumerate(self.convolutions)
+        ]
+        self.hidden = (
+            keras.layers.Dense(
+                hidden_units, activation="relu", dtype=policy, name="hidden"
+            )
+            if hidden_units
+            else None
+        )
+        self.dropout_layer = keras.layers.Dropout(
+            dropout, dtype=policy, name="dropout"
+        )
+        self.classes = keras.layers.Dense(
+            num_classes, dtype="float32", name="classes"
+        )
+
+    def default_loss(self):
+        return losses.CategoricalCrossentropy()
+
+    def build(self, input_shape):
+        shapes = [tuple(shape) for shape in input_shape]
+        for block in self.blocks:
+            block.build(shapes[0])
+            shapes[0] = block.compute_output_shape(shapes[0])
+        width = sum(shape[-1] for shape in shapes)
+        if self.hidden is not None:
+            self.hidden.build((None, width))
+            width = self.hidden_units
+        self.classes.build((None, width))
+
+    def logits(self, features, training=None):
+        """Scores before the softmax, (batch, num_classes), float32."""
+        features = list(features)
+        for block in self.blocks:
+            features[0] = block(features[0], training=training)
+        # Averages of many cells lose their digits in half precision.
+        pooled = [
+            ops.mean(ops.cast(feature, "float32"), axis=(1, 2))
+            for feature in features
+        ]
+        x = ops.concatenate(pooled, axis=-1)
+        if self.hidden is not None:
+            x = self.hidden(x)
+        x = self.dropout_layer(x, training=training)
+        return self.classes(ops.cast(x, "float32"))
+
+    def call(self, features, training=None):
+        return ops.softmax(self.logits(features, training=training))
+
+    def compute_output_spec(self, features, training=None):
+        shape = (features[0].shape[0], self.num_classes)
+        return keras.KerasTensor(shape, dtype="float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "hidden_units": self.hidden_units,
+            "convolutions": self.convolutions,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,7 @@
+"""Layers used by representations and heads."""
+
+from umsrep.layers.batch_normalization import BatchNormalization
+from umsrep.layers.blocks import ConvBlock
+from umsrep.layers.intensity import IntensityNormalization
+
+__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization"]

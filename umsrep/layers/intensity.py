@@ -1,0 +1,93 @@
+"""Intensity normalisation inside the model.
+
+It belongs to the exported graph, so that a saved model takes images as they
+are stored on disk.
+"""
+
+import keras
+from keras import ops
+
+from umsrep.errors import UmsrepError
+
+METHODS = ("percentile", "mean", "none")
+
+
+@keras.saving.register_keras_serializable("umsrep")
+class IntensityNormalization(keras.layers.Layer):
+    """Maps each image's grey levels to a common range.
+
+    Args:
+        method: How offset and scale of `(x - offset) / scale` are found, per
+            image, from x in [0, 1]:
+
+            - "percentile": offset is the middle and scale the distance of the
+              1st and the 99th percentile, so that exposure, windowing and
+              burnt-in markers of another hospital matter little. Percentiles
+              come from a grid of about 64 x 64 pixels.
+            - "mean": mean normalisation (UMS-Rep Section 3.1.1): offset is the
+              mean, scale the range (maximum minus minimum).
+            - "none": offset 0, scale 1.
+        maximum: Grey level of white in the input.
+
+    Call arguments:
+        images: (batch, height, width, channels), in [0, maximum].
+
+    Returns:
+        The normalised images, float32, same shape; and (batch, 2) float32:
+        offset and scale, for heads that return to grey levels. A constant
+        image gets scale 1/255, so that nothing is divided by zero.
+    """
+
+    def __init__(self, method="percentile", maximum=255.0, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        if method not in METHODS:
+            raise UmsrepError(
+                f"method='{method}' is not an intensity normalisation. "
+                f"Choose one of {', '.join(METHODS)}."
+            )
+        self.method = method
+        self.maximum = maximum
+
+    def call(self, images):
+        images = ops.cast(images, "float32") / self.maximum
+        if self.method == "none":
+            count = ops.shape(images)[0]
+            offset, scale = ops.zeros((count,)), ops.ones((count,))
+        else:
+            offset, scale = self._statistics(images)
+            # Less than one grey level of contrast carries no picture.
+            scale = ops.maximum(scale, 1.0 / 255.0)
+        normalised = (images - offset[:, None, None, None]) / scale[
+            :, None, None, None
+        ]
+        return normalised, ops.stack([offset, scale], axis=1)
+
+    def _statistics(self, images):
+        axes = (1, 2, 3)
+        if self.method == "mean":
+            extent = ops.max(images, axis=axes) - ops.min(images, axis=axes)
+            return ops.mean(images, axis=axes), extent
+        step_y = max(1, images.shape[1] // 64)
+        step_x = max(1, images.shape[2] // 64)
+        grid = images[:, ::step_y, ::step_x, :1]
+        size = grid.shape[1] * grid.shape[2]
+        grid = ops.sort(ops.reshape(grid, (-1, size)), axis=1)
+        low = grid[:, round(0.01 * (size - 1))]
+        high = grid[:, round(0.99 * (size - 1))]
+        return (low + high) / 2.0, high - low
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape), (input_shape[0], 2)
+
+    def compute_output_spec(self, images):
+        shape, statistics = self.compute_output_shape(images.shape)
+        return (
+            keras.KerasTensor(shape, dtype="float32"),
+            keras.KerasTensor(statistics, dtype="float32"),
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("dtype", None)
+        return {**config, "method": self.method, "maximum": self.maximum}

@@ -1,0 +1,11 @@
+"""Losses with one value per sample, shape (batch,).
+
+They honour `sample_weight`: a missing label is weight 0 and is never averaged
+in (reduction "mean_with_sample_weight").
+"""
+
+from umsrep.losses.classification import CategoricalCrossentropy
+from umsrep.losses.reconstruction import MeanSquaredError
+from umsrep.losses.segmentation import BCEDice
+
+__all__ = ["BCEDice", "CategoricalCrossentropy", "MeanSquaredError"]

@@ -1,0 +1,206 @@
+"""The multi-task model: a representation, heads and a balancer."""
+
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+from umsrep.balancing import FixedWeighting
+from umsrep.errors import UmsrepError
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Hides the representation from Keras's tracking of attributes.
+
+    The graph already holds the layers that the heads need; tracked as a whole,
+    an unused decoder would count as trainable.
+    """
+
+    representation: keras.Model
+    heads: tuple
+
+
+@keras.saving.register_keras_serializable("umsrep")
+class MultiTaskModel(keras.Model):
+    """A functional Keras model from images to {task: prediction}.
+
+    Trains with `compile` and `fit` as any Keras model. Each task's loss is its
+    head's, unless `compile(loss={task: loss})` names another; the balancer
+    makes one scalar of them. A missing label is sample weight 0: `fit(x, y,
+    sample_weight={task: weights})`.
+
+    Args:
+        representation: A `Representation`.
+        heads: One `Head` per task, or a list of them.
+        balancer: A `Balancer`; default: all weights 1.
+
+    Raises:
+        UmsrepError: two heads of one name, or a head that reads a feature the
+            representation does not provide.
+    """
+
+    def __init__(
+        self, representation, heads, balancer=None, name="multi_task", **kwargs
+    ):
+        heads = list(heads) if isinstance(heads, (list, tuple)) else [heads]
+        names = [head.name for head in heads]
+        if not heads:
+            raise UmsrepError("heads=[]: expected at least one head.")
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise UmsrepError(
+                f"heads: the name {sorted(twice)[0]!r} occurs twice. Give "
+                "each task its own name."
+            )
+        outputs = {}
+        for head in heads:
+            head.attach(representation)
+            outputs[head.name] = head(
+                [representation.output[key] for key in head.feature_names]
+            )
+        super().__init__(
+            inputs=representation.input, outputs=outputs, name=name, **kwargs
+        )
+        self._parts = _Parts(representation, tuple(heads))
+        self.balancer = balancer if balancer is not None else FixedWeighting()
+        if not self.balancer.tasks:
+            self.balancer.attach(names)
+        self.loss_trackers = {
+            task: keras.metrics.Mean(name=f"{task}_loss") for task in names
+        }
+
+    @property
+    def representation(self):
+        """The shared `Representation`."""
+        return self._parts.representation
+
+    @property
+    def heads(self):
+        """The heads, one per task."""
+        return self._parts.heads
+
+    @property
+    def tasks(self):
+        """Names of the tasks, in the order of the heads."""
+        return tuple(head.name for head in self.heads)
+
+    def head(self, task):
+        """The head of `task`; a miss lists what exists."""
+        for head in self.heads:
+            if head.name == task:
+                return head
+        raise UmsrepError(
+            f"No task is named '{task}'. The model's tasks: "
+            f"{', '.join(self.tasks)}."
+        )
+
+    def default_losses(self):
+        """{task: loss} of the heads."""
+        return {head.name: head.loss for head in self.heads}
+
+    def view(self, tasks, balancer=None):
+        """A model of some tasks that shares this one's weights.
+
+        What the tasks do not need (an unused decoder) is not part of it. It is
+        compiled on its own.
+
+        Args:
+            tasks: A task or a list of tasks.
+            balancer: Default: all weights 1.
+        """
+        tasks = [tasks] if isinstance(tasks, str) else list(tasks)
+        heads = [self.head(task) for task in tasks]
+        return MultiTaskModel(
+            self.representation, heads, balancer, name="_".join(tasks)
+        )
+
+    def with_head(self, head, balancer=None):
+        """A model with one more head; everything else is shared."""
+        return MultiTaskModel(
+            self.representation, [*self.heads, head], balancer, name=self.name
+        )
+
+    def features(self, images, names):
+        """{feature: tensor} of some features, in inference mode."""
+        return self.feature_model(names)(images, training=False)
+
+    def feature_model(self, names):
+        """A Keras model from images to {feature: tensor}."""
+        missing = set(names) - set(self.representation.features)
+        if missing:
+            raise UmsrepError(
+                f"No feature is named '{sorted(missing)[0]}'. Representation "
+                f"'{self.representation.name}' provides "
+                f"{self.representation.features}."
+            )
+        return keras.Model(
+            self.representation.input,
+            {name: self.representation.output[name] for name in names},
+        )
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The balanced loss; each task's mean is over its labelled images."""
+        losses, present = {}, {}
+        for head in self.heads:
+            task = head.name
+            if y is None or task not in y:
+                raise UmsrepError(
+                    f"The targets have no entry '{task}' (they hold "
+                    f"{sorted(y or {})}). Train a view of the tasks that are "
+                    "labelled: model.view([...])."
+                )
+            values = ops.cast(
+                self._loss_of(head).call(y[task], y_pred[task]), "float32"
+            )
+            values = ops.reshape(values, (ops.shape(values)[0], -1))
+            values = ops.mean(values, axis=1)
+            weights = ops.ones_like(values)
+            if sample_weight is not None and task in sample_weight:
+                weights = ops.cast(
+                    ops.reshape(sample_weight[task], (-1,)), "float32"
+                )
+            total = ops.sum(weights)
+            present[task] = ops.cast(total > 0, "float32")
+            losses[task] = ops.sum(values * weights) / ops.maximum(
+                total, keras.config.epsilon()
+            )
+            self.loss_trackers[task].update_state(
+                losses[task], sample_weight=total
+            )
+        loss = self.balancer(losses, present)
+        for penalty in self.losses:
+            loss = loss + ops.cast(ops.sum(penalty), "float32")
+        return loss
+
+    def _loss_of(self, head):
+        # Keras keeps what `compile(loss=...)` was given here.
+        given = getattr(self._compile_loss, "_user_loss", None)
+        if isinstance(given, dict) and given.get(head.name) is not None:
+            return keras.losses.get(given[head.name])
+        return head.loss
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "representation": serialize(self.representation),
+            "heads": [serialize(head) for head in self.heads],
+            "balancer": serialize(self.balancer),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        def deserialize(item):
+            return keras.saving.deserialize_keras_object(
+                item, custom_objects=custom_objects
+            )
+
+        return cls(
+            representation=deserialize(config["representation"]),
+            heads=[deserialize(head) for head in config["heads"]],
+            balancer=deserialize(config["balancer"]),
+            name=config["name"],
+        )

@@ -1,0 +1,66 @@
+"""The contract of a representation."""
+
+import keras
+
+from umsrep.errors import UmsrepError
+from umsrep.registry import Registry
+
+registry = Registry("representation")
+
+
+class Representation(keras.Model):
+    """The shared encoder of one imaging modality (abstract).
+
+    A functional Keras model from images, (batch, height, width, channels) with
+    grey levels in [0, 255], to a dict of named features. Subclasses build the
+    graph in `__init__` and call `super().__init__(inputs=..., outputs=...)`
+    with it.
+
+    Feature names: "stage1", "stage2", ... from fine to coarse, "bottleneck"
+    for the coarsest, "decoded" for full-resolution decoder features if there
+    is a decoder, and "intensity" for the (batch, 2) offset and scale of the
+    intensity normalisation.
+
+    Layers whose name starts with "encoder_" or "decoder_" form the parts that
+    a fine-tuning strategy can freeze.
+    """
+
+    @property
+    def image_shape(self):
+        """(height, width, channels) of one image."""
+        return tuple(self.input_shape[1:])
+
+    @property
+    def features(self):
+        """Names of the features, from fine to coarse, then the decoded."""
+        return tuple(self.output)
+
+    def stride(self, feature):
+        """Pixels of the image per cell of `feature`."""
+        return round(self.image_shape[0] / self.output[feature].shape[1])
+
+    def part(self, name):
+        """Layers of the part called `name` ("encoder" or "decoder")."""
+        layers = [
+            layer for layer in self.layers if layer.name.startswith(f"{name}_")
+        ]
+        if not layers:
+            raise UmsrepError(
+                f"Representation '{self.name}' has no part '{name}'. "
+                f"Its parts: {', '.join(self.parts)}."
+            )
+        return layers
+
+    @property
+    def parts(self):
+        """Names of the parts that exist."""
+        prefixes = {layer.name.split("_")[0] for layer in self.layers}
+        return tuple(sorted(prefixes & {"encoder", "decoder"}))
+
+    def fresh(self):
+        """The same architecture with newly drawn weights."""
+        return type(self).from_config(self.get_config())
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)

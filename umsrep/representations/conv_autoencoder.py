@@ -1,0 +1,113 @@
+"""The convolutional (denoising) autoencoder of UMS-Rep, Figure 6."""
+
+import keras
+
+from umsrep import layers
+from umsrep.errors import UmsrepError
+from umsrep.representations.base import Representation, registry
+
+PRESETS = {
+    # Four stages, as the paper; a size that two CPU cores train in minutes.
+    "small": (16, 32, 64, 128),
+    # 800,067 trainable parameters with its reconstruction head on three
+    # channels (UMS-Rep, Table 4).
+    "paper": (256, 128, 64, 32),
+}
+
+
+@registry.register("conv_autoencoder")
+class ConvAutoencoder(Representation):
+    """Strided convolutional encoder with a symmetric decoder.
+
+    Each encoder stage is a 3x3 convolution of stride 2, batch normalisation
+    and ReLU; each decoder stage is a 3x3 convolution, batch normalisation,
+    ReLU and nearest-neighbour upsampling, with the filters reversed. With a
+    `ReconstructionHead` it is the denoising autoencoder of UMS-Rep
+    (Section 4.1.1); the preset "paper" on three channels then has 800,067
+    trainable parameters.
+
+    Features: "stage1" ... "stageN" at strides 2 ... 2^N, "bottleneck" (the
+    last stage), "decoded" at full resolution, "intensity".
+
+    Args:
+        image_shape: (height, width, channels); height and width must be
+            divisible by 2 per stage. Grey levels in [0, 255].
+        preset: "small" or "paper"; sets the filters.
+        filters: Encoder filters per stage, instead of a preset.
+        skip_connections: Add each encoder stage to the decoder stage of its
+            resolution. Sharper masks, but the bottleneck no longer has to
+            carry the whole image. The paper has none.
+        normalization: Method of `layers.IntensityNormalization`.
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 1),
+        preset="small",
+        filters=None,
+        skip_connections=False,
+        normalization="percentile",
+        name="conv_autoencoder",
+        **kwargs,
+    ):
+        if preset not in PRESETS:
+            raise UmsrepError(
+                f"preset='{preset}' is unknown. Choose one of "
+                f"{', '.join(PRESETS)}, or pass filters."
+            )
+        image_shape = tuple(image_shape)
+        filters = tuple(filters or PRESETS[preset])
+        _check_shape(image_shape, len(filters))
+
+        # === Graph ===
+        images = keras.Input(image_shape, name="image")
+        x, intensity = layers.IntensityNormalization(
+            normalization, name="intensity"
+        )(images)
+        outputs = {}
+        for index, count in enumerate(filters, start=1):
+            x = layers.ConvBlock(count, strides=2, name=f"encoder_{index}")(x)
+            outputs[f"stage{index}"] = x
+        outputs["bottleneck"] = x
+        for index in range(len(filters), 0, -1):
+            # With skips the stage must end with the channels it is added to.
+            finer = filters[max(index - 2, 0)]
+            count = finer if skip_connections else filters[index - 1]
+            x = layers.ConvBlock(count, name=f"decoder_{index}")(x)
+            x = keras.layers.UpSampling2D(2, name=f"decoder_{index}_up")(x)
+            if skip_connections and index > 1:
+                x = keras.layers.Add(name=f"decoder_{index}_skip")(
+                    [x, outputs[f"stage{index - 1}"]]
+                )
+        outputs["decoded"] = x
+        outputs["intensity"] = intensity
+        super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
+
+        # === Config ===
+        self._config = {
+            "image_shape": image_shape,
+            "preset": preset,
+            "filters": filters,
+            "skip_connections": skip_connections,
+            "normalization": normalization,
+        }
+
+    def get_config(self):
+        return {**self._config, "name": self.name}
+
+
+def _check_shape(image_shape, stages):
+    factor = 2**stages
+    if len(image_shape) != 3:
+        raise UmsrepError(
+            f"image_shape={image_shape}: expected (height, width, channels), "
+            "for example (256, 256, 1)."
+        )
+    height, width, _ = image_shape
+    if height % factor or width % factor:
+        better = tuple(max(1, round(n / factor)) * factor for n in image_shape)
+        raise UmsrepError(
+            f"image_shape={image_shape}: {stages} stages of stride 2 need "
+            f"height and width divisible by {factor}. Prepare the images at "
+            f"{better[0]}x{better[1]}, for example."
+        )
