@@ -1,0 +1,67 @@
+import pytest
+
+from umsrep.errors import UmsrepError
+from umsrep.training import Schedule
+
+
+def test_cosine_falls_from_start_to_one_percent():
+    schedule = Schedule(1e-2)
+    rates = [schedule.rate(step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(1e-2)
+    assert rates[50] == pytest.approx(1e-2 * (0.01 + 0.99 / 2))
+    assert rates[100] == pytest.approx(1e-4)
+    assert all(a >= b for a, b in zip(rates, rates[1:], strict=False))
+
+
+def test_warmup_rises():
+    schedule = Schedule(1e-2, decay="constant", warmup_steps=4)
+    rates = [schedule.rate(step, 100) for step in range(6)]
+    assert rates[:4] == pytest.approx([2e-3, 4e-3, 6e-3, 8e-3])
+    assert rates[4] == rates[5] == 1e-2
+
+
+def test_plateau_reduces_after_patience():
+    schedule = Schedule(1.0, decay="plateau", factor=0.1, patience=2)
+    for epoch, loss in enumerate([3, 2, 2, 2, 2, 2]):
+        schedule.update(epoch, loss)
+    # Best at epoch 1; reduced at 3 and, counted anew, at 5.
+    assert schedule.rate(0, 1) == pytest.approx(0.01)
+    assert schedule.best_epoch == 1
+
+
+def test_stops_after_stop_patience():
+    schedule = Schedule(stop_patience=3)
+    losses = [2.0, 1.0, 1.5, 1.5, 1.5, 1.5]
+    for epoch, loss in enumerate(losses):
+        schedule.update(epoch, loss)
+        if schedule.stopped:
+            break
+    assert epoch == 4
+
+
+def test_state_goes_on_where_it_was():
+    losses = [3, 2, 2, 2.5, 2.4, 1.9, 2, 2, 2, 2]
+    options = {"decay": "plateau", "patience": 2, "stop_patience": 4}
+    straight = Schedule(**options)
+    for epoch, loss in enumerate(losses):
+        straight.update(epoch, loss)
+    broken = Schedule(**options)
+    for epoch, loss in enumerate(losses):
+        again = Schedule(**options)
+        again.restore(broken.state())
+        again.update(epoch, loss)
+        broken = again
+    assert broken.state() == straight.state()
+
+
+@pytest.mark.parametrize(
+    ("build", "advice"),
+    [
+        (lambda: Schedule(decay="step"), "constant, cosine, plateau"),
+        (lambda: Schedule(0), "such as 1e-3"),
+        (lambda: Schedule().update(0, float("nan")), "Lower the learning"),
+    ],
+)
+def test_bad_input(build, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        build()

@@ -1,0 +1,37 @@
+"""Independent fine-tuning."""
+
+from umsrep.errors import UmsrepError
+from umsrep.finetuning.base import FineTuning, registry
+
+
+@registry.register("independent")
+class Independent(FineTuning):
+    """Every task by itself on a frozen encoder (UMS-Rep, Section 2.3).
+
+    Each head has its own loss, optimizer, schedule and best epoch. The
+    representation's decoder belongs to the segmentation task that reads it.
+
+    Args:
+        optimizer, schedule: As `FineTuning`.
+        freeze: Default: the encoder, with its batch norms in inference mode
+            and bit-identical after training.
+    """
+
+    def __init__(self, optimizer="adam", schedule=None, freeze=("encoder",)):
+        super().__init__(optimizer, schedule, freeze)
+
+    def groups(self, model, lane):
+        if "encoder" not in self.freeze:
+            raise UmsrepError(
+                f"freeze={self.freeze}: independent tasks cannot share an "
+                "encoder that each of them changes. Freeze 'encoder', or use "
+                "Alternating, Joint or Separate."
+            )
+        readers = [h for h in model.heads if "decoded" in h.feature_names]
+        if len(readers) > 1 and "decoder" not in self.freeze:
+            raise UmsrepError(
+                f"Heads {[head.name for head in readers]} share the decoder "
+                "and would change it for each other. Pass features="
+                "'bottleneck' to give each its own, or freeze 'decoder'."
+            )
+        return [[lane(task, model.view(task))] for task in model.tasks]

@@ -1,0 +1,309 @@
+"""Run folders: everything needed to read a training later.
+
+run.json         what was done: settings, data, seed, versions, machine,
+                 seconds, parameters; "status" is "complete" at the end
+split.csv        data set, image, patient, split
+history.csv      one row per epoch
+model.keras      the trained model (model-<task>.keras per separate model)
+calibration.json temperature and threshold per label task
+metrics.json     pretrain: test images; finetune: validation images
+samples/         pictures for the report
+checkpoint/      state of an unfinished training
+"""
+
+import contextlib
+import os
+import platform
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import psutil
+
+from umsrep.data import storage
+from umsrep.errors import UmsrepError
+from umsrep.finetuning.separate import SeparateModels
+
+FORMAT = "umsrep-run"
+FORMAT_VERSION = 1
+HEADER = "run.json"
+PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
+
+
+def versions():
+    """{package: version} of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return {**found, "backend": keras.backend.backend()}
+
+
+def machine():
+    """What the numbers were computed on."""
+    model = platform.processor()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.system(),
+    }
+
+
+def read_run(path):
+    """The parsed run.json of a run folder.
+
+    Raises:
+        UmsrepError: no run folder, or one of another format version.
+    """
+    path = Path(path)
+    if not (path / HEADER).exists():
+        raise UmsrepError(
+            f"{path} is not a run folder (no {HEADER}). Pass the --out folder "
+            "of `umsrep pretrain` or `umsrep finetune`."
+        )
+    info = storage.read_json(path / HEADER, "run header")
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise UmsrepError(
+            f"{path / HEADER} is not an umsrep run header. Pass the --out "
+            "folder of `umsrep pretrain` or `umsrep finetune`."
+        )
+    if info.get("format_version") != FORMAT_VERSION:
+        raise UmsrepError(
+            f"{path / HEADER} has format version "
+            f"{info.get('format_version')}, this umsrep reads "
+            f"{FORMAT_VERSION}. Train again, or use the umsrep version in its "
+            "'versions'."
+        )
+    return info
+
+
+class Run:
+    """A finished training.
+
+    Args:
+        path: The run folder.
+
+    Attributes:
+        info: run.json as a dict.
+        path: The folder.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.info = read_run(path)
+        if self.info["status"] != "complete":
+            raise UmsrepError(
+                f"{path} holds an unfinished training. Finish it: repeat the "
+                "command that made it, with --resume."
+            )
+        self._models = {}
+
+    @property
+    def tasks(self):
+        """Names of the tasks."""
+        return tuple(self.info["tasks"])
+
+    @property
+    def classes(self):
+        """{label task: class names}."""
+        return {
+            name: tuple(entry.get("classes") or ())
+            for name, entry in self.info["task_specs"].items()
+            if entry["kind"] == "label"
+        }
+
+    def model(self, task=None):
+        """The model that predicts `task`; the same one for shared tasks."""
+        if task is not None and task not in self.tasks:
+            raise UmsrepError(
+                f"{self.path} has no task '{task}'. Its tasks: "
+                f"{', '.join(self.tasks)}."
+            )
+        name = "model.keras"
+        if self.info.get("strategy") == "separate":
+            name = f"model-{task or self.tasks[0]}.keras"
+        return self._load(name)
+
+    def denoiser(self):
+        """The denoising model that images go through first, or None."""
+        if (self.path / "denoiser.keras").exists():
+            return self._load("denoiser.keras")
+        return None
+
+    def _load(self, name):
+        if name not in self._models:
+            self._models[name] = load_model(self.path / name)
+        return self._models[name]
+
+    def split(self):
+        """The split as a data frame: dataset, image, patient, split."""
+        return pd.read_csv(
+            self.path / "split.csv", dtype=str, keep_default_na=False
+        )
+
+
+def load_model(path):
+    """Loads a .keras file in safe mode: no code from it is executed."""
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds; all mean the same.
+        raise UmsrepError(
+            f"{path} cannot be loaded as a model "
+            f"({type(error).__name__}: {str(error).splitlines()[0]}). It is "
+            "damaged, or was made by another version of umsrep or Keras; "
+            "train again, or use the versions named in run.json."
+        ) from error
+
+
+class RunWriter:
+    """A run folder in the making, locked against other commands.
+
+    Use as a context manager. Until `finish`, run.json says "running".
+
+    Args:
+        path: The folder.
+        kind: "pretrain" or "finetune".
+        config: The settings, JSON-able; a resumed training must have the
+            same.
+        resume: Go on in an existing folder.
+    """
+
+    def __init__(self, path, kind, config, resume=False):
+        self.path = Path(path)
+        self.kind = kind
+        self.config = storage.plain(config)
+        self.resume = resume
+        self.complete = False
+
+    def __enter__(self):
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(storage.locked(self.path))
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self._stack.close()
+
+    @property
+    def checkpoint(self):
+        """Folder for the training state."""
+        return self.path / "checkpoint"
+
+    def _open(self):
+        exists = self.path.exists() and (
+            not self.path.is_dir() or any(self.path.iterdir())
+        )
+        if not exists:
+            with storage.explain_os_errors(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+            self._write("running", {})
+            return
+        if not (self.path / HEADER).exists():
+            raise UmsrepError(
+                f"{self.path} already holds other files. Choose a new --out "
+                "folder."
+            )
+        info = read_run(self.path)
+        if not self.resume:
+            raise UmsrepError(
+                f"{self.path} already holds a {info['status']} run. Pass "
+                "--resume to go on with it, or choose a new --out folder."
+            )
+        if info["kind"] != self.kind or info["config"] != self.config:
+            old, new = info["config"], self.config
+            changed = sorted(
+                key for key in {*old, *new} if old.get(key) != new.get(key)
+            )
+            raise UmsrepError(
+                f"{self.path} was begun with other settings: "
+                f"{', '.join(changed) or 'another command'}. Repeat the "
+                "command as in run.json, or choose a new --out folder."
+            )
+        self.complete = info["status"] == "complete"
+
+    def _write(self, status, entries):
+        storage.write_json(
+            self.path / HEADER,
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "kind": self.kind,
+                "status": status,
+                "config": self.config,
+                "seed": self.config["seed"],
+                "versions": versions(),
+                "machine": machine(),
+                **entries,
+            },
+        )
+
+    def save_model(self, model, name="model.keras"):
+        """Saves a model atomically."""
+        with storage.atomic_path(self.path / name) as temporary:
+            model.save(temporary)
+
+    def save_split(self, parts):
+        """Writes split.csv.
+
+        Args:
+            parts: {split name: `data.Dataset`}.
+        """
+        tables = []
+        for name, data in parts.items():
+            table = data.table[["image", "patient"]].copy()
+            table["split"] = name
+            table.insert(0, "dataset", data.name)
+            tables.append(table)
+        storage.write_csv(self.path / "split.csv", pd.concat(tables))
+
+    def finish(self, entries):
+        """Marks the run complete and removes the training state."""
+        self._write("complete", entries)
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
+
+
+def describe_data(folders):
+    """For run.json: name, folder and fingerprint of prepared data sets."""
+    entries = []
+    for folder in folders:
+        folder = Path(folder)
+        header = storage.read_json(folder / "dataset.json")
+        entries.append(
+            {
+                "name": header["name"],
+                "path": str(folder),
+                "manifest_sha256": storage.sha256(folder / "manifest.csv"),
+                "images": header["counts"].get("images"),
+            }
+        )
+    return entries
+
+
+def parameter_counts(model):
+    """Trainable parameters: total, encoder, and each task's own part."""
+    if isinstance(model, SeparateModels):
+        counts = {one.tasks[0]: count(one) for one in model.models}
+        return {"total": sum(counts.values()), **counts}
+    encoder = sum(map(count, model.representation.part("encoder")))
+    counts = {task: count(model.view(task)) - encoder for task in model.tasks}
+    return {"total": count(model), "encoder": encoder, **counts}
+
+
+def count(layer):
+    """Number of trainable parameters of a layer or model."""
+    return int(sum(np.prod(v.shape) for v in layer.trainable_variables))

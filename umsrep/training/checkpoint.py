@@ -1,0 +1,104 @@
+"""The state of a training after an epoch, in one file."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from umsrep.data.storage import atomic_path
+from umsrep.errors import UmsrepError
+
+FILE = "state.npz"
+
+
+class Checkpoint:
+    """Saves and restores everything that an epoch changes.
+
+    Weights, batch-norm statistics and random-generator states of the models,
+    the optimizers, the schedules, the best weights and the history, in one
+    file that is replaced atomically. Orders, augmentations and corruptions
+    follow from the seed and the number of the epoch.
+
+    Args:
+        folder: Where the file lies.
+        groups: The groups of `training.train`, with compiled models.
+    """
+
+    def __init__(self, folder, groups):
+        self.path = Path(folder) / FILE
+        self.groups = groups
+
+    def exists(self):
+        """Whether there is a state to go on from."""
+        return self.path.exists()
+
+    def _live(self):
+        variables = []
+        for group in self.groups:
+            variables += group.variables()
+            for lane in group.lanes:
+                lane.model.optimizer.build(lane.model.trainable_variables)
+                variables += lane.model.optimizer.variables
+        return variables
+
+    def save(self, history, epochs_done):
+        """Writes the state after `epochs_done` epochs."""
+        arrays = {
+            f"variable_{i}": keras.ops.convert_to_numpy(v)
+            for i, v in enumerate(self._live())
+        }
+        notes = {"history": history, "epochs_done": epochs_done, "groups": []}
+        for g, group in enumerate(self.groups):
+            notes["groups"].append(
+                {
+                    "schedule": group.schedule.state(),
+                    "step": group.step,
+                    "seconds": group.seconds,
+                    "epochs_run": group.epochs_run,
+                    "best": len(group.best),
+                }
+            )
+            for i, value in enumerate(group.best):
+                arrays[f"best_{g}_{i}"] = value
+        arrays["notes"] = np.frombuffer(
+            json.dumps(notes).encode(), dtype=np.uint8
+        )
+        with atomic_path(self.path) as temporary, open(temporary, "wb") as out:
+            np.savez(out, **arrays)
+
+    def load(self):
+        """Restores the state; returns (history rows, epochs done)."""
+        advice = (
+            "It belongs to a training with other settings or is damaged. "
+            "Repeat the command with the settings of run.json, or start a new "
+            "run folder."
+        )
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            notes = json.loads(arrays["notes"].tobytes().decode())
+        except (OSError, ValueError, KeyError) as error:
+            raise UmsrepError(
+                f"{self.path} is not a readable training state ({error}). "
+                f"{advice}"
+            ) from error
+        live = self._live()
+        names = [f"variable_{i}" for i in range(len(live))]
+        saved = [name for name in arrays if name.startswith("variable_")]
+        if len(saved) != len(live) or any(
+            arrays[name].shape != tuple(variable.shape)
+            for name, variable in zip(names, live, strict=True)
+        ):
+            raise UmsrepError(f"{self.path} does not fit the model. {advice}")
+        for name, variable in zip(names, live, strict=True):
+            variable.assign(arrays[name])
+        for g, (group, note) in enumerate(
+            zip(self.groups, notes["groups"], strict=True)
+        ):
+            group.schedule.restore(note["schedule"])
+            group.step = note["step"]
+            group.seconds = note["seconds"]
+            group.epochs_run = note["epochs_run"]
+            group.best = [arrays[f"best_{g}_{i}"] for i in range(note["best"])]
+        return notes["history"], notes["epochs_done"]

@@ -1,0 +1,194 @@
+"""One loop for pre-training and all strategies.
+
+A *lane* is a model with its own optimizer and batches. A *group* is lanes that
+share weights and therefore a schedule: all lanes for alternating training, the
+single lane of joint training, one group per task where tasks are independent.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import pandas as pd
+
+from umsrep.data.batches import Batches, ahead
+from umsrep.training.checkpoint import Checkpoint
+from umsrep.training.progress import Progress
+from umsrep.training.schedule import Schedule
+
+
+@dataclass
+class Lane:
+    """A compiled model, its training batches and its validation batches.
+
+    Attributes:
+        name: For the history's columns (a task's name, or "joint").
+        model: A compiled `MultiTaskModel`.
+        training, validation: `Batches`.
+        run_length: How many of its batches follow each other before the next
+            lane's turn; 0 means all of them.
+    """
+
+    name: str
+    model: keras.Model
+    training: Batches
+    validation: Batches
+    run_length: int = 0
+
+
+@dataclass
+class Group:
+    """Lanes with a common schedule and a common best epoch."""
+
+    lanes: list
+    schedule: Schedule
+    best: list = field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+    epochs_run: int = 0
+
+    @property
+    def name(self):
+        """The lanes' names, for the history's columns."""
+        return "_".join(lane.name for lane in self.lanes)
+
+    @property
+    def steps_per_epoch(self):
+        return sum(len(lane.training) for lane in self.lanes)
+
+    def variables(self):
+        """All variables of the lanes' models, each once, in a fixed order."""
+        seen, result = set(), []
+        for lane in self.lanes:
+            metrics = {id(v) for m in lane.model.metrics for v in m.variables}
+            for variable in lane.model.variables:
+                if id(variable) not in seen and id(variable) not in metrics:
+                    seen.add(id(variable))
+                    result.append(variable)
+        return result
+
+    def keep_best(self):
+        """Remembers the current weights as the best."""
+        self.best = [np.asarray(v) for v in map(_numpy, self.variables())]
+
+    def return_to_best(self):
+        """Puts the best weights back."""
+        for variable, value in zip(self.variables(), self.best, strict=True):
+            variable.assign(value)
+
+
+def _numpy(variable):
+    return keras.ops.convert_to_numpy(variable)
+
+
+def train(groups, epochs, checkpoint=None, title="training", progress=True):
+    """Trains groups of lanes for a number of epochs.
+
+    Args:
+        groups: List of `Group`.
+        epochs: Of every group, unless its schedule stops it earlier.
+        checkpoint: Folder for the state after each epoch, or None. If it
+            holds a state, training goes on from there.
+        title: Of the progress bar.
+        progress: Show a progress bar.
+
+    Returns:
+        A data frame with one row per epoch: epoch (from 1), seconds of
+        training and validation, per group `learning_rate_<name>`, per task
+        `<task>_loss` and `val_<task>_loss`, and `sigma_<task>` where learned.
+        The models hold the weights of their best epoch.
+    """
+    keeper = Checkpoint(checkpoint, groups) if checkpoint else None
+    history, start = [], 0
+    if keeper is not None and keeper.exists():
+        history, start = keeper.load()
+    total = epochs * sum(group.steps_per_epoch for group in groups)
+    done = start * sum(group.steps_per_epoch for group in groups)
+    with Progress(title, total, done, enabled=progress) as bar:
+        for epoch in range(start, epochs):
+            row = {"epoch": epoch + 1}
+            for group in groups:
+                if group.schedule.stopped:
+                    bar.advance(group.steps_per_epoch)
+                    continue
+                row |= _run_epoch(group, epoch, epochs, bar)
+            if len(row) == 1:
+                break
+            row["seconds"] = sum(
+                value for key, value in row.items() if key[:8] == "seconds_"
+            )
+            history.append(row)
+            if keeper is not None:
+                keeper.save(history, epoch + 1)
+    for group in groups:
+        group.return_to_best()
+    return pd.DataFrame(history)
+
+
+def _run_epoch(group, epoch, epochs, bar):
+    begin = time.perf_counter()
+    for lane in group.lanes:
+        lane.training.set_epoch(epoch)
+    sums, counts = {}, {}
+    row = {
+        f"learning_rate_{group.name}": group.schedule.rate(
+            group.step, epochs * group.steps_per_epoch
+        )
+    }
+    for lane, (images, targets, weights) in _turns(group.lanes):
+        lane.model.optimizer.learning_rate.assign(
+            group.schedule.rate(group.step, epochs * group.steps_per_epoch)
+        )
+        logs = lane.model.train_on_batch(
+            images, targets, sample_weight=weights, return_dict=True
+        )
+        group.step += 1
+        for task in lane.model.tasks:
+            count = float(weights[task].sum())
+            sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]
+            counts[task] = counts.get(task, 0.0) + count
+        bar.advance(1, f"epoch {epoch + 1}/{epochs} {group.name}")
+    for task, value in sums.items():
+        row[f"{task}_loss"] = value / max(counts[task], 1.0)
+    monitored = 0.0
+    for lane in group.lanes:
+        for task, loss in _validate(lane).items():
+            row[f"val_{task}_loss"] = loss
+            monitored += loss
+        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
+        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
+    if group.schedule.update(epoch, monitored):
+        group.keep_best()
+    seconds = time.perf_counter() - begin
+    group.seconds += seconds
+    group.epochs_run = epoch + 1
+    bar.describe(f"epoch {epoch + 1}/{epochs} val {monitored:.4f}")
+    row[f"seconds_{group.name}"] = seconds
+    return row
+
+
+def _turns(lanes):
+    """(lane, batch) pairs: each lane's run of batches, then the next's."""
+    streams = [iter(ahead(lane.training)) for lane in lanes]
+    left = [len(lane.training) for lane in lanes]
+    while any(left):
+        for number, lane in enumerate(lanes):
+            turn = min(left[number], lane.run_length or left[number])
+            for _ in range(turn):
+                yield lane, next(streams[number])
+            left[number] -= turn
+
+
+def _validate(lane):
+    """{task: mean loss} over the validation images that have the label."""
+    sums, counts = {}, {}
+    for images, targets, weights in ahead(lane.validation):
+        logs = lane.model.test_on_batch(
+            images, targets, sample_weight=weights, return_dict=True
+        )
+        for task in lane.model.tasks:
+            count = float(weights[task].sum())
+            sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]
+            counts[task] = counts.get(task, 0.0) + count
+    return {t: sums[t] / counts[t] for t in sums if counts[t]}

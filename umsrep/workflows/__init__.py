@@ -1,0 +1,6 @@
+"""The steps of the main job: from prepared data to run folders."""
+
+from umsrep.workflows.finetuning import FinetuneSettings, finetune
+from umsrep.workflows.pretraining import PretrainSettings, pretrain
+
+__all__ = ["FinetuneSettings", "PretrainSettings", "finetune", "pretrain"]
