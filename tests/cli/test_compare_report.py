@@ -1,0 +1,117 @@
+import json
+
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from umsrep.cli import compare, report
+from umsrep.errors import UmsrepError
+
+CLASSES = ["normal", "abnormal"]
+
+
+def app():
+    application = typer.Typer()
+    compare.add_to(application)
+    report.add_to(application)
+    return application
+
+
+def run(*words):
+    result = CliRunner().invoke(
+        app(), [str(word) for word in words], env={"COLUMNS": "200"}
+    )
+    if result.exception is not None and not isinstance(
+        result.exception, SystemExit
+    ):
+        raise result.exception
+    return result
+
+
+def write(folder, right, images=None):
+    """An evaluation of eight images, of which `right` are classified right."""
+    folder.mkdir()
+    images = images or [f"{n}.png" for n in range(8)]
+    true = [CLASSES[n % 2] for n in range(8)]
+    pred = [CLASSES[(n + (n >= right)) % 2] for n in range(8)]
+    pd.DataFrame(
+        {
+            "image": images,
+            "patient": images,
+            "split": "test",
+            "finding_true": true,
+            "finding_pred": pred,
+            "finding_p_normal": [float(name == "normal") for name in pred],
+            "finding_p_abnormal": [float(name != "normal") for name in pred],
+        }
+    ).to_csv(folder / "predictions.csv", index=False)
+    (folder / "evaluation.json").write_text(
+        json.dumps(
+            {
+                "format": "umsrep-evaluation",
+                "format_version": 1,
+                "run": {"strategy": folder.name},
+                "data": {"name": "montgomery"},
+                "split": "test",
+                "tasks": {"finding": {"kind": "label", "classes": CLASSES}},
+            }
+        )
+    )
+    return folder
+
+
+def test_compare_prints_and_writes_the_tests(tmp_path):
+    a, b = write(tmp_path / "a", 8), write(tmp_path / "b", 2)
+    out = tmp_path / "tests.json"
+    result = run("compare", a, b, "--out", out)
+    assert result.exit_code == 0
+    # Six images right in A only: 2 / 2**6.
+    for words in (
+        "finding",
+        "McNemar (exact)",
+        "1.000",
+        "0.250",
+        "0.031",
+        "6 : 0",
+    ):
+        assert words in result.output
+    (test,) = json.loads(out.read_text())["tests"]
+    assert test["p"] == test["p_holm"] == 2 / 64
+    assert (test["a_better"], test["b_better"]) == (6, 0)
+
+
+def test_compare_refuses_what_cannot_be_compared(tmp_path):
+    a = write(tmp_path / "a", 8)
+    other = write(tmp_path / "o", 8, [f"other{n}.png" for n in range(8)])
+    with pytest.raises(UmsrepError, match="same data and split"):
+        run("compare", a, other)
+    with pytest.raises(UmsrepError, match="check the path"):
+        run("compare", a, tmp_path / "nowhere")
+    renamed = write(tmp_path / "r", 8)
+    header = renamed / "evaluation.json"
+    header.write_text(header.read_text().replace("finding", "cough"))
+    with pytest.raises(UmsrepError, match="evaluations of the same tasks"):
+        run("compare", a, renamed)
+    header.write_text(
+        header.read_text()
+        .replace("cough", "finding")
+        .replace('["normal", "abnormal"]', '["abnormal", "normal"]')
+    )
+    with pytest.raises(UmsrepError, match="same prepared data"):
+        run("compare", a, renamed)
+
+
+def test_report_writes_the_page(tmp_path):
+    a, b = write(tmp_path / "a", 8), write(tmp_path / "b", 2)
+    out = tmp_path / "page.html"
+    result = run("report", a, b, "--out", out, "--title", "A & B")
+    assert result.exit_code == 0
+    assert "page.html" in result.output
+    assert "<h1>A &amp; B</h1>" in out.read_text()
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_help_and_missing_arguments(command):
+    assert run(command, "--help").exit_code == 0
+    assert run(command).exit_code == 2

@@ -1,0 +1,74 @@
+"""`umsrep phantom chest`, as a user calls it."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from umsrep.cli import phantom
+from umsrep.errors import UmsrepError
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    phantom.add_to(app)
+
+    def run(*arguments):
+        return CliRunner().invoke(
+            app, ["phantom", "chest", *(str(item) for item in arguments)]
+        )
+
+    return run
+
+
+def test_writes_a_set_and_says_what_comes_next(run, tmp_path):
+    out = tmp_path / "set"
+    result = run(
+        *(out, "--layout", "montgomery", "--images", 4),
+        *("--seed", 3, "--size", 64),
+    )
+    assert result.exit_code == 0, result.output
+    truth = json.loads((out / "phantom.json").read_text())
+    assert (truth["seed"], truth["size"]) == (3, 64)
+    images = sorted((out / "MontgomerySet" / "CXR_png").iterdir())
+    assert len(images) == len(truth["images"]) == 4
+    words = " ".join(result.output.split())
+    assert "umsrep prepare montgomery" in words
+
+
+@pytest.mark.parametrize(
+    ("changed", "advice"),
+    [
+        ({"--layout": "chexpert"}, "Choose one of shenzhen"),
+        ({"--images": 1}, "Ask for more"),
+        ({"--size": 8}, "Choose a larger size"),
+        ({"--seed": -2}, "Give a non-negative integer"),
+    ],
+)
+def test_bad_values_are_explained(run, tmp_path, changed, advice):
+    options = {"--layout": "shenzhen", "--images": 4, "--size": 64} | changed
+    result = run(
+        tmp_path / "set",
+        *(item for option in options.items() for item in option),
+    )
+    assert result.exit_code == 1
+    with pytest.raises(UmsrepError, match=advice):
+        raise result.exception
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_filled_folder_is_refused(run, tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    result = run(tmp_path, "--layout", "shenzhen", "--images", 2)
+    with pytest.raises(UmsrepError, match="already exists and is not empty"):
+        raise result.exception
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_help_explains_each_option(run):
+    result = run("--help")
+    assert result.exit_code == 0
+    for word in ("--layout", "--images", "--seed", "--size", "kermany"):
+        assert word in result.output

@@ -1,0 +1,81 @@
+"""Imports point one way (the layering of the package)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A package may import from packages of lower rank, or of its own.
+RANKS = {
+    "errors": 0,
+    "registry": 1,
+    "backend": 1,
+    "precision": 1,
+    "data": 2,
+    "metrics": 2,
+    "layers": 2,
+    "losses": 2,
+    "representations": 3,
+    "heads": 3,
+    "balancing": 3,
+    "model": 4,
+    "training": 5,
+    "finetuning": 6,
+    "derived": 6,
+    "runs": 7,
+    "evaluation": 8,
+    "workflows": 9,
+    "recipes": 10,
+    "cli": 11,
+}
+MAY_IMPORT_TENSORFLOW = {
+    Path("umsrep/backend.py"),
+    Path("umsrep/precision.py"),
+    Path("umsrep/metrics/image_quality.py"),
+}
+
+
+def files(*folders):
+    return [
+        path.relative_to(ROOT)
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names)
+
+
+@pytest.mark.parametrize("path", files("umsrep"), ids=str)
+def test_layers(path):
+    if path.name == "__init__.py" and len(path.parts) == 2:
+        return
+    own = path.parts[1].removesuffix(".py")
+    assert own in RANKS, f"{own} has no rank"
+    rank = RANKS[own]
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "umsrep" or len(parts) < 2 or parts[1] not in RANKS:
+            continue
+        if parts[1] != own:
+            assert RANKS[parts[1]] < rank, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", files("data_prep"), ids=str)
+def test_converters_need_only_data(path):
+    for name in imports(path):
+        if name.startswith("umsrep."):
+            assert name.split(".")[1] in ("data", "errors"), name
+
+
+@pytest.mark.parametrize("path", files("umsrep", "data_prep"), ids=str)
+def test_tensorflow_stays_in_few_files(path):
+    uses = any(name.split(".")[0] == "tensorflow" for name in imports(path))
+    assert not uses or path in MAY_IMPORT_TENSORFLOW

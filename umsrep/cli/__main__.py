@@ -1,0 +1,5 @@
+"""`python -m umsrep.cli`."""
+
+from umsrep.cli.main import main
+
+main()

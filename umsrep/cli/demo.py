@@ -1,0 +1,27 @@
+"""`umsrep demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+):
+    """The main job on synthetic chest X-rays, in about five minutes."""
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.evaluation.summary import print_summary
+    from umsrep.recipes.demo import demo as run
+
+    table, report = run(out, seed=seed)
+    print_summary(table)
+    print(f"Report: {report.resolve()}")
+
+
+def add_to(app):
+    """Adds the sub-command."""
+    app.command("demo")(demo)

@@ -1,0 +1,32 @@
+"""`umsrep explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run of `umsrep finetune`.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    task: Annotated[str, typer.Option(help="A classification task.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Class to explain. Default: the winning one."),
+    ] = None,
+):
+    """Grad-CAM: where a classification task looks in these images."""
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.evaluation.explain import explain as work
+
+    table = work(run, task, images, out, target=target)
+    print(table.to_string(index=False))
+    print(f"Overlays: {out}")
+
+
+def add_to(app):
+    """Adds the sub-command."""
+    app.command("explain")(explain)

@@ -1,0 +1,161 @@
+"""`umsrep finetune`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def finetune(
+    data: Annotated[Path, typer.Option(help="Prepared data set.")],
+    out: Annotated[Path, typer.Option(help="Run folder to write.")],
+    representation: Annotated[
+        str,
+        typer.Option(
+            help="Run folder of `umsrep pretrain`, or none for new weights."
+        ),
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Task to learn; repeat. Default: all."),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="independent, alternating, joint, or separate: one whole "
+            "model per task. Default: independent; with --representation "
+            "none, separate (the baseline)."
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Part to freeze (encoder, decoder); repeat. Default: the "
+            "strategy's."
+        ),
+    ] = None,
+    weighting: Annotated[
+        str, typer.Option(help="Joint: equal or uncertainty.")
+    ] = "equal",
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="Joint: TASK=NUMBER, a given loss weight; repeat."),
+    ] = None,
+    batches: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Alternating: TASK=NUMBER, batches per turn; repeat."
+        ),
+    ] = None,
+    denoise_with: Annotated[
+        Path | None,
+        typer.Option(help="Run folder whose model denoises images first."),
+    ] = None,
+    skips: Annotated[
+        bool,
+        typer.Option(
+            help="Segmentation: a new decoder joined to encoder stages, "
+            "instead of the representation's decoder."
+        ),
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    stop_patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs without gain until a task stops."),
+    ] = None,
+    label_smoothing: Annotated[float, typer.Option()] = 0.0,
+    augmentation: Annotated[
+        float, typer.Option(help="Strength, 0 (off) to 1.5.")
+    ] = 1.0,
+    fractions: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="Train, validation and test share of patients."),
+    ] = (0.8, 0.1, 0.1),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16.")
+    ] = "auto",
+    preset: Annotated[
+        str, typer.Option(help="Of a new representation: small or paper.")
+    ] = "small",
+    skip_connections: Annotated[
+        bool, typer.Option(help="Of a new representation.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on in an interrupted run folder.")
+    ] = False,
+):
+    """Fine-tune task heads on a shared representation."""
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.cli.tables import print_metrics
+    from umsrep.errors import UmsrepError
+    from umsrep.workflows.finetuning import FinetuneSettings
+    from umsrep.workflows.finetuning import finetune as run
+
+    source = None if representation.lower() == "none" else representation
+    if weight and weighting != "equal":
+        raise UmsrepError(
+            f"--weight with --weighting {weighting}: weights are either given "
+            "or learned. Leave one of them out."
+        )
+    settings = FinetuneSettings(
+        strategy=strategy or ("independent" if source else "separate"),
+        freeze=tuple(freeze) if freeze else None,
+        weighting=numbers(weight, "--weight") if weight else weighting,
+        ratio={
+            name: int(value)
+            for name, value in numbers(batches, "--batches").items()
+        }
+        if batches
+        else None,
+        segmentation_features=("bottleneck", "stage3", "stage2", "stage1")
+        if skips
+        else "decoded",
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        stop_patience=stop_patience,
+        label_smoothing=label_smoothing,
+        augmentation=augmentation,
+        fractions=tuple(fractions),
+        seed=seed,
+        precision=precision,
+        preset=preset,
+        skip_connections=skip_connections,
+    )
+    metrics = run(
+        data,
+        task,
+        out,
+        source,
+        settings,
+        denoise_with=denoise_with,
+        resume=resume,
+    )
+    print_metrics(metrics, "validation")
+    print(f"Run folder: {out}")
+
+
+def numbers(pairs, option):
+    """{task: number} of TASK=NUMBER arguments."""
+    from umsrep.errors import UmsrepError
+
+    result = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            result[name] = float(value)
+        except ValueError as error:
+            raise UmsrepError(
+                f"{option} {pair}: expected TASK=NUMBER, such as lung=2."
+            ) from error
+    return result
+
+
+def add_to(app):
+    """Adds the sub-command."""
+    app.command("finetune")(finetune)

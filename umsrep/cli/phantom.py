@@ -1,0 +1,59 @@
+"""`umsrep phantom`: synthetic images in the layouts of public data sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+phantom = typer.Typer(
+    no_args_is_help=True,
+    help="Draw synthetic images with known truth.",
+)
+
+
+@phantom.command("chest")
+def chest(
+    out: Annotated[Path, typer.Argument(help="New folder for the images.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="File layout of a public set: shenzhen, montgomery or kermany."
+        ),
+    ],
+    images: Annotated[int, typer.Option(help="How many images.")],
+    seed: Annotated[
+        int, typer.Option(help="The same seed gives the same images.")
+    ] = 0,
+    size: Annotated[
+        int, typer.Option(help="About the length of a side, in pixels.")
+    ] = 256,
+):
+    """Draw synthetic chest X-rays.
+
+    Lungs, heart, ribs, markers and findings, written as the files of a public
+    data set would be, so that `umsrep prepare` reads them as the real ones.
+    The file phantom.json holds the truth about each image.
+    """
+    from rich.progress import Progress
+
+    from umsrep.data.phantoms.layouts import write_chest
+
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("Drawing chest X-rays", total=images)
+        write_chest(
+            out,
+            layout,
+            images,
+            seed,
+            size,
+            on_image=lambda: progress.advance(bar),
+        )
+    typer.echo(
+        f"Wrote {images} images to {out}. Next: umsrep prepare {layout} "
+        f"{out} PREPARED"
+    )
+
+
+def add_to(app):
+    """Adds the command group to the application."""
+    app.add_typer(phantom, name="phantom")

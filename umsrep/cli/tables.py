@@ -1,0 +1,36 @@
+"""Tables for the terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_denoising(metrics):
+    """Prints Table 2: noise level by PSNR, SSIM, MS-SSIM."""
+    table = Table("noise", "PSNR (dB)", "noisy", "SSIM", "MS-SSIM")
+    for level, row in metrics.items():
+        table.add_row(
+            level,
+            f"{row['psnr']:.2f}",
+            f"{row['noisy_psnr']:.2f}",
+            f"{row['ssim']:.3f}",
+            f"{row['ms_ssim']:.3f}",
+        )
+    Console().print(table)
+
+
+def print_metrics(metrics, title):
+    """Prints {task: {metric: value}}, with intervals where they are."""
+    table = Table("task", "metric", "value", "95 % interval", title=title)
+    for task, row in metrics.items():
+        for name, value in row.items():
+            if not isinstance(value, (int, float)):
+                continue
+            if name.endswith("_undefined_resamples"):
+                continue
+            interval = row.get(f"{name}_ci95")
+            shown = ""
+            if interval and None not in interval:
+                shown = f"{interval[0]:.3f} to {interval[1]:.3f}"
+            number = str(value) if isinstance(value, int) else f"{value:.3f}"
+            table.add_row(task, name, number, shown)
+    Console().print(table)

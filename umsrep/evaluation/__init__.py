@@ -1,0 +1,35 @@
+"""Evaluation: predict once -> per-image table -> metrics, tests, report.
+
+Names are imported when they are first used: reading a table needs no
+TensorFlow, and a report no model.
+"""
+
+import importlib
+
+_PUBLIC = {
+    "Calibration": "calibration",
+    "all_metrics": "table_metrics",
+    "compare": "comparison",
+    "evaluate": "model_evaluation",
+    "evaluate_run": "run_evaluation",
+    "mcnemar": "comparison",
+    "print_summary": "summary",
+    "read_folder": "folders",
+    "read_predictions": "table_metrics",
+    "summary_table": "summary",
+    "task_metrics": "table_metrics",
+    "wilcoxon": "comparison",
+    "write_report": "report",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")
+    return getattr(module, name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

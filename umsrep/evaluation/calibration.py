@@ -1,0 +1,157 @@
+"""Probabilities and decisions put right on validation images.
+
+A network's probabilities are usually too sure of themselves, and 0.5 is
+rarely where its two classes part on images of another hospital. Both are
+mended with two numbers, chosen on validation images and stored with the run:
+
+- a **temperature** T (Guo et al. 2017): the logits are divided by T, chosen
+  to minimise the negative log-likelihood. The order of the images and the
+  likeliest class stay as they are.
+- for two classes a **threshold**: an image is positive when its calibrated
+  probability of the positive class reaches it. It maximises Youden's J =
+  sensitivity + specificity - 1. Unlike the thresholds of best accuracy or
+  best MCC, that of best J does not depend on how frequent the classes are,
+  and their shares are what differs most between a validation split and
+  another hospital.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from umsrep.errors import UmsrepError
+
+# Outside, the validation images say nothing (for example, all are right).
+TEMPERATURES = (0.05, 20.0)
+# Probabilities from a 32-bit softmax may be exactly 0.
+_SMALLEST = 1e-7
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `fit` learnt; `dataclasses.asdict` and `Calibration(**d)` store it.
+
+    Attributes:
+        temperature: Divides the logits; above 1 makes probabilities milder.
+        threshold: Positive from this calibrated probability on; None takes
+            the likeliest class (more than two classes).
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+
+
+def fit(probabilities, labels):
+    """Chooses temperature and threshold on validation images.
+
+    Args:
+        probabilities: Softmax outputs `(images, classes)`.
+        labels: Class indices `(images,)`.
+
+    Returns:
+        A `Calibration`. With no image, or one class only, there is nothing
+        to learn from: temperature 1 and, with two classes, threshold 0.5.
+    """
+    probabilities = np.asarray(probabilities, float)
+    labels = np.asarray(labels)
+    temperature = fit_temperature(probabilities, labels)
+    if probabilities.shape[1] != 2:
+        return Calibration(temperature)
+    calibrated = scale(probabilities, temperature)
+    return Calibration(temperature, fit_threshold(calibrated[:, 1], labels))
+
+
+def apply(probabilities, calibration):
+    """Calibrated probabilities and decisions.
+
+    Args:
+        probabilities: Softmax outputs `(images, classes)`.
+        calibration: A `Calibration`.
+
+    Returns:
+        `(calibrated, predicted)`: probabilities `(images, classes)`, and
+        class indices `(images,)`.
+    """
+    calibrated = scale(probabilities, calibration.temperature)
+    if calibration.threshold is None:
+        return calibrated, calibrated.argmax(1)
+    if calibrated.shape[1] != 2:
+        raise UmsrepError(
+            f"Got {calibrated.shape[1]} classes and a threshold; a threshold "
+            "needs two classes. Fit the calibration on this task's own "
+            "validation images."
+        )
+    return calibrated, (calibrated[:, 1] >= calibration.threshold).astype(int)
+
+
+def fit_temperature(probabilities, labels):
+    """The temperature of least negative log-likelihood, a float."""
+    if len(np.unique(labels)) < 2:
+        return 1.0
+
+    def loss(log_temperature):
+        return negative_log_likelihood(
+            scale(probabilities, np.exp(log_temperature)), labels
+        )
+
+    # Convex in 1/T, so there is one minimum in log T.
+    best = optimize.minimize_scalar(
+        loss, bounds=np.log(TEMPERATURES), method="bounded"
+    )
+    return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0
+
+
+def fit_threshold(positive, labels):
+    """The threshold of best Youden's J.
+
+    Args:
+        positive: Probability of the positive class, `(images,)`.
+        labels: 0 or 1, `(images,)`.
+
+    Returns:
+        The midpoint between two neighbouring probabilities that occur, so
+        that images near it may move a little. Of equally good ones the
+        nearest to 0.5. 0.5 itself when nothing is better than chance.
+    """
+    positive, labels = np.asarray(positive, float), np.asarray(labels)
+    values, index = np.unique(positive, return_inverse=True)
+    positives = np.bincount(index[labels == 1], minlength=len(values))
+    negatives = np.bincount(index[labels == 0], minlength=len(values))
+    if not (positives.any() and negatives.any()) or len(values) < 2:
+        return 0.5
+    # J of cutting below values[1], values[2], ...
+    missed = np.cumsum(positives)[:-1] / positives.sum()
+    cleared = np.cumsum(negatives)[:-1] / negatives.sum()
+    gain = cleared - missed
+    if gain.max() <= 0:
+        return 0.5
+    # The midpoint of two neighbouring floats may round to the lower one.
+    middle = np.maximum(
+        (values[1:] + values[:-1]) / 2, np.nextafter(values[:-1], np.inf)
+    )
+    best = middle[np.isclose(gain, gain.max(), rtol=0, atol=1e-12)]
+    return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def scale(probabilities, temperature):
+    """Softmax of the logits divided by `temperature`."""
+    probabilities = np.asarray(probabilities, float)
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise UmsrepError(
+            f"Got probabilities of shape {probabilities.shape}; expected "
+            "(images, classes). For one sigmoid output p, pass the columns "
+            "1 - p and p."
+        )
+    if temperature == 1:
+        return probabilities
+    logits = np.log(np.maximum(probabilities, _SMALLEST)) / temperature
+    logits -= logits.max(1, keepdims=True)
+    scaled = np.exp(logits)
+    return scaled / scaled.sum(1, keepdims=True)
+
+
+def negative_log_likelihood(probabilities, labels):
+    """Mean -ln(probability of the true class), in nats."""
+    chosen = np.asarray(probabilities)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, np.finfo(float).tiny)).mean())

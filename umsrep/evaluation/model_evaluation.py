@@ -1,0 +1,45 @@
+"""A model on a data set -> a table of metrics, for notebooks."""
+
+import pandas as pd
+
+from umsrep.evaluation import predict, table_metrics
+
+
+def evaluate(model, dataset, calibrations=None, bootstrap=1000, seed=0):
+    """Metrics of every task that the data set has labels for.
+
+    Args:
+        model: A `MultiTaskModel` or `finetuning.SeparateModels`.
+        dataset: A `data.Dataset`.
+        calibrations: {label task: `calibration.Calibration`} from validation
+            images; default: none, and a threshold of 0.5.
+        bootstrap: Patient-clustered resamples for the 95 % intervals; 0 for
+            none.
+        seed: Of the resamples.
+
+    Returns:
+        A data frame: task, metric, value, low, high (`to_markdown` prints it
+        where tabulate is installed).
+    """
+    specs = [dataset.task(t) for t in model.tasks if t in dataset.tasks]
+    outputs = predict.probabilities(model, dataset)
+    table = predict.table(outputs, dataset, specs, calibrations or {})
+    metrics = table_metrics.all_metrics(
+        table, specs, bootstrap=bootstrap, seed=seed
+    )
+    rows = []
+    for task, entry in metrics.items():
+        for name, value in entry.items():
+            if name.endswith(("_ci95", "_undefined_resamples")):
+                continue
+            low, high = entry.get(f"{name}_ci95") or (None, None)
+            rows.append(
+                {
+                    "task": task,
+                    "metric": name,
+                    "value": value,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(rows)

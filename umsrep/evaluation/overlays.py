@@ -1,0 +1,70 @@
+"""Pictures of masks and heat maps on the image."""
+
+import cv2
+import numpy as np
+
+# Blue and orange stay apart for colour-blind readers (BGR).
+REFERENCE = (255, 190, 60)
+PREDICTED = (20, 120, 255)
+SIDE = 512
+
+
+def mask_overlay(image, reference, predicted):
+    """Contours of both masks on the image, 512 pixels wide.
+
+    Args:
+        image: (height, width) uint8.
+        reference: (height, width) bool, or None; drawn in blue.
+        predicted: (height, width) bool; drawn in orange.
+
+    Returns:
+        BGR uint8.
+    """
+    picture = _enlarged(image)
+    for mask, colour in ((reference, REFERENCE), (predicted, PREDICTED)):
+        if mask is None:
+            continue
+        large = cv2.resize(
+            np.asarray(mask, np.float32),
+            picture.shape[1::-1],
+            interpolation=cv2.INTER_LINEAR,
+        )
+        contours, _ = cv2.findContours(
+            (large > 0.5).astype(np.uint8),
+            cv2.RETR_LIST,
+            cv2.CHAIN_APPROX_NONE,
+        )
+        cv2.drawContours(picture, contours, -1, colour, 2, cv2.LINE_AA)
+    return picture
+
+
+def heat_overlay(image, heat, opacity=0.45):
+    """A heat map in [0, 1] over the image; what is cold stays visible.
+
+    Args:
+        image: (height, width) uint8.
+        heat: (height, width) float in [0, 1].
+        opacity: Of the hottest colour.
+
+    Returns:
+        BGR uint8.
+    """
+    picture = _enlarged(image)
+    large = cv2.resize(
+        np.asarray(heat, np.float32),
+        picture.shape[1::-1],
+        interpolation=cv2.INTER_CUBIC,
+    ).clip(0, 1)
+    colours = cv2.applyColorMap(
+        (large * 255).astype(np.uint8), cv2.COLORMAP_TURBO
+    )
+    share = (opacity * np.minimum(1.0, 2.0 * large))[..., None]
+    return (picture * (1 - share) + colours * share).round().astype(np.uint8)
+
+
+def _enlarged(image):
+    height, width = image.shape
+    scale = SIDE / max(height, width)
+    size = (round(width * scale), round(height * scale))
+    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)

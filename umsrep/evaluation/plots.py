@@ -1,0 +1,271 @@
+"""The report's figures, each as a data URI that an <img> shows.
+
+Vector graphics without a display: no pyplot, no global state. Colours are
+those of Okabe & Ito (2008), which colour-blind readers can tell apart; lines
+differ in style as well.
+"""
+
+import base64
+import io
+import math
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_curve
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#666666"
+_STYLE = {
+    # Text as outlines looks the same everywhere; names are never parsed as
+    # formulas.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "umsrep",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+def training_curves(history):
+    """Training and validation loss per task, and what else was validated.
+
+    Args:
+        history: Data frame of history.csv.
+
+    Returns:
+        A data URI, or None when the table has no loss column.
+    """
+    tasks = [
+        column.removesuffix("_loss")
+        for column in history.columns
+        if column.endswith("_loss") and not column.startswith("val_")
+    ]
+    if not tasks:
+        return None
+    epochs = history["epoch"] if "epoch" in history else history.index + 1
+    epochs = np.asarray(epochs)
+    panels = [(task, f"{task}_loss", f"val_{task}_loss") for task in tasks]
+
+    def draw(figure):
+        for axes, (task, train, validation) in _panels(figure, panels):
+            for column, colour, style, name in (
+                (train, COLOURS[0], "-", "training"),
+                (validation, COLOURS[1], "--", "validation"),
+            ):
+                if column not in history:
+                    continue
+                values = history[column].to_numpy(float)
+                known = np.isfinite(values)
+                axes.plot(
+                    epochs[known],
+                    values[known],
+                    style,
+                    color=colour,
+                    marker="." if known.sum() < 30 else None,
+                    label=name,
+                )
+                if name == "validation" and known.any():
+                    best = np.nanargmin(np.where(known, values, np.nan))
+                    axes.plot(
+                        epochs[best],
+                        values[best],
+                        "o",
+                        mfc="none",
+                        mec=colour,
+                        ms=9,
+                        label=f"lowest: {values[best]:.3g}",
+                    )
+            axes.set(title=task, xlabel="epoch", ylabel="loss")
+            _log_if_wide(axes)
+            axes.xaxis.set_major_locator(
+                MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+            )
+            axes.set_xlim(left=epochs[0] - 0.02 * len(epochs))
+            axes.legend()
+
+    return _svg(draw, *_size(len(panels)))
+
+
+def metric_intervals(frame, metrics):
+    """Each strategy's value with its 95 % interval, one panel per metric.
+
+    Args:
+        frame: Rows of one data set and task of `summary.summary_table`.
+        metrics: {column: heading}.
+    """
+    panels = [
+        (column, heading)
+        for column, heading in metrics.items()
+        if frame[column].notna().any()
+    ]
+    if not panels:
+        return None
+    names = list(frame["strategy"])
+
+    def draw(figure):
+        for index, (axes, (column, heading)) in enumerate(
+            _panels(figure, panels, columns=4)
+        ):
+            for row, (value, ends) in enumerate(
+                zip(frame[column], frame[f"{column}_ci95"], strict=True)
+            ):
+                colour = COLOURS[row % len(COLOURS)]
+                if ends is not None:
+                    axes.plot(ends, [row, row], color=colour, lw=2)
+                axes.plot(
+                    value,
+                    row,
+                    MARKERS[row % len(MARKERS)],
+                    color=colour,
+                    ms=6,
+                )
+            axes.set_title(heading)
+            axes.set_ylim(len(names) - 0.5, -0.5)
+            axes.set_yticks(range(len(names)), names if index == 0 else [])
+            axes.tick_params(axis="y", length=0, labelcolor="black")
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.grid(axis="y", visible=False)
+
+    rows = math.ceil(len(panels) / 4)
+    return _svg(draw, 11, rows * (0.75 + 0.3 * len(names)))
+
+
+def roc_and_reliability(curves):
+    """ROC and reliability curves of a two-class task.
+
+    Args:
+        curves: {strategy: (true, probability of the positive class)}.
+
+    Returns:
+        A data URI, or None when no strategy has both classes.
+    """
+    curves = {
+        name: (true, positive)
+        for name, (true, positive) in curves.items()
+        if len(np.unique(true)) == 2
+    }
+    if not curves:
+        return None
+
+    def draw(figure):
+        left, right = figure.subplots(1, 2)
+        for axes in (left, right):
+            axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8)
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        for index, (name, (true, positive)) in enumerate(curves.items()):
+            look = {
+                "color": COLOURS[index % len(COLOURS)],
+                "linestyle": STYLES[index % len(STYLES)],
+                "label": name,
+            }
+            left.plot(*roc_curve(true, positive)[:2], **look)
+            # Equal numbers of images per point, so that none is noise.
+            bins = int(np.clip(len(true) // 15, 2, 8))
+            observed, predicted = calibration_curve(
+                true, positive, n_bins=bins, strategy="quantile"
+            )
+            right.plot(
+                predicted, observed, marker=MARKERS[index % 7], ms=4, **look
+            )
+        left.set(
+            title="ROC",
+            xlabel="1 − specificity",
+            ylabel="sensitivity",
+        )
+        right.set(
+            title="Reliability",
+            xlabel="predicted probability",
+            ylabel="share that is positive",
+        )
+        left.legend(loc="lower right")
+
+    return _svg(draw, 9, 4.2)
+
+
+def dice_distribution(values):
+    """Dice of every image, one row per strategy.
+
+    Args:
+        values: {strategy: array of Dice values}.
+    """
+    values = {name: dice for name, dice in values.items() if len(dice)}
+    if not values:
+        return None
+    rng = np.random.default_rng([0])
+
+    def draw(figure):
+        axes = figure.subplots()
+        for row, dice in enumerate(values.values()):
+            colour = COLOURS[row % len(COLOURS)]
+            heights = row + rng.uniform(-0.25, 0.25, len(dice))
+            axes.plot(dice, heights, ".", color=colour, alpha=0.5, ms=5, mew=0)
+            low, median, high = np.quantile(dice, [0.25, 0.5, 0.75])
+            axes.plot([low, high], [row, row], color="black", lw=1.2)
+            axes.plot(median, row, "|", color="black", ms=16, mew=1.8)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0, labelcolor="black")
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(
+            "Dice of each image; bar: median, line: middle half of the images"
+        )
+
+    return _svg(draw, 11, 0.8 + 0.42 * len(values))
+
+
+def _panels(figure, items, columns=3):
+    columns = min(columns, len(items))
+    rows = math.ceil(len(items) / columns)
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in grid[len(items) :]:
+        axes.set_visible(False)
+    return list(zip(grid, items, strict=False))
+
+
+def _size(panels):
+    width = 11 if panels > 2 else 4.6 * panels
+    return width, 2.7 * math.ceil(panels / 3)
+
+
+def _log_if_wide(axes):
+    """A logarithmic axis when positive values span more than a factor 20."""
+    values = np.concatenate([line.get_ydata() for line in axes.lines])
+    if len(values) and values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_yscale("log")
+
+
+def _svg(draw, width, height):
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        stream = io.BytesIO()
+        # Without a date, equal results give equal pages.
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    code = base64.b64encode(stream.getvalue()).decode("ascii")
+    return f"data:image/svg+xml;base64,{code}"

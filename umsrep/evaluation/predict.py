@@ -1,0 +1,133 @@
+"""From a model and images to the per-image table."""
+
+import numpy as np
+import pandas as pd
+
+from umsrep.data.batches import ahead
+from umsrep.evaluation import calibration
+from umsrep.metrics import segmentation
+
+BATCH_SIZE = 32
+
+
+class _Replaced:
+    """Pictures of another store, with other images and the same masks."""
+
+    def __init__(self, store, images):
+        self.size = store.size
+        self.mask = store.mask
+        self._images = images
+
+    def image(self, row):
+        return self._images[row]
+
+
+def denoise(model, dataset):
+    """The data set with every image denoised.
+
+    Args:
+        model: A model with the task "denoised".
+        dataset: A `data.Dataset`.
+
+    Returns:
+        A `data.Dataset` over the denoised images, uint8.
+    """
+    images = {}
+    batches = dataset.batches(BATCH_SIZE, tasks=())
+    for number, (noisy, _, _) in enumerate(ahead(batches)):
+        rows = dataset.rows[number * BATCH_SIZE :]
+        clean = denoise_images(model, noisy)[..., 0]
+        images |= dict(zip(rows, clean, strict=False))
+    return dataset.with_store(_Replaced(dataset.store, images))
+
+
+def denoise_images(model, images):
+    """(n, height, width, 1) grey images, denoised, uint8."""
+    channels = model.representation.image_shape[-1]
+    images = np.repeat(np.asarray(images, np.float32), channels, axis=-1)
+    clean = np.asarray(model.predict_on_batch(images)["denoised"])[..., :1]
+    return np.clip(clean * 255, 0, 255).round().astype(np.uint8)
+
+
+def probabilities(model, dataset):
+    """{task: outputs} for all images, each forward pass serving all tasks.
+
+    Args:
+        model: A `MultiTaskModel`, or `finetuning.SeparateModels`.
+        dataset: A `data.Dataset`.
+
+    Returns:
+        {task: (n, classes) float32, or (n, height, width) float32 for masks,
+        stored in half precision to spare memory}.
+    """
+    models = getattr(model, "models", [model])
+    parts = {task: [] for task in model.tasks}
+    channels = model.representation.image_shape[-1]
+    for images, _, _ in ahead(
+        dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
+    ):
+        for one in models:
+            for task, output in one.predict_on_batch(images).items():
+                output = np.asarray(output)
+                if output.ndim == 4:
+                    output = output[..., 0].astype(np.float16)
+                parts[task].append(output)
+    return {task: np.concatenate(arrays) for task, arrays in parts.items()}
+
+
+def table(outputs, dataset, specs, calibrations):
+    """The per-image table (predictions.csv).
+
+    Args:
+        outputs: As `probabilities`.
+        dataset: The `data.Dataset` that gave them; tasks it does not have, and
+            labels it lacks, leave empty cells.
+        specs: `TaskSpec`s of the tasks predicted.
+        calibrations: {label task: `calibration.Calibration`}.
+
+    Returns:
+        A data frame as described in `table_metrics`.
+    """
+    frame = dataset.table[["image", "patient", "split"]].copy()
+    columns = {}
+    for spec in specs:
+        if spec.kind == "label":
+            columns |= _label_columns(outputs, dataset, spec, calibrations)
+        else:
+            columns |= _mask_columns(outputs, dataset, spec)
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
+
+
+def _label_columns(outputs, dataset, spec, calibrations):
+    name = spec.name
+    calibrated, predicted = calibration.apply(
+        outputs[name], calibrations.get(name, calibration.Calibration())
+    )
+    classes = np.array(spec.classes, dtype=object)
+    known = name in dataset.tasks
+    columns = {
+        f"{name}_true": dataset.table[name].replace("", None)
+        if known
+        else None,
+        f"{name}_pred": classes[predicted],
+    }
+    for index, label in enumerate(spec.classes):
+        columns[f"{name}_p_{label}"] = calibrated[:, index]
+    return columns
+
+
+def _mask_columns(outputs, dataset, spec):
+    rows = []
+    for index in range(len(dataset)):
+        true = None
+        if spec.name in dataset.tasks:
+            true = dataset.mask(spec.name, index)
+        if true is None:
+            rows.append({})
+            continue
+        predicted = outputs[spec.name][index] > 0.5
+        rows.append(segmentation.mask_metrics(true.astype(bool), predicted))
+    names = ("dice", "iou", "dice_mean", "iou_mean", "accuracy", "hausdorff95")
+    return {
+        f"{spec.name}_{name}": [row.get(name) for row in rows] for name in names
+    }

@@ -1,0 +1,341 @@
+"""`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from umsrep import data, runs
+from umsrep.data import storage
+from umsrep.data.images import write_png
+from umsrep.data.prepared import TaskSpec
+from umsrep.data.shifts import simulated_shifts
+from umsrep.derived import GradCAM
+from umsrep.errors import UmsrepError
+from umsrep.evaluation import calibration, overlays, predict, table_metrics
+from umsrep.finetuning.separate import SeparateModels
+
+FORMAT = "umsrep-evaluation"
+FORMAT_VERSION = 1
+WORST, MEDIAN, BEST = 10, 2, 2
+# Grad-CAM pictures per task: the surest right and the surest wrong.
+RIGHT, WRONG = 4, 4
+
+
+def evaluate_run(
+    run_folder,
+    data_folder,
+    out,
+    split=None,
+    save_masks=False,
+    blank_outside=None,
+    shift=None,
+    bootstrap=1000,
+):
+    """Evaluates a fine-tuned run and writes an evaluation folder.
+
+    Args:
+        run_folder: A run of `finetune`.
+        data_folder: A prepared data set. If the run was trained on it, the
+            run's own split is used.
+        out: The folder to write.
+        split: "train", "validation" or "test"; default: "test" where the data
+            has one, else all images.
+        save_masks: Write each predicted mask as PNG (0/255).
+        blank_outside: A mask task: everything outside its reference mask is
+            made black first, to see what a classifier owes to the rest of
+            the image. Images without the mask are left out.
+        shift: Name of a simulated shift (`data.simulated_shifts`), for
+            choosing settings on validation images.
+        bootstrap: Patient-clustered resamples for the intervals.
+
+    Returns:
+        {task: {metric: value, <metric>_ci95: [low, high]}}.
+    """
+    run = runs.Run(run_folder)
+    if run.info["kind"] != "finetune":
+        raise UmsrepError(
+            f"{run_folder} is a run of `umsrep {run.info['kind']}`, which has "
+            "no target tasks. Its metrics are in its metrics.json; evaluate "
+            "a run of `umsrep finetune`."
+        )
+    dataset, split = _images(run, data.load(data_folder), split)
+    specs = specs_of(run)
+    _check_tasks(specs, dataset)
+    if shift is not None:
+        dataset = dataset.with_store(_Shifted(dataset.store, _shift(shift)))
+    if blank_outside is not None:
+        if dataset.task(blank_outside).kind != "mask":
+            raise UmsrepError(
+                f"blank_outside='{blank_outside}' is no mask task. Name one."
+            )
+        dataset = dataset.subset(dataset.labelled(blank_outside))
+        if not len(dataset):
+            raise UmsrepError(
+                f"No image of '{dataset.name}' has a mask of "
+                f"'{blank_outside}'. Leave --blank-outside out."
+            )
+        dataset = dataset.with_store(_Blanked(dataset.store, blank_outside))
+    fitted = calibrations_of(run)
+    seen = dataset
+    if run.denoiser() is not None:
+        seen = predict.denoise(run.denoiser(), dataset)
+    network = network_of(run)
+    with storage.new_folder(out) as folder:
+        outputs = predict.probabilities(network, seen)
+        table = predict.table(outputs, dataset, specs, fitted)
+        metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
+        table.to_csv(folder / "predictions.csv", index=False)
+        storage.write_json(folder / "metrics.json", metrics)
+        shutil.copy(run.path / "history.csv", folder / "history.csv")
+        pictures = _pictures(
+            folder, dataset, seen, network, table, outputs, specs
+        )
+        storage.write_json(folder / "pictures" / "pictures.json", pictures)
+        if save_masks:
+            _write_masks(folder, dataset, outputs, specs)
+        storage.write_json(
+            folder / "evaluation.json",
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "run": {**run.info, "folder": str(run.path)},
+                "data": runs.describe_data([data_folder])[0],
+                "split": split,
+                "blank_outside": blank_outside,
+                "shift": shift,
+                "images": len(dataset),
+                "tasks": {
+                    spec.name: {"kind": spec.kind, "classes": spec.classes}
+                    for spec in specs
+                },
+                "history": "history.csv",
+                "bootstrap": bootstrap,
+                "versions": runs.versions(),
+            },
+        )
+    return metrics
+
+
+def specs_of(run):
+    """`TaskSpec`s of a run's tasks."""
+    return [
+        TaskSpec(name, entry["kind"], tuple(entry.get("classes") or ()))
+        for name, entry in run.info["task_specs"].items()
+    ]
+
+
+def calibrations_of(run):
+    """{label task: `Calibration`} of a run."""
+    stored = storage.read_json(run.path / "calibration.json", "calibration")
+    return {
+        task: calibration.Calibration(**entry) for task, entry in stored.items()
+    }
+
+
+def network_of(run):
+    """The model of all tasks, or the separate models behind one interface."""
+    if run.info["strategy"] == "separate":
+        return SeparateModels([run.model(task) for task in run.tasks])
+    return run.model()
+
+
+def _images(run, dataset, split):
+    """The images to evaluate and the name of their split."""
+    trained = {entry["name"] for entry in run.info["data"]}
+    if dataset.name in trained:
+        split = split or "test"
+        sides = run.split()
+        sides = sides[sides["dataset"] == dataset.name]
+        names = dict(zip(sides["image"], sides["split"], strict=True))
+        unknown = [n for n in dataset.table["image"] if n not in names]
+        if unknown:
+            raise UmsrepError(
+                f"'{dataset.name}' has images that were not there when "
+                f"{run.path} was trained ({unknown[0]} and "
+                f"{len(unknown) - 1} more), so its split does not say which "
+                "were trained on. Evaluate on the data set as it was."
+            )
+        keep = dataset.table["image"].map(names) == split
+    elif split is not None:
+        keep = dataset.table["split"] == split
+    else:
+        has_test = (dataset.table["split"] == "test").any()
+        split = "test" if has_test else None
+        keep = dataset.table["split"] == (split or "")
+        if split is None:
+            keep = keep | True
+    chosen = dataset.subset(keep.to_numpy())
+    if not len(chosen):
+        raise UmsrepError(
+            f"Data set '{dataset.name}' has no image in the split "
+            f"'{split}'. Choose another --split."
+        )
+    chosen.table["split"] = split or ""
+    return chosen, split
+
+
+def _check_tasks(specs, dataset):
+    for spec in specs:
+        there = dataset.tasks.get(spec.name)
+        if there is not None and there != spec:
+            raise UmsrepError(
+                f"Task '{spec.name}' is {there} in '{dataset.name}' but "
+                f"{spec} in the run. Rename the task or its classes."
+            )
+    if not {spec.name for spec in specs} & set(dataset.tasks):
+        raise UmsrepError(
+            f"Data set '{dataset.name}' has none of the run's tasks "
+            f"({', '.join(spec.name for spec in specs)}). Choose a data set "
+            "that has one."
+        )
+
+
+def _shift(name):
+    shifts = simulated_shifts()
+    if name not in shifts:
+        raise UmsrepError(
+            f"shift='{name}' is unknown. Choose one of {', '.join(shifts)}."
+        )
+    return shifts[name]
+
+
+class _Shifted:
+    """Pictures of another store under a simulated shift."""
+
+    def __init__(self, store, shift):
+        self.store, self.shift, self.size = store, shift, store.size
+
+    def _apply(self, row, mask):
+        rng = np.random.default_rng([0, row])
+        return self.shift.apply(self.store.image(row), mask, rng)
+
+    def image(self, row):
+        image, _ = self._apply(row, None)
+        return image.round().astype(np.uint8)
+
+    def mask(self, task, row):
+        mask = self.store.mask(task, row)
+        return None if mask is None else self._apply(row, mask)[1]
+
+
+class _Blanked:
+    """Pictures of another store, black outside a mask."""
+
+    def __init__(self, store, task):
+        self.store, self.task, self.size = store, task, store.size
+        self.mask = store.mask
+
+    def image(self, row):
+        return self.store.image(row) * self.store.mask(self.task, row)
+
+
+def _pictures(folder, dataset, seen, network, table, outputs, specs):
+    entries = []
+    for spec in specs:
+        if spec.kind == "mask":
+            entries += _mask_pictures(folder, dataset, table, outputs, spec)
+        else:
+            entries += _heat_pictures(folder, seen, network, table, spec)
+    return entries
+
+
+def _mask_pictures(folder, dataset, table, outputs, spec):
+    scores = table[f"{spec.name}_dice"].dropna().sort_values()
+    middle = len(scores) // 2
+    groups = {
+        "worst": scores.index[:WORST],
+        "median": scores.index[middle : middle + MEDIAN],
+        "best": scores.index[::-1][:BEST],
+    }
+    entries, done = [], set()
+    for kind, chosen in groups.items():
+        for index in chosen:
+            if index in done:
+                continue
+            done.add(index)
+            image = table["image"][index]
+            file = f"pictures/{spec.name}-{Path(image).stem}.png"
+            picture = overlays.mask_overlay(
+                dataset.image(index),
+                dataset.mask(spec.name, index) > 0,
+                outputs[spec.name][index] > 0.5,
+            )
+            write_png(folder / file, picture)
+            entries.append(
+                {
+                    "kind": "mask",
+                    "task": spec.name,
+                    "image": image,
+                    "file": file,
+                    "caption": (
+                        f"{kind}: Dice {scores[index]:.3f} (blue reference, "
+                        "orange predicted)"
+                    ),
+                    "score": float(scores[index]),
+                }
+            )
+    return entries
+
+
+def _heat_pictures(folder, dataset, network, table, spec):
+    true = table.get(f"{spec.name}_true")
+    predicted = table[f"{spec.name}_pred"]
+    sure = table[[f"{spec.name}_p_{c}" for c in spec.classes]].max(axis=1)
+    known = true.notna() if true is not None else pd.Series(False, table.index)
+    right = sure[known & (true == predicted)].sort_values(ascending=False)
+    wrong = sure[known & (true != predicted)].sort_values(ascending=False)
+    # The surest of each class: one class alone would hide the other.
+    chosen = list(wrong.index[:WRONG])
+    for label in spec.classes:
+        of_class = right[predicted[right.index] == label]
+        chosen += list(of_class.index[: -(-RIGHT // len(spec.classes))])
+    if not chosen:
+        return []
+    shown = dataset.subset(np.array(chosen))
+    channels = network.representation.image_shape[-1]
+    images = np.repeat(shown.images, channels, axis=-1)
+    model = getattr(network, "models", None)
+    model = network.view(spec.name) if model else network
+    entries = []
+    for label_index, label in enumerate(spec.classes):
+        rows = [i for i, at in enumerate(chosen) if predicted[at] == label]
+        if not rows:
+            continue
+        heats = GradCAM(spec.name, class_index=label_index)(model, images[rows])
+        for position, heat in zip(rows, heats, strict=True):
+            index = chosen[position]
+            image = table["image"][index]
+            file = f"pictures/{spec.name}-{Path(image).stem}.png"
+            write_png(
+                folder / file,
+                overlays.heat_overlay(shown.image(position), heat),
+            )
+            verdict = "right" if true[index] == label else "wrong"
+            entries.append(
+                {
+                    "kind": "gradcam",
+                    "task": spec.name,
+                    "image": image,
+                    "file": file,
+                    "caption": (
+                        f"{verdict}: {true[index]} taken for {label}, "
+                        f"p = {sure[index]:.2f}"
+                        if verdict == "wrong"
+                        else f"right: {label}, p = {sure[index]:.2f}"
+                    ),
+                    "score": float(sure[index]),
+                }
+            )
+    return entries
+
+
+def _write_masks(folder, dataset, outputs, specs):
+    for spec in specs:
+        if spec.kind != "mask":
+            continue
+        for index, image in enumerate(dataset.table["image"]):
+            mask = (outputs[spec.name][index] > 0.5).astype(np.uint8) * 255
+            name = f"{Path(image).stem}.png"
+            write_png(folder / "masks" / spec.name / name, mask)

@@ -1,0 +1,209 @@
+"""The comparison table: one row per evaluated run and task."""
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from umsrep.evaluation.folders import Evaluation, Run, read_folder
+
+# Column of metrics.json -> heading; the order of the table.
+METRICS = {
+    "accuracy": "Accuracy",
+    "f_score": "F-score",
+    "mcc": "MCC",
+    "auc": "AUC",
+    "iou": "IoU",
+    "dice": "Dice",
+}
+PRETRAINING = "pre-training"
+BASELINE = "separate"
+
+
+def read_folders(folders):
+    """Reads each path once; what is already read passes through."""
+    read = (Evaluation, Run)
+    return [
+        folder if isinstance(folder, read) else read_folder(folder)
+        for folder in folders
+    ]
+
+
+def summary_table(folders):
+    """One row per evaluation and task, then one per pre-training run.
+
+    Args:
+        folders: Paths of run and evaluation folders.
+
+    Returns:
+        A data frame with the columns `data` (name and split), `strategy`,
+        `task`, `images`, `patients`; each metric of `METRICS` and
+        `<metric>_ci95` ([low, high] or None); `seconds` and
+        `trainable_parameters` of the whole run, so equal in all rows of one
+        run. What a task does not have, or what is missing, is nan.
+
+    Raises:
+        UmsrepError: a folder cannot be read.
+    """
+    folders = read_folders(folders)
+    evaluations = [f for f in folders if isinstance(f, Evaluation)]
+    rows = []
+    for label, evaluation in zip(labels(evaluations), evaluations, strict=True):
+        for task in evaluation.tasks:
+            values = (evaluation.metrics or {}).get(task.name) or {}
+            row = {
+                "data": evaluation.data,
+                "strategy": label,
+                "task": task.name,
+                "images": number(values.get("images")),
+                "patients": number(values.get("patients")),
+            }
+            for metric in METRICS:
+                row[metric] = number(values.get(metric))
+                row[f"{metric}_ci95"] = interval(values.get(f"{metric}_ci95"))
+            rows.append(row | cost(evaluation.run))
+    for run in pretraining_runs(folders):
+        rows.append(
+            {"data": "", "strategy": PRETRAINING, "task": "denoised"}
+            | cost(run.info)
+        )
+    columns = ["data", "strategy", "task", "images", "patients"]
+    for metric in METRICS:
+        columns += [metric, f"{metric}_ci95"]
+    return pd.DataFrame(
+        rows, columns=[*columns, "seconds", "trainable_parameters"]
+    )
+
+
+def print_summary(frame, console=None):
+    """Prints the data frame of `summary_table` in the terminal.
+
+    The highest value of each task and column is bold. Training time and
+    parameters stand in the first row of each run.
+    """
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=120)  # a log has no edge to fit
+    pretraining = frame[frame["data"] == ""]
+    for data, part in frame[frame["data"] != ""].groupby("data", sort=False):
+        table = Table(
+            title=escape(data),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 0),
+            pad_edge=False,
+            show_edge=False,
+        )
+        table.add_column("Strategy", overflow="fold", min_width=11)
+        table.add_column("Task", overflow="fold", min_width=11)
+        for heading in (*METRICS.values(), "Seconds", "Parameters"):
+            table.add_column(
+                "Acc." if heading == "Accuracy" else heading,
+                justify="right",
+                no_wrap=True,
+            )
+        previous = None
+        for _, row in pd.concat([part, pretraining]).iterrows():
+            first = row["strategy"] != previous
+            previous = row["strategy"]
+            best = best_values(part, row["task"])
+            cells = [
+                f"[bold]{text(row[metric])}[/bold]"
+                if row[metric] == best[metric]
+                else text(row[metric])
+                for metric in METRICS
+            ]
+            table.add_row(
+                escape(row["strategy"]) if first else "",
+                escape(row["task"]),
+                *cells,
+                text(row["seconds"], 0) if first else "",
+                text(row["trainable_parameters"], 0) if first else "",
+            )
+        console.print(table)
+
+
+def best_values(frame, task):
+    """{metric: highest value of `task`}; nan where fewer than two compete."""
+    part = frame[frame["task"] == task]
+    return {
+        metric: part[metric].max() if part[metric].count() > 1 else float("nan")
+        for metric in METRICS
+    }
+
+
+def labels(evaluations):
+    """A short name per evaluation: its strategy.
+
+    Evaluations of one data set that share a strategy and a task also get the
+    name of their folder, and if that is the same too, a number.
+    """
+
+    def clash(one, other, names):
+        return (
+            one is not other
+            and names[id(one)] == names[id(other)]
+            and one.data == other.data
+            and {t.name for t in one.tasks} & {t.name for t in other.tasks}
+        )
+
+    def distinguish(names, suffix):
+        return {
+            id(one): f"{names[id(one)]} ({suffix(position, one)})"
+            if any(clash(one, other, names) for other in evaluations)
+            else names[id(one)]
+            for position, one in enumerate(evaluations)
+        }
+
+    names = {
+        id(e): str(e.run.get("strategy") or e.path.resolve().name)
+        for e in evaluations
+    }
+    names = distinguish(names, lambda _, e: e.path.resolve().name)
+    names = distinguish(names, lambda position, _: position + 1)
+    return [names[id(e)] for e in evaluations]
+
+
+def pretraining_runs(folders):
+    """The pre-training runs among what `read_folders` returned."""
+    return [
+        folder
+        for folder in folders
+        if isinstance(folder, Run) and folder.info.get("kind") == "pretrain"
+    ]
+
+
+def cost(info):
+    """Training seconds and trainable parameters of a run.json."""
+    parameters = info.get("trainable_parameters")
+    if isinstance(parameters, dict):
+        parameters = parameters.get("total")
+    return {
+        "seconds": number(info.get("seconds")),
+        "trainable_parameters": number(parameters),
+    }
+
+
+def number(value):
+    """A float; nan for None and anything that is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return float("nan")
+    return float(value)
+
+
+def interval(value):
+    """(low, high), or None when an end is missing."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return None
+    low, high = (number(end) for end in value)
+    return None if pd.isna(low) or pd.isna(high) else (low, high)
+
+
+def text(value, digits=3):
+    """A number for a table; a dash for nan."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:,.{digits}f}".replace("-", "−")

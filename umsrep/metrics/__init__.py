@@ -1,0 +1,12 @@
+"""Every number this toolkit reports, computed in one place each.
+
+NumPy in, plain numbers out; no model, no files, no global state:
+
+- `classification`: accuracy, F-score, MCC, AUC, calibration, ...
+- `segmentation`: Dice, IoU, surface distances of one mask
+- `image_quality`: PSNR, SSIM, MS-SSIM
+"""
+
+from umsrep.metrics import classification, image_quality, segmentation
+
+__all__ = ["classification", "image_quality", "segmentation"]

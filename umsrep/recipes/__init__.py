@@ -1,0 +1,1 @@
+"""Recipes: one thin file per paper."""

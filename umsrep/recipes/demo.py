@@ -1,0 +1,100 @@
+"""The main job on synthetic chest X-rays, in minutes.
+
+Source: UMS-Rep (Zamzmi et al. 2021), Section 4.1, heterogeneous tasks.
+Command: `umsrep demo --out demo` (or `make demo`).
+Cost: about 4 minutes on 2 CPU cores.
+Expected: every strategy learns both tasks; with so little training the order
+of the strategies says nothing about the method.
+"""
+
+import time
+from pathlib import Path
+
+import data_prep
+from umsrep.data import verification
+from umsrep.data.phantoms import layouts
+from umsrep.errors import UmsrepError
+from umsrep.evaluation.report import write_report
+from umsrep.evaluation.run_evaluation import evaluate_run
+from umsrep.evaluation.summary import summary_table
+from umsrep.workflows.finetuning import STRATEGIES, FinetuneSettings, finetune
+from umsrep.workflows.pretraining import PretrainSettings, pretrain
+
+SIZE = 128
+IMAGES = {"shenzhen": 240, "montgomery": 80}
+PRETRAIN = PretrainSettings(epochs=8, stop_patience=8)
+EPOCHS = 12
+
+
+def demo(out, seed=0, say=print):
+    """Runs phantoms -> prepare -> pretrain -> four strategies -> report.
+
+    Args:
+        out: Folder for everything; an interrupted demo goes on where it was.
+        seed: Of phantoms and trainings.
+        say: Called with a line per step.
+
+    Returns:
+        (summary data frame, path of report.html).
+    """
+    out = Path(out)
+    begin = time.perf_counter()
+
+    def step(words):
+        say(f"[{time.perf_counter() - begin:5.0f} s] {words}")
+
+    prepared = {}
+    for number, (layout, images) in enumerate(IMAGES.items()):
+        raw = out / "raw" / layout
+        prepared[layout] = out / "prepared" / layout
+        if not raw.exists():
+            step(f"{images} synthetic chest X-rays in the {layout} layout")
+            layouts.write_chest(raw, layout, images, seed + number, size=256)
+        if not prepared[layout].exists():
+            step(f"prepare {layout} at {SIZE}x{SIZE}")
+            convert = data_prep.get(layout)
+            convert(raw, prepared[layout], size=SIZE)
+        errors = [
+            finding
+            for finding in verification.verify(prepared[layout])
+            if finding.severity == "error"
+        ]
+        if errors:
+            raise UmsrepError(
+                f"{prepared[layout]} does not verify: {errors[0].message}. "
+                f"Delete {out} and start again."
+            )
+    step("pretrain the shared representation by denoising")
+    representation = out / "runs" / "representation"
+    pretrain(
+        [prepared["shenzhen"]],
+        representation,
+        PretrainSettings(**{**vars(PRETRAIN), "seed": seed}),
+        resume=True,
+    )
+    evaluations = []
+    for strategy in STRATEGIES:
+        step(f"fine-tune lung and abnormality: {strategy}")
+        run = out / "runs" / strategy
+        finetune(
+            prepared["shenzhen"],
+            None,
+            run,
+            None if strategy == "separate" else representation,
+            FinetuneSettings(
+                strategy=strategy, epochs=EPOCHS, seed=seed, learning_rate=2e-3
+            ),
+            denoise_with=representation if strategy == "separate" else None,
+            resume=True,
+        )
+        folder = out / "evaluations" / strategy
+        if not folder.exists():
+            step(f"evaluate {strategy} on the montgomery layout")
+            evaluate_run(run, prepared["montgomery"], folder)
+        evaluations.append(folder)
+    step("write the report")
+    folders = [representation, *evaluations]
+    report = out / "report.html"
+    write_report(folders, report)
+    step("done")
+    return summary_table(folders), report
