@@ -23,6 +23,11 @@ import numpy as np
 import pandas as pd
 import psutil
 
+# A model file names classes that are known once their modules are imported.
+import umsrep.balancing
+import umsrep.heads
+import umsrep.model
+import umsrep.representations  # noqa: F401
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.separate import SeparateModels
@@ -160,7 +165,7 @@ def load_model(path):
     except Exception as error:  # Keras raises many kinds; all mean the same.
         raise UmsrepError(
             f"{path} cannot be loaded as a model "
-            f"({type(error).__name__}: {str(error).splitlines()[0]}). It is "
+            f"({type(error).__name__}: {str(error).strip()[:160]}). It is "
             "damaged, or was made by another version of umsrep or Keras; "
             "train again, or use the versions named in run.json."
         ) from error

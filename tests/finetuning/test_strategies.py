@@ -42,9 +42,7 @@ class TestIndependent:
         encoder = model.representation.part("encoder")
         before, head = weights(encoder), weights([model.head("level")])
         decoder = weights(model.representation.part("decoder"))
-        history, groups = fit(
-            finetuning.Independent(schedule=SCHEDULE), model, dataset
-        )
+        history = fit(finetuning.Independent(schedule=SCHEDULE), model, dataset)
         for old, new in zip(before, weights(encoder), strict=True):
             np.testing.assert_array_equal(old, new)
         for old, parts in (
@@ -57,8 +55,8 @@ class TestIndependent:
             ]
             assert any(changed)
         assert all(layer.trainable for layer in encoder)
-        assert [group.name for group in groups] == ["blob", "level"]
-        assert {"blob_loss", "val_level_loss"} <= set(history.columns)
+        assert [group.name for group in history.groups] == ["blob", "level"]
+        assert {"blob_loss", "val_level_loss"} <= set(history.table.columns)
 
     def test_tasks_do_not_touch_each_other(self, dataset):
         model = build()
@@ -85,9 +83,9 @@ class TestAlternating:
         model = build()
         train, validation = sides(dataset)
         strategy = finetuning.Alternating(schedule=SCHEDULE)
-        _, groups = strategy.fit(
+        groups = strategy.fit(
             model, train, validation, epochs=1, batch_size=4, progress=False
-        )
+        ).groups
         counts = {task: int(train.labelled(task).sum()) for task in model.tasks}
         least = min(counts.values())
         for lane in groups[0].lanes:
@@ -96,9 +94,9 @@ class TestAlternating:
     def test_given_ratio_orders_the_batches(self, dataset):
         train, validation = sides(dataset)
         strategy = finetuning.Alternating(ratio={"blob": 2})
-        _, groups = strategy.fit(
+        groups = strategy.fit(
             build(), train, validation, epochs=1, batch_size=4, progress=False
-        )
+        ).groups
         lanes = groups[0].lanes
         order = [lane.name for lane, _ in loop._turns(lanes)]
         assert order[:6] == ["blob", "blob", "level"] * 2
@@ -124,20 +122,20 @@ class TestAlternating:
 class TestJoint:
     def test_learned_weights_are_logged_and_move(self, dataset):
         model = build(UncertaintyWeighting())
-        history, _ = fit(
+        history = fit(
             finetuning.Joint(schedule=SCHEDULE), model, dataset, epochs=3
-        )
+        ).table
         sigma = history["sigma_level"].to_numpy()
         assert np.abs(np.diff(sigma)).min() > 0
 
     def test_learns_both_tasks_from_partial_labels(self, dataset):
         model = build()
-        history, _ = fit(
+        history = fit(
             finetuning.Joint(schedule=Schedule(1e-2)),
             model,
             dataset,
             epochs=12,
-        )
+        ).table
         for task in model.tasks:
             losses = history[f"val_{task}_loss"]
             assert losses.min() < 0.75 * losses.iloc[0]
@@ -155,9 +153,9 @@ class TestSeparate:
         both = finetuning.SeparateModels(models)
         ids = [{id(w) for w in model.weights} for model in models]
         assert not ids[0] & ids[1]
-        history, groups = fit(finetuning.Separate(), both, dataset, epochs=1)
-        assert len(groups) == 2
-        assert len(history) == 1
+        history = fit(finetuning.Separate(), both, dataset, epochs=1)
+        assert len(history.groups) == 2
+        assert len(history.table) == 1
 
     def test_wants_separate_models(self, dataset):
         with pytest.raises(UmsrepError, match="SeparateModels"):
@@ -196,13 +194,13 @@ def test_interrupted_and_resumed_equals_straight(
             # A new process starts from other weights.
             keras.utils.set_random_seed(99)
             model = build(UncertaintyWeighting())
-        history, _ = fit(
+        history = fit(
             strategy(schedule=SCHEDULE),
             model,
             dataset,
             epochs=3,
             checkpoint=folder,
-        )
+        ).table
         return history, model.get_weights()
 
     straight, expected = trained(tmp_path / "straight")

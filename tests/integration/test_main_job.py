@@ -1,6 +1,8 @@
 """The main job through the command line, on tiny phantoms."""
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -310,6 +312,43 @@ class TestCompareExplainReport:
         for words in ("joint", "separate", "abnormality", "data:image"):
             assert words in page
         assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+class TestConsoleScript:
+    """In a process of its own, where nothing has been imported yet."""
+
+    def run(self, *arguments, code=0):
+        start = (
+            "import sys; sys.argv[0] = 'umsrep'; "
+            "from umsrep.cli.main import main; main()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", start, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    def test_evaluate_knows_the_classes_of_a_model(self, work, joint, tmp_path):
+        self.run(
+            *("evaluate", joint, "--data", work / "montgomery"),
+            *("--out", tmp_path / "e", "--bootstrap", 0),
+        )
+        assert (tmp_path / "e" / "evaluation.json").exists()
+
+    def test_a_mistake_is_one_line_and_exit_code_1(self, tmp_path):
+        done = self.run("verify", tmp_path, code=1)
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "umsrep prepare" in done.stderr
+
+    def test_help_does_not_wait_for_keras(self):
+        script = (
+            "import sys; sys.argv[0] = 'umsrep'; import umsrep.cli.main; "
+            "sys.exit('keras' in sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", script])
+        assert done.returncode == 0
 
 
 @pytest.mark.parametrize("name", COMMANDS)

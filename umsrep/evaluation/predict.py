@@ -6,6 +6,7 @@ import pandas as pd
 from umsrep.data.batches import ahead
 from umsrep.evaluation import calibration
 from umsrep.metrics import segmentation
+from umsrep.training.progress import Progress
 
 BATCH_SIZE = 32
 
@@ -49,12 +50,13 @@ def denoise_images(model, images):
     return np.clip(clean * 255, 0, 255).round().astype(np.uint8)
 
 
-def probabilities(model, dataset):
+def probabilities(model, dataset, progress=False):
     """{task: outputs} for all images, each forward pass serving all tasks.
 
     Args:
         model: A `MultiTaskModel`, or `finetuning.SeparateModels`.
         dataset: A `data.Dataset`.
+        progress: Show a progress bar.
 
     Returns:
         {task: (n, classes) float32, or (n, height, width) float32 for masks,
@@ -63,15 +65,16 @@ def probabilities(model, dataset):
     models = getattr(model, "models", [model])
     parts = {task: [] for task in model.tasks}
     channels = model.representation.image_shape[-1]
-    for images, _, _ in ahead(
-        dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
-    ):
-        for one in models:
-            for task, output in one.predict_on_batch(images).items():
-                output = np.asarray(output)
-                if output.ndim == 4:
-                    output = output[..., 0].astype(np.float16)
-                parts[task].append(output)
+    batches = dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
+    with Progress("predict", len(batches), enabled=progress) as bar:
+        for images, _, _ in ahead(batches):
+            for one in models:
+                for task, output in one.predict_on_batch(images).items():
+                    output = np.asarray(output)
+                    if output.ndim == 4:
+                        output = output[..., 0].astype(np.float16)
+                    parts[task].append(output)
+            bar.advance()
     return {task: np.concatenate(arrays) for task, arrays in parts.items()}
 
 

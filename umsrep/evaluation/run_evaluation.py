@@ -83,7 +83,7 @@ def evaluate_run(
         seen = predict.denoise(run.denoiser(), dataset)
     network = network_of(run)
     with storage.new_folder(out) as folder:
-        outputs = predict.probabilities(network, seen)
+        outputs = predict.probabilities(network, seen, progress=True)
         table = predict.table(outputs, dataset, specs, fitted)
         metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
         table.to_csv(folder / "predictions.csv", index=False)

@@ -1,14 +1,35 @@
 """The contract of a fine-tuning strategy."""
 
 import copy
+from dataclasses import dataclass
 
 import keras
+import pandas as pd
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
 from umsrep.training import Group, Lane, Schedule, train
 
 registry = Registry("fine-tuning strategy", serializable=False)
+
+
+@dataclass(frozen=True)
+class History:
+    """What `fit` returns.
+
+    Attributes:
+        table: Data frame, one row per epoch (see `training.train`).
+        groups: `training.Group`s: what trained together, with its schedule,
+            best epoch and seconds.
+    """
+
+    table: pd.DataFrame
+    groups: list
+
+    @property
+    def seconds(self):
+        """Seconds of training and validation, of all tasks together."""
+        return sum(group.seconds for group in self.groups)
 
 
 class FineTuning:
@@ -67,7 +88,7 @@ class FineTuning:
             progress: Show a progress bar.
 
         Returns:
-            (history data frame, list of `training.Group`).
+            A `History`.
 
         Raises:
             UmsrepError: a task without labelled images, or with one class.
@@ -132,7 +153,7 @@ class FineTuning:
         finally:
             for layer, trainable in zip(frozen, before, strict=True):
                 layer.trainable = trainable
-        return history, groups
+        return History(history, groups)
 
 
 def _any_label(data, tasks):

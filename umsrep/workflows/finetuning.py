@@ -144,7 +144,7 @@ def finetune(
             training = predict.denoise(denoiser, training)
             validation = predict.denoise(denoiser, validation)
         network = build(whole, tasks, settings, source)
-        history, groups = strategy(settings).fit(
+        history = strategy(settings).fit(
             network,
             training,
             validation,
@@ -155,7 +155,8 @@ def finetune(
             checkpoint=writer.checkpoint,
             progress=progress,
         )
-        storage.write_csv(writer.path / "history.csv", history)
+        groups = history.groups
+        storage.write_csv(writer.path / "history.csv", history.table)
         _save_models(writer, network, denoiser)
         specs = [whole.task(task) for task in tasks]
         metrics = _calibrate_and_measure(writer, network, validation, specs)
@@ -169,7 +170,7 @@ def finetune(
                 },
                 "data": runs.describe_data([data_folder]),
                 "precision": used,
-                "seconds": sum(group.seconds for group in groups),
+                "seconds": history.seconds,
                 "seconds_by_task": {g.name: g.seconds for g in groups},
                 "epochs_run": max(group.epochs_run for group in groups),
                 "best_epochs": {
