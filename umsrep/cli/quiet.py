@@ -1,6 +1,7 @@
 """Imports the backend without its start-up notices."""
 
 import contextlib
+import logging
 import os
 
 
@@ -13,6 +14,8 @@ def load_backend():
     """
     import sys
 
+    # Notices about retracing are for developers of models.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:
         saved = os.dup(2)

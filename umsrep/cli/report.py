@@ -30,8 +30,10 @@ def report(
     from rich.console import Console
 
     from umsrep.evaluation.report import write_report
+    from umsrep.evaluation.summary import print_summary, summary_table
 
     path = write_report(folders, out, title)
+    print_summary(summary_table(folders))
     Console().print(f"Report written to {path}", markup=False, soft_wrap=True)
 
 

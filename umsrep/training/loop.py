@@ -163,7 +163,7 @@ def _run_epoch(group, epoch, epochs, bar):
     seconds = time.perf_counter() - begin
     group.seconds += seconds
     group.epochs_run = epoch + 1
-    bar.describe(f"epoch {epoch + 1}/{epochs} val {monitored:.4f}")
+    bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
 

@@ -92,9 +92,15 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
         training, validation, test = (
             data_package.concatenate(side) for side in zip(*splits, strict=True)
         )
-        writer.save_split(
-            {"train": training, "validation": validation, "test": test}
-        )
+        sides = {"train": training, "validation": validation, "test": test}
+        for name, side in sides.items():
+            # Found out after hours of training, this would cost them.
+            if not len(side):
+                raise UmsrepError(
+                    f"The {name} split of {', '.join(folders)} is empty. "
+                    "Choose other split fractions, such as 0.8 0.1 0.1."
+                )
+        writer.save_split(sides)
         model = build(training.image_size, settings)
         group = _group(model, training, validation, settings)
         history = train(
