@@ -72,7 +72,9 @@ class GeometricAugmentation(_Configured):
 
     Args:
         rotation: Largest angle in degrees, drawn from [-rotation, rotation].
-        scale: Range of the magnification, log-uniform.
+        scale: Range of the magnification, log-uniform. It reaches down to 0.65
+            because Shenzhen validation images at 0.72 of the frame lost 0.1
+            of lung Dice with a range that ended at 0.8.
         aspect: Range of the horizontal over the vertical stretch, at equal
             area, log-uniform.
         shift: Largest shift, as a fraction of width and height.
@@ -86,7 +88,7 @@ class GeometricAugmentation(_Configured):
     """
 
     rotation: float = 10.0
-    scale: tuple[float, float] = (0.8, 1.25)
+    scale: tuple[float, float] = (0.65, 1.25)
     aspect: tuple[float, float] = (0.85, 1.18)
     shift: float = 0.08
     border: float = 0.2
