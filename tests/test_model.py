@@ -160,3 +160,11 @@ def test_every_task_reaches_the_encoder():
         kernel = model.representation.part("encoder")[0].weights[0]
         gradient = tape.gradient(loss, kernel.value)
         assert np.abs(gradient).max() > 0
+
+
+def test_xla_is_left_out_where_it_does_not_help():
+    from umsrep import backend
+
+    model = build()
+    model.compile("adam")
+    assert model.jit_compile == backend.xla_helps()

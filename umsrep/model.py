@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from umsrep import backend
 from umsrep.balancing import FixedWeighting
 from umsrep.errors import UmsrepError
 
@@ -63,6 +64,8 @@ class MultiTaskModel(keras.Model):
             inputs=representation.input, outputs=outputs, name=name, **kwargs
         )
         self._parts = _Parts(representation, tuple(heads))
+        # What Keras asks when `compile` is called with jit_compile="auto".
+        self.supports_jit = backend.xla_helps()
         self.balancer = balancer if balancer is not None else FixedWeighting()
         if not self.balancer.tasks:
             self.balancer.attach(names)

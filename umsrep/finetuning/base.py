@@ -118,10 +118,7 @@ class FineTuning:
                     **options,
                 )
 
-            view.compile(
-                optimizer=keras.optimizers.get(self.optimizer),
-                jit_compile=False,
-            )
+            view.compile(keras.optimizers.get(self.optimizer))
             return Lane(
                 name,
                 view,

@@ -150,7 +150,7 @@ def build(image_size, settings):
 
 
 def _group(model, training, validation, settings):
-    model.compile(optimizer="rmsprop", jit_compile=False)
+    model.compile(optimizer="rmsprop")
     channels = model.representation.image_shape[-1]
     options = {
         "batch_size": settings.batch_size,
