@@ -64,16 +64,12 @@ def read_folder(source):
         paths[0] for paths in groups.values() if len(paths) == 1
     )
     if not contents.tasks:
-        raise UmsrepError(
-            " ".join(
-                [
-                    f"{source} holds no task: no folder below '{MASKS}' and "
-                    f"no usable column of labels in {LABELS}. Add masks as "
-                    f"{MASKS}/<task>/<image name>.png, or {LABELS} with the "
-                    "column 'image' and one column per task.",
-                    *contents.warnings,
-                ]
-            )
+        # Pre-training needs no labels.
+        contents.warnings.append(
+            f"no task: no folder below '{MASKS}' and no usable column of "
+            f"labels in {LABELS}. 'umsrep pretrain' can use these images; to "
+            f"learn a task add masks as {MASKS}/<task>/<image name>.png, or "
+            f"{LABELS} with the column 'image' and one column per task."
         )
     _warn_of_ignored(source, contents.warnings)
     return contents

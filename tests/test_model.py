@@ -5,6 +5,7 @@ import pytest
 from umsrep import MultiTaskModel, runs
 from umsrep.balancing import UncertaintyWeighting
 from umsrep.errors import UmsrepError
+from umsrep.finetuning.parameters import parameter_counts
 from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.losses import BCEDice
 from umsrep.representations import ConvAutoencoder
@@ -96,7 +97,7 @@ class TestViews:
         assert ids <= {id(w) for w in model.weights}
 
     def test_parameters_add_up(self):
-        counts = runs.parameter_counts(build())
+        counts = parameter_counts(build())
         assert counts["total"] == sum(
             counts[k] for k in ("encoder", "lung", "finding")
         )

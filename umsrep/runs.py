@@ -19,7 +19,6 @@ from importlib import metadata
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 import psutil
 
@@ -30,11 +29,12 @@ import umsrep.model
 import umsrep.representations  # noqa: F401
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.finetuning.separate import SeparateModels
 
 FORMAT = "umsrep-run"
 FORMAT_VERSION = 1
 HEADER = "run.json"
+# Settings that are paths; their contents are in "fingerprints".
+PLACES = ("data", "representation", "denoise_with")
 PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
 
 
@@ -82,6 +82,15 @@ def read_run(path):
         raise UmsrepError(
             f"{path / HEADER} is not an umsrep run header. Pass the --out "
             "folder of `umsrep pretrain` or `umsrep finetune`."
+        )
+    wanted = {"status", "kind", "config", "versions"}
+    if info.get("status") == "complete":
+        wanted |= {"tasks", "task_specs", "data"}
+    missing = sorted(wanted - set(info))
+    if missing and info.get("format_version") == FORMAT_VERSION:
+        raise UmsrepError(
+            f"{path / HEADER} lacks '{missing[0]}': it is damaged. Train "
+            "again into a new folder."
         )
     if info.get("format_version") != FORMAT_VERSION:
         raise UmsrepError(
@@ -152,14 +161,24 @@ class Run:
         return self._models[name]
 
     def split(self):
-        """The split as a data frame: dataset, image, patient, split."""
-        return pd.read_csv(
-            self.path / "split.csv", dtype=str, keep_default_na=False
-        )
+        """The split: dataset, image, patient, split, checksum."""
+        try:
+            return pd.read_csv(
+                self.path / "split.csv", dtype=str, keep_default_na=False
+            )
+        except (OSError, ValueError) as error:
+            raise UmsrepError(
+                f"{self.path / 'split.csv'} cannot be read ({error}). The "
+                "run folder is damaged; train again."
+            ) from error
 
 
 def load_model(path):
     """Loads a .keras file in safe mode: no code from it is executed."""
+    if not Path(path).exists():
+        raise UmsrepError(
+            f"{path} does not exist. The run folder is damaged; train again."
+        )
     try:
         return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; all mean the same.
@@ -190,6 +209,7 @@ class RunWriter:
         self.config = storage.plain(config)
         self.resume = resume
         self.complete = False
+        self._created = False
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
@@ -201,8 +221,15 @@ class RunWriter:
             raise
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, kind, *exc):
+        # A mistake before the first epoch must not leave a folder behind that
+        # refuses the corrected command.
+        if kind is not None and self._created and not self._has_state():
+            shutil.rmtree(self.path, ignore_errors=True)
         self._stack.close()
+
+    def _has_state(self):
+        return self.checkpoint.exists() and any(self.checkpoint.iterdir())
 
     @property
     def checkpoint(self):
@@ -216,6 +243,7 @@ class RunWriter:
         if not exists:
             with storage.explain_os_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
+            self._created = True
             self._write("running", {})
             return
         if not (self.path / HEADER).exists():
@@ -229,8 +257,12 @@ class RunWriter:
                 f"{self.path} already holds a {info['status']} run. Pass "
                 "--resume to go on with it, or choose a new --out folder."
             )
-        if info["kind"] != self.kind or info["config"] != self.config:
-            old, new = info["config"], self.config
+        old, new = (
+            # Where a folder lies does not matter; what is in it does.
+            {k: v for k, v in config.items() if k not in PLACES}
+            for config in (info["config"], self.config)
+        )
+        if info["kind"] != self.kind or old != new:
             changed = sorted(
                 key for key in {*old, *new} if old.get(key) != new.get(key)
             )
@@ -270,7 +302,7 @@ class RunWriter:
         """
         tables = []
         for name, data in parts.items():
-            table = data.table[["image", "patient"]].copy()
+            table = data.table[["image", "patient", "checksum"]].copy()
             table["split"] = name
             table.insert(0, "dataset", data.name)
             tables.append(table)
@@ -280,6 +312,24 @@ class RunWriter:
         """Marks the run complete and removes the training state."""
         self._write("complete", entries)
         shutil.rmtree(self.checkpoint, ignore_errors=True)
+
+
+def fingerprints(data_folders, run_folders=()):
+    """{what: SHA-256}: a resumed training must find the same inputs.
+
+    Args:
+        data_folders: Prepared data sets.
+        run_folders: Run folders whose models are read; None is left out.
+    """
+    found = {
+        f"data {number}": storage.sha256(Path(folder) / "manifest.csv")
+        for number, folder in enumerate(data_folders)
+    }
+    for number, folder in enumerate(run_folders):
+        if folder is not None:
+            model = Path(folder) / "model.keras"
+            found[f"model {number}"] = storage.sha256(model)
+    return found
 
 
 def describe_data(folders):
@@ -297,18 +347,3 @@ def describe_data(folders):
             }
         )
     return entries
-
-
-def parameter_counts(model):
-    """Trainable parameters: total, encoder, and each task's own part."""
-    if isinstance(model, SeparateModels):
-        counts = {one.tasks[0]: count(one) for one in model.models}
-        return {"total": sum(counts.values()), **counts}
-    encoder = sum(map(count, model.representation.part("encoder")))
-    counts = {task: count(model.view(task)) - encoder for task in model.tasks}
-    return {"total": count(model), "encoder": encoder, **counts}
-
-
-def count(layer):
-    """Number of trainable parameters of a layer or model."""
-    return int(sum(np.prod(v.shape) for v in layer.trainable_variables))

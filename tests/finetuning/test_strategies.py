@@ -4,6 +4,7 @@ import pytest
 from umsrep import MultiTaskModel, finetuning
 from umsrep.balancing import UncertaintyWeighting
 from umsrep.errors import UmsrepError
+from umsrep.finetuning.parameters import count
 from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.representations import ConvAutoencoder
 from umsrep.training import Schedule, loop
@@ -231,3 +232,29 @@ def test_wrong_image_size(dataset):
     )
     with pytest.raises(UmsrepError, match="representation's size"):
         fit(finetuning.Joint(), model, dataset)
+
+
+def test_damaged_checkpoint(dataset, tmp_path):
+    strategy = finetuning.Joint(schedule=SCHEDULE)
+    fit(strategy, build(), dataset, epochs=1, checkpoint=tmp_path)
+    state = tmp_path / "state.npz"
+    for damaged in (state.read_bytes()[:1000], b""):
+        state.write_bytes(damaged)
+        with pytest.raises(UmsrepError, match="Delete .* to begin"):
+            fit(strategy, build(), dataset, epochs=2, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("freeze", [("encoder",), ("encoder", "decoder")])
+def test_frozen_parts_count_nothing(dataset, freeze):
+    model = build()
+    frozen = sum(
+        count(layer)
+        for part in freeze
+        for layer in model.representation.part(part)
+    )
+    whole = count(model)
+    strategy = finetuning.Independent(schedule=SCHEDULE, freeze=freeze)
+    history = fit(strategy, model, dataset, epochs=1)
+    assert history.trainable_parameters["total"] == whole - frozen
+    assert history.trainable_parameters["encoder"] == 0
+    assert count(model) == whole

@@ -1,6 +1,7 @@
 """The main job through the command line, on tiny phantoms."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -174,8 +175,6 @@ class TestFinetune:
             finetune(work, "joint", "--weight", "lung", name="x")
 
     def test_unfinished_representation(self, work, tmp_path):
-        import shutil
-
         broken = tmp_path / "broken"
         shutil.copytree(work / "representation", broken)
         info = json.loads((broken / "run.json").read_text())
@@ -185,8 +184,6 @@ class TestFinetune:
             finetune(work, "joint", name="y", representation=broken)
 
     def test_run_of_another_version(self, work, tmp_path):
-        import shutil
-
         broken = tmp_path / "broken"
         shutil.copytree(work / "representation", broken)
         info = json.loads((broken / "run.json").read_text())
@@ -196,8 +193,6 @@ class TestFinetune:
             finetune(work, "joint", name="y", representation=broken)
 
     def test_task_without_labels(self, work, tmp_path):
-        import shutil
-
         bare = tmp_path / "bare"
         shutil.copytree(work / "shenzhen", bare)
         table = pd.read_csv(bare / "manifest.csv", dtype=str)
@@ -210,7 +205,111 @@ class TestFinetune:
             )
 
 
+class TestMistakesBeforeTraining:
+    def test_a_mistake_leaves_no_folder_behind(self, work):
+        with pytest.raises(UmsrepError, match="sum to 1"):
+            finetune(
+                work, "joint", "--fractions", 0.6, 0.2, 0.5, name="mistake"
+            )
+        assert not (work / "mistake").exists()
+
+    def test_resume_on_changed_data(self, work, tmp_path):
+        changed = tmp_path / "shenzhen"
+        shutil.copytree(work / "shenzhen", changed)
+        table = pd.read_csv(changed / "manifest.csv", dtype=str)
+        table.iloc[5:].to_csv(changed / "manifest.csv", index=False)
+        with pytest.raises(UmsrepError, match="fingerprints.*new --out"):
+            call(
+                *("pretrain", "--data", changed, "--resume"),
+                *("--out", work / "representation", "--epochs", 2),
+                *("--precision", "float32"),
+            )
+
+    def test_the_same_data_elsewhere_may_go_on(self, work, tmp_path):
+        moved = tmp_path / "moved" / "shenzhen"
+        shutil.copytree(work / "shenzhen", moved)
+        call(
+            *("pretrain", "--data", moved, "--resume"),
+            *("--out", work / "representation", "--epochs", 2),
+            *("--precision", "float32"),
+        )
+
+    def test_denoise_with_a_fine_tuned_run(self, work, joint):
+        with pytest.raises(UmsrepError, match="umsrep pretrain"):
+            finetune(work, "separate", "--denoise-with", joint, name="n")
+
+    def test_a_task_named_twice(self, work):
+        twice = ("--task", "lung", "--task", "lung")
+        with pytest.raises(UmsrepError, match="each task once"):
+            finetune(work, "joint", *twice, name="n")
+
+    def test_damaged_run_header(self, work, tmp_path):
+        broken = tmp_path / "broken"
+        shutil.copytree(work / "representation", broken)
+        info = json.loads((broken / "run.json").read_text())
+        del info["status"]
+        (broken / "run.json").write_text(json.dumps(info))
+        with pytest.raises(UmsrepError, match="'status'.*Train again"):
+            finetune(work, "joint", name="n", representation=broken)
+
+    def test_pre_training_on_test_images_is_said(self, work, capsys):
+        from umsrep.workflows import FinetuneSettings
+        from umsrep.workflows import finetune as workflow
+
+        workflow(
+            work / "shenzhen",
+            ["abnormality"],
+            work / "other-seed",
+            work / "representation",
+            FinetuneSettings(seed=5, epochs=1, precision="float32"),
+            progress=False,
+        )
+        assert "was pre-trained (without labels) on" in capsys.readouterr().err
+
+
 class TestEvaluate:
+    def test_trained_images_under_another_name(self, work, joint, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(work / "shenzhen", copy)
+        header = json.loads((copy / "dataset.json").read_text())
+        header["name"] = "clinic"
+        (copy / "dataset.json").write_text(json.dumps(header))
+        with pytest.raises(UmsrepError, match="not trained on"):
+            call(
+                *("evaluate", joint, "--data", copy),
+                *("--out", tmp_path / "e"),
+            )
+
+    def test_other_images_under_the_trained_name(self, work, joint, tmp_path):
+        copy = tmp_path / "copy"
+        shutil.copytree(work / "montgomery", copy)
+        header = json.loads((copy / "dataset.json").read_text())
+        header["name"] = "shenzhen"
+        (copy / "dataset.json").write_text(json.dumps(header))
+        with pytest.raises(UmsrepError, match="another name"):
+            call(
+                *("evaluate", joint, "--data", copy),
+                *("--out", tmp_path / "e"),
+            )
+
+    def test_images_of_another_size(self, work, joint, tmp_path):
+        call(
+            *("prepare", "montgomery", work / "raw" / "montgomery"),
+            *(tmp_path / "small", "--size", 32),
+        )
+        with pytest.raises(UmsrepError, match="--size 64"):
+            call(
+                *("evaluate", joint, "--data", tmp_path / "small"),
+                *("--out", tmp_path / "e"),
+            )
+
+    def test_unknown_split(self, work, joint):
+        with pytest.raises(UmsrepError, match="train, validation, test"):
+            call(
+                *("evaluate", joint, "--data", work / "montgomery"),
+                *("--out", work / "e", "--split", "tst"),
+            )
+
     def test_metrics_follow_from_the_predictions(self, evaluations):
         folder = evaluations[0]
         metrics = json.loads((folder / "metrics.json").read_text())

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 
 import typer
@@ -39,14 +40,23 @@ for _name in COMMANDS:
 
 def main():
     """Entry point: a user's mistake is one line and exit code 1."""
+    # Schedulers end a job with SIGTERM: leave as cleanly as on Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except UmsrepError as error:
         print(f"umsrep: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print(
-            "umsrep: interrupted. Long commands go on with --resume.",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        # Typer has turned the interruption into its exit code.
+        if end.code == 130:
+            print(
+                "umsrep: interrupted. A training goes on when the command is "
+                "repeated with --resume.",
+                file=sys.stderr,
+            )
+        raise
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt

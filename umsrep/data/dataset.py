@@ -42,12 +42,21 @@ def load(path):
             f"{path / 'manifest.csv'} has no column {sorted(missing)[0]!r}. "
             "Prepare the data set again."
         )
-    return Dataset(
+    # Tells an image again, whatever its data set is called.
+    table["checksum"] = table["image"].map(header["checksums"]).fillna("")
+    dataset = Dataset(
         name=header["name"],
         tasks=tasks,
         table=table,
         store=_Pictures(path, table, tasks, header["preprocessing"]["size"]),
     )
+    for name, task in tasks.items():
+        if task.kind == "label":
+            try:
+                dataset.labels(name)
+            except UmsrepError as error:
+                raise UmsrepError(f"{path / 'manifest.csv'}: {error}") from None
+    return dataset
 
 
 def concatenate(datasets):
@@ -152,12 +161,14 @@ class Dataset:
         classes = self.task(task).classes
         index = {name: number for number, name in enumerate(classes)}
         values = self.table[task]
-        unknown = sorted(set(values) - set(index) - {""})
-        if unknown:
+        unknown = ~values.isin({*index, ""})
+        if unknown.any():
+            row = self.table[unknown].iloc[0]
             raise UmsrepError(
-                f"Data set '{self.name}', task '{task}': label "
-                f"'{unknown[0]}' is none of its classes {classes}. Mend "
-                "manifest.csv and run `umsrep verify`."
+                f"Data set '{self.name}', task '{task}', image "
+                f"{row['image']}: label '{row[task]}' is none of its classes "
+                f"({', '.join(classes)}). Mend the label in the source and "
+                "prepare the data again."
             )
         return values.map(lambda value: index.get(value, -1)).to_numpy()
 

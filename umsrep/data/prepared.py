@@ -146,8 +146,6 @@ def _check_entries(file, header):
             f"{file} has preprocessing size {size!r}; expected "
             f"[height, width] in pixels. {damaged}"
         )
-    if not header["tasks"]:
-        raise UmsrepError(f"{file} lists no task. {damaged}")
     try:
         tasks_of(header)
     except (UmsrepError, AttributeError, TypeError) as error:

@@ -31,8 +31,8 @@ def split_patients(table, tasks, fractions, seed):
         or abs(fractions.sum() - 1) > 1e-6
     ):
         raise UmsrepError(
-            f"fractions={tuple(fractions)}: expected three shares (train, "
-            "validation, test) of at least 0 that sum to 1, such as "
+            f"fractions={tuple(fractions.tolist())}: expected three shares "
+            "(train, validation, test) of at least 0 that sum to 1, such as "
             "(0.7, 0.1, 0.2)."
         )
     given = table["split"].to_numpy(dtype=object)

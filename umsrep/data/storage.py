@@ -7,6 +7,7 @@ that one command writes is locked against a second one.
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -29,8 +30,14 @@ def sha256(path):
 
 
 @contextlib.contextmanager
-def explain_os_errors(path):
-    """Turns a full disk or a missing permission into a clear error."""
+def explain_os_errors(path, every=False):
+    """Turns a full disk or a missing permission into a clear error.
+
+    Args:
+        path: The output that is being written.
+        every: Explain every other error of the system, too; for code that
+            touches nothing but `path`.
+    """
     try:
         yield
     except OSError as error:
@@ -44,6 +51,11 @@ def explain_os_errors(path):
                 f"Cannot write {path}: {error.strerror}. Choose a folder "
                 "you may write to."
             ) from error
+        if every:
+            raise UmsrepError(
+                f"Cannot write {path}: {error.strerror or error}. Choose "
+                "another output path."
+            ) from error
         raise
 
 
@@ -52,18 +64,20 @@ def atomic_path(path):
     """Yields a temporary path beside `path`, renamed to it on success."""
     path = Path(path)
     with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            prefix=".partial-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
+        with explain_os_errors(path, every=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(
+                prefix=".partial-", suffix=path.suffix, dir=path.parent
+            )
+            os.close(handle)
         temporary = Path(temporary)
         try:
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
-            os.replace(temporary, path)
+            with explain_os_errors(path, every=True):
+                os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -124,7 +138,7 @@ def locked(folder):
     it ends.
     """
     folder = Path(folder)
-    with explain_os_errors(folder):
+    with explain_os_errors(folder, every=True):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder.parent / f".{folder.name}.lock")
         try:
@@ -160,9 +174,11 @@ def new_folder(folder):
                 f"{folder} already exists and is not empty. Choose a new "
                 "output folder, or delete it first."
             )
-        temporary = Path(
-            tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-        )
+        # Under the lock, what an earlier, killed command left is nobody's.
+        prefix = f".umsrep-partial-{folder.name}-"
+        for stale in folder.parent.glob(f"{glob.escape(prefix)}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
         try:
             yield temporary
             umask = os.umask(0)

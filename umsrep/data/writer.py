@@ -76,11 +76,11 @@ class PreparedWriter:
                 raise UmsrepError(
                     f"{what} is {value!r}. Use one of {', '.join(allowed)}."
                 )
-        if not self.tasks or len(self.tasks) != len(tasks):
+        if len(self.tasks) != len(tasks):
             raise UmsrepError(
                 f"Data set '{name}' has tasks "
-                f"{[task.name for task in tasks]}. Give at least one task, "
-                "each with its own name."
+                f"{[task.name for task in tasks]}. Give each task its own "
+                "name."
             )
         self.on_error = on_error
         self.sixteen_bit = sixteen_bit

@@ -16,6 +16,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import calibration, overlays, predict, table_metrics
 from umsrep.finetuning.separate import SeparateModels
 
+SPLITS = ("train", "validation", "test")
 FORMAT = "umsrep-evaluation"
 FORMAT_VERSION = 1
 WORST, MEDIAN, BEST = 10, 2, 2
@@ -60,7 +61,15 @@ def evaluate_run(
             "no target tasks. Its metrics are in its metrics.json; evaluate "
             "a run of `umsrep finetune`."
         )
-    dataset, split = _images(run, data.load(data_folder), split)
+    whole = data.load(data_folder)
+    size = tuple(run.model().representation.image_shape[:2])
+    if tuple(whole.image_size) != size:
+        raise UmsrepError(
+            f"{data_folder} has images of {whole.image_size[0]}x"
+            f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
+            f"{size[1]}. Prepare the data with --size {size[0]}."
+        )
+    dataset, split = _images(run, whole, split)
     specs = specs_of(run)
     _check_tasks(specs, dataset)
     if shift is not None:
@@ -88,7 +97,8 @@ def evaluate_run(
         metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
         table.to_csv(folder / "predictions.csv", index=False)
         storage.write_json(folder / "metrics.json", metrics)
-        shutil.copy(run.path / "history.csv", folder / "history.csv")
+        if (run.path / "history.csv").exists():
+            shutil.copy(run.path / "history.csv", folder / "history.csv")
         pictures = _pictures(
             folder, dataset, seen, network, table, outputs, specs
         )
@@ -144,20 +154,31 @@ def network_of(run):
 def _images(run, dataset, split):
     """The images to evaluate and the name of their split."""
     trained = {entry["name"] for entry in run.info["data"]}
+    sides = run.split()
+    known = dict(zip(sides["checksum"], sides["split"], strict=True))
+    side = dataset.table["checksum"].map(known)
+    if split not in (None, *SPLITS):
+        raise UmsrepError(
+            f"split='{split}' is unknown. Choose one of {', '.join(SPLITS)}."
+        )
     if dataset.name in trained:
-        split = split or "test"
-        sides = run.split()
-        sides = sides[sides["dataset"] == dataset.name]
-        names = dict(zip(sides["image"], sides["split"], strict=True))
-        unknown = [n for n in dataset.table["image"] if n not in names]
-        if unknown:
+        if side.isna().any():
             raise UmsrepError(
-                f"'{dataset.name}' has images that were not there when "
-                f"{run.path} was trained ({unknown[0]} and "
-                f"{len(unknown) - 1} more), so its split does not say which "
-                "were trained on. Evaluate on the data set as it was."
+                f"'{dataset.name}' is the name of a data set that {run.path} "
+                f"was trained on, but {int(side.isna().sum())} of its images "
+                f"are others ({dataset.table['image'][side.isna()].iloc[0]}). "
+                "Evaluate on the data set as it was, or give another data "
+                "set another name."
             )
-        keep = dataset.table["image"].map(names) == split
+        split = split or "test"
+        keep = side == split
+    elif side.isin(("train", "validation")).any():
+        raise UmsrepError(
+            f"{int(side.isin(('train', 'validation')).sum())} images of "
+            f"'{dataset.name}' are images that {run.path} was trained on. "
+            f"Evaluate on '{', '.join(sorted(trained))}', of which the test "
+            "split is used, or on images that were not trained on."
+        )
     elif split is not None:
         keep = dataset.table["split"] == split
     else:
@@ -181,8 +202,9 @@ def _check_tasks(specs, dataset):
         there = dataset.tasks.get(spec.name)
         if there is not None and there != spec:
             raise UmsrepError(
-                f"Task '{spec.name}' is {there} in '{dataset.name}' but "
-                f"{spec} in the run. Rename the task or its classes."
+                f"Task '{spec.name}' is {_words(there)} in "
+                f"'{dataset.name}' but {_words(spec)} in the run. Rename the "
+                "task or its classes."
             )
     if not {spec.name for spec in specs} & set(dataset.tasks):
         raise UmsrepError(
@@ -190,6 +212,12 @@ def _check_tasks(specs, dataset):
             f"({', '.join(spec.name for spec in specs)}). Choose a data set "
             "that has one."
         )
+
+
+def _words(spec):
+    if spec.kind == "mask":
+        return "a mask"
+    return f"a label of {', '.join(spec.classes)}"
 
 
 def _shift(name):

@@ -7,6 +7,7 @@ import keras
 import pandas as pd
 
 from umsrep.errors import UmsrepError
+from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
 from umsrep.training import Group, Lane, Schedule, train
 
@@ -21,10 +22,12 @@ class History:
         table: Data frame, one row per epoch (see `training.train`).
         groups: `training.Group`s: what trained together, with its schedule,
             best epoch and seconds.
+        trainable_parameters: As `parameter_counts`; what was frozen counts 0.
     """
 
     table: pd.DataFrame
     groups: list
+    trainable_parameters: dict
 
     @property
     def seconds(self):
@@ -129,8 +132,9 @@ class FineTuning:
 
         frozen = [
             layer
+            for one in getattr(model, "models", [model])
             for part in self.freeze
-            for layer in model.representation.part(part)
+            for layer in one.representation.part(part)
         ]
         before = [layer.trainable for layer in frozen]
         for layer in frozen:
@@ -140,6 +144,7 @@ class FineTuning:
                 Group(lanes, copy.deepcopy(self.schedule))
                 for lanes in self.groups(model, lane)
             ]
+            counts = parameter_counts(model)
             history = train(
                 groups,
                 epochs,
@@ -150,7 +155,7 @@ class FineTuning:
         finally:
             for layer, trainable in zip(frozen, before, strict=True):
                 layer.trainable = trainable
-        return History(history, groups)
+        return History(history, groups, counts)
 
 
 def _any_label(data, tasks):

@@ -1,6 +1,8 @@
 """The state of a training after an epoch, in one file."""
 
 import json
+import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -71,14 +73,21 @@ class Checkpoint:
         """Restores the state; returns (history rows, epochs done)."""
         advice = (
             "It belongs to a training with other settings or is damaged. "
-            "Repeat the command with the settings of run.json, or start a new "
-            "run folder."
+            f"Delete {self.path.parent} to begin this training again, or "
+            "start a new run folder."
         )
         try:
             with np.load(self.path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             notes = json.loads(arrays["notes"].tobytes().decode())
-        except (OSError, ValueError, KeyError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise UmsrepError(
                 f"{self.path} is not a readable training state ({error}). "
                 f"{advice}"

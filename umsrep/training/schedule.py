@@ -17,7 +17,8 @@ class Schedule:
         decay: "cosine" (to 1 % of the start, over all steps), "plateau"
             (times `factor` after `patience` epochs without a better
             validation loss) or "constant".
-        warmup_steps: Steps over which the rate rises from 0.
+        warmup_steps: Steps over which the rate rises from 0; at most a tenth
+            of all.
         factor, patience: Of the plateau.
         stop_patience: Epochs without a better validation loss after which
             training stops; None never stops early.
@@ -55,8 +56,10 @@ class Schedule:
         if self.decay == "cosine":
             share = min(1.0, step / max(1, total_steps))
             rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
-        if step < self.warmup_steps:
-            rate *= (step + 1) / (self.warmup_steps + 1)
+        # A small set has few steps; warming up must not eat them.
+        warmup = min(self.warmup_steps, total_steps // 10)
+        if step < warmup:
+            rate *= (step + 1) / (warmup + 1)
         return rate
 
     def update(self, epoch, loss):

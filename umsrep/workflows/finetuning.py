@@ -1,5 +1,6 @@
 """From a representation and a prepared data set to a fine-tuned run folder."""
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -116,6 +117,13 @@ def finetune(
     settings = settings or FinetuneSettings()
     whole = data.load(data_folder)
     tasks = tuple(tasks or whole.tasks)
+    if not tasks:
+        raise UmsrepError(
+            f"{data_folder} has no task to learn. Add labels or masks to its "
+            "source and prepare it again."
+        )
+    if len(set(tasks)) < len(tasks):
+        raise UmsrepError(f"tasks={tasks}: name each task once.")
     config = {
         **asdict(settings),
         "data": str(data_folder),
@@ -125,7 +133,11 @@ def finetune(
     }
     for task in tasks:
         whole.task(task)
-    source = None if representation is None else runs.Run(representation)
+    source = _source(representation, whole, "representation")
+    denoiser = _source(denoise_with, whole, "denoise_with")
+    config["fingerprints"] = runs.fingerprints(
+        [data_folder], [representation, denoise_with]
+    )
     with runs.RunWriter(out, "finetune", config, resume) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")
@@ -138,9 +150,10 @@ def finetune(
         writer.save_split(
             {"train": training, "validation": validation, "test": test}
         )
-        denoiser = None
-        if denoise_with is not None:
-            denoiser = runs.Run(denoise_with).model()
+        if source is not None:
+            _warn_of_seen(source, test)
+        if denoiser is not None:
+            denoiser = denoiser.model()
             training = predict.denoise(denoiser, training)
             validation = predict.denoise(denoiser, validation)
         network = build(whole, tasks, settings, source)
@@ -176,7 +189,7 @@ def finetune(
                 "best_epochs": {
                     g.name: g.schedule.best_epoch + 1 for g in groups
                 },
-                "trainable_parameters": trained_parameters(network, settings),
+                "trainable_parameters": history.trainable_parameters,
                 "augmentation": (
                     _augmentation(settings).get_config()
                     if settings.augmentation
@@ -190,6 +203,40 @@ def finetune(
             }
         )
     return metrics
+
+
+def _source(folder, dataset, argument):
+    """The pre-training run in `folder`, or None; checked before training."""
+    if folder is None:
+        return None
+    run = runs.Run(folder)
+    if run.info["kind"] != "pretrain":
+        raise UmsrepError(
+            f"{argument}={folder} is a run of `umsrep {run.info['kind']}`. "
+            "Pass a run folder of `umsrep pretrain`."
+        )
+    size = run.model().representation.image_shape[:2]
+    if size != tuple(dataset.image_size):
+        raise UmsrepError(
+            f"{argument}={folder} takes images of {size[0]}x{size[1]}, but "
+            f"those of '{dataset.name}' are {dataset.image_size[0]}x"
+            f"{dataset.image_size[1]}. Prepare the data with --size {size[0]}."
+        )
+    return run
+
+
+def _warn_of_seen(source, test):
+    """Says so if the representation was learnt on this run's test images."""
+    split = source.split()
+    seen = set(split[split["split"] != "test"]["checksum"])
+    count = int(test.table["checksum"].isin(seen).sum())
+    if count:
+        print(
+            f"Warning: {source.path} was pre-trained (without labels) on "
+            f"{count} of the {len(test)} test images of this run. Use the "
+            "same --fractions and --seed in both commands.",
+            file=sys.stderr,
+        )
 
 
 def build(dataset, tasks, settings, source=None):
@@ -263,18 +310,6 @@ def strategy(settings):
     if settings.strategy == "alternating":
         options["ratio"] = settings.ratio
     return finetuning.registry.get(settings.strategy)(**options)
-
-
-def trained_parameters(network, settings):
-    """Parameters that the training changed, by part."""
-    counts = runs.parameter_counts(network)
-    frozen = settings.freeze
-    if frozen is None:
-        frozen = ("encoder",) if settings.strategy == "independent" else ()
-    if "encoder" in frozen and "encoder" in counts:
-        counts["total"] -= counts["encoder"]
-        counts["encoder"] = 0
-    return counts
 
 
 def _augmentation(settings):

@@ -11,6 +11,7 @@ from umsrep.data import storage
 from umsrep.data.batches import ahead
 from umsrep.data.images import write_png
 from umsrep.errors import UmsrepError
+from umsrep.finetuning.parameters import parameter_counts
 from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
 from umsrep.training import Group, Lane, Schedule, train
@@ -79,7 +80,11 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
     if not folders:
         raise UmsrepError("No data set given. Pass --data at least once.")
     parts = [data_package.load(folder) for folder in folders]
-    config = {**asdict(settings), "data": folders}
+    config = {
+        **asdict(settings),
+        "data": folders,
+        "fingerprints": runs.fingerprints(folders),
+    }
     with runs.RunWriter(out, "pretrain", config, resume) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")[TASK]
@@ -124,7 +129,7 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
                 "precision": used,
                 "seconds": group.seconds,
                 "epochs_run": group.epochs_run,
-                "trainable_parameters": runs.parameter_counts(model),
+                "trainable_parameters": parameter_counts(model),
                 "corruption": corruption().get_config(),
                 "images": {
                     "train": len(training),

@@ -1,0 +1,25 @@
+"""Numbers of trainable parameters, by part."""
+
+import numpy as np
+
+
+def count(layer):
+    """Number of trainable parameters of a layer or model."""
+    return int(sum(np.prod(v.shape) for v in layer.trainable_variables))
+
+
+def parameter_counts(model):
+    """{"total": n, "encoder": n, task: n of its own part}.
+
+    Frozen layers count 0. Separate models have a total and a count per task.
+
+    Args:
+        model: A `MultiTaskModel` or `SeparateModels`.
+    """
+    separate = getattr(model, "models", None)
+    if separate is not None:
+        counts = {one.tasks[0]: count(one) for one in separate}
+        return {"total": sum(counts.values()), **counts}
+    encoder = sum(map(count, model.representation.part("encoder")))
+    counts = {task: count(model.view(task)) - encoder for task in model.tasks}
+    return {"total": count(model), "encoder": encoder, **counts}
