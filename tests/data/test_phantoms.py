@@ -425,9 +425,9 @@ def test_a_small_set_holds_every_class(tmp_path):
 
 def test_an_interrupted_set_is_not_left_behind(tmp_path):
     def interrupt():
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stop here")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop here"):
         write_chest(tmp_path / "out", "kermany", 6, 0, 64, interrupt)
     assert not list(tmp_path.iterdir())
 
