@@ -2,9 +2,10 @@
 
 Source: UMS-Rep (Zamzmi et al. 2021), Section 4.1, heterogeneous tasks.
 Command: `umsrep demo --out demo` (or `make demo`).
-Cost: about 4 minutes on 2 CPU cores.
-Expected: every strategy learns both tasks; with so little training the order
-of the strategies says nothing about the method.
+Cost: about 3 minutes on 2 CPU cores.
+Expected: the denoiser and the lungs are learnt; the classification, and what
+holds up on the other hospital's layout, need more images and epochs. The
+order of the strategies says nothing about the method.
 """
 
 import time
@@ -26,8 +27,6 @@ PRETRAIN = PretrainSettings(
     skip_connections=True, epochs=10, stop_patience=10, learning_rate=2e-3
 )
 EPOCHS = 14
-# Weaker than the default: 14 epochs are too few for the full strength.
-AUGMENTATION = 0.5
 
 
 def demo(out, seed=0, say=print):
@@ -90,7 +89,6 @@ def demo(out, seed=0, say=print):
                 epochs=EPOCHS,
                 seed=seed,
                 learning_rate=2e-3,
-                augmentation=AUGMENTATION,
                 skip_connections=PRETRAIN.skip_connections,
             ),
             denoise_with=representation if strategy == "separate" else None,
