@@ -163,13 +163,14 @@ class Run:
     def split(self):
         """The split: dataset, image, patient, split, checksum."""
         try:
-            return pd.read_csv(
+            table = pd.read_csv(
                 self.path / "split.csv", dtype=str, keep_default_na=False
             )
-        except (OSError, ValueError) as error:
+            return table[["dataset", "image", "patient", "split", "checksum"]]
+        except (OSError, ValueError, KeyError) as error:
             raise UmsrepError(
                 f"{self.path / 'split.csv'} cannot be read ({error}). The "
-                "run folder is damaged; train again."
+                "run folder is damaged or of an older umsrep; train again."
             ) from error
 
 

@@ -303,6 +303,19 @@ class TestEvaluate:
                 *("--out", tmp_path / "e"),
             )
 
+    @pytest.mark.parametrize("content", [None, "image,patient\na,b\n"])
+    def test_damaged_split(self, work, joint, tmp_path, content):
+        broken = tmp_path / "broken"
+        shutil.copytree(joint, broken)
+        (broken / "split.csv").unlink()
+        if content:
+            (broken / "split.csv").write_text(content)
+        with pytest.raises(UmsrepError, match="split.csv.*train again"):
+            call(
+                *("evaluate", broken, "--data", work / "montgomery"),
+                *("--out", tmp_path / "e"),
+            )
+
     def test_unknown_split(self, work, joint):
         with pytest.raises(UmsrepError, match="train, validation, test"):
             call(
