@@ -41,8 +41,8 @@ def fused_batch_norm(inputs, gamma, beta, epsilon):
 def xla_helps():
     """Whether `compile(jit_compile="auto")` should use XLA.
 
-    On TensorFlow without an accelerator XLA halves the training speed of
-    small convolutional networks; JAX needs it.
+    On TensorFlow without an accelerator XLA slows the training of small
+    convolutional networks down; JAX needs it.
     """
     if keras.backend.backend() != "tensorflow":
         return True

@@ -73,8 +73,8 @@ class GeometricAugmentation(_Configured):
     Args:
         rotation: Largest angle in degrees, drawn from [-rotation, rotation].
         scale: Range of the magnification, log-uniform. It reaches down to 0.65
-            because Shenzhen validation images at 0.72 of the frame lost 0.1
-            of lung Dice with a range that ended at 0.8.
+            because a range that ended at 0.8 failed on validation images
+            shrunk to 72 % of the frame (`data.simulated_shifts`).
         aspect: Range of the horizontal over the vertical stretch, at equal
             area, log-uniform.
         shift: Largest shift, as a fraction of width and height.

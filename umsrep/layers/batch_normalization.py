@@ -11,7 +11,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's BatchNormalization, computed by one kernel while training.
 
     On TensorFlow, Keras composes this layer from several operations, which
-    costs up to half of a small network's training time on a CPU; the fused
+    is slow to train on a CPU; the fused
     kernel gives the same outputs, gradients and moving statistics. Elsewhere,
     and for anything but (batch, height, width, channels) inputs normalised
     over their last axis, Keras's own computation is used. Weights are those of
