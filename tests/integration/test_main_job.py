@@ -174,6 +174,23 @@ class TestFinetune:
         with pytest.raises(UmsrepError, match="such as lung=2"):
             finetune(work, "joint", "--weight", "lung", name="x")
 
+    def test_bad_filters(self, work):
+        with pytest.raises(UmsrepError, match="such as 16,32,64,128"):
+            finetune(work, "joint", "--filters", "16-32", name="x")
+
+    def test_new_representation_as_asked_for(self, work):
+        run = finetune(
+            work,
+            "joint",
+            *("--filters", "4,8,8,8", "--skips", "--task", "lung"),
+            *("--classify-from", "bottleneck"),
+            name="narrow",
+            representation="none",
+        )
+        model = runs.Run(run).model()
+        assert model.representation.get_config()["filters"] == (4, 8, 8, 8)
+        assert model.head("lung").features == model.representation.stages
+
     def test_unfinished_representation(self, work, tmp_path):
         broken = tmp_path / "broken"
         shutil.copytree(work / "representation", broken)
@@ -390,6 +407,56 @@ class TestEvaluate:
                 *("evaluate", joint, "--data", work / "montgomery"),
                 *("--out", work / "e", "--split", "validation"),
             )
+
+
+class TestShifts:
+    def test_table_of_shifts(self, work, joint, tmp_path):
+        out = tmp_path / "shifts.csv"
+        call("shifts", joint, "--data", work / "shenzhen", "--out", out)
+        table = pd.read_csv(out, index_col="shift")
+        assert table.index[0] == "none"
+        assert table.index[-1] == "mean"
+        # The unshifted row is what the run measured on its validation images.
+        metrics = json.loads((joint / "metrics.json").read_text())
+        for task, name in (("lung", "dice"), ("abnormality", "auc")):
+            assert table.loc["none", f"{task} {name}"] == pytest.approx(
+                metrics[task][name], abs=1e-4
+            )
+        shifts = table.drop(index=["none", "mean"])["lung dice"]
+        assert table.loc["mean", "lung dice"] == pytest.approx(shifts.mean())
+        assert shifts.nunique() > 5
+
+    def test_the_same_as_evaluate(self, work, joint, tmp_path):
+        out = tmp_path / "shifts.csv"
+        options = ("--data", work / "shenzhen", "--components", "lung=1")
+        call("shifts", joint, *options, "--out", out)
+        call(
+            *("evaluate", joint, *options, "--split", "validation"),
+            *("--shift", "dark", "--bootstrap", 0, "--out", tmp_path / "e"),
+        )
+        metrics = json.loads((tmp_path / "e" / "metrics.json").read_text())
+        table = pd.read_csv(out, index_col="shift")
+        assert table.loc["dark", "lung dice"] == pytest.approx(
+            metrics["lung"]["dice"]
+        )
+        info = json.loads((tmp_path / "e" / "evaluation.json").read_text())
+        assert info["components"] == {"lung": 1}
+
+    @pytest.mark.parametrize(
+        ("given", "advice"),
+        [
+            ("lung", "such as lung=2"),
+            ("lung=0.5", "whole number"),
+            ("abnormality=1", "mask tasks: lung"),
+        ],
+    )
+    def test_bad_components(self, work, joint, given, advice):
+        with pytest.raises(UmsrepError, match=advice):
+            call(
+                *("evaluate", joint, "--data", work / "montgomery"),
+                *("--out", work / "e", "--components", given),
+            )
+        assert not (work / "e").exists()
 
 
 class TestCompareExplainReport:

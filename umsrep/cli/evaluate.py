@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
+
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run of `umsrep finetune`.")],
@@ -30,6 +32,13 @@ def evaluate(
         str | None,
         typer.Option(help="Simulated shift, to choose settings by."),
     ] = None,
+    components: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TASK=NUMBER: count only that many of the largest "
+            "components of its masks, such as lung=2; repeat."
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples for the intervals.")
     ] = 1000,
@@ -49,6 +58,7 @@ def evaluate(
         save_masks=masks,
         blank_outside=blank_outside,
         shift=shift,
+        components=options.counts(components, "--components", "lung=2"),
         bootstrap=bootstrap,
     )
     print_metrics(metrics, f"{run.name} on {data.name}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
+
 
 def finetune(
     data: Annotated[Path, typer.Option(help="Prepared data set.")],
@@ -54,38 +56,36 @@ def finetune(
     skips: Annotated[
         bool,
         typer.Option(
-            help="Segmentation: a new decoder joined to encoder stages, "
+            help="Segmentation: a new decoder joined to all encoder stages, "
             "instead of the representation's decoder."
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    batch_size: options.BatchSize = 16,
+    learning_rate: options.LearningRate = 1e-3,
     stop_patience: Annotated[
         int | None,
         typer.Option(min=1, help="Epochs without gain until a task stops."),
     ] = None,
     label_smoothing: Annotated[float, typer.Option()] = 0.0,
+    classify_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Feature that classification heads read, such as "
+            "bottleneck. Default: stage4, 16 pixels per cell."
+        ),
+    ] = None,
     augmentation: Annotated[
         float, typer.Option(help="Strength, 0 (off) to 1.5.")
     ] = 1.0,
-    fractions: Annotated[
-        tuple[float, float, float],
-        typer.Option(help="Train, validation and test share of patients."),
-    ] = (0.8, 0.1, 0.1),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16.")
-    ] = "auto",
-    preset: Annotated[
-        str, typer.Option(help="Of a new representation: small or paper.")
-    ] = "small",
-    skip_connections: Annotated[
-        bool, typer.Option(help="Of a new representation.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option(help="Go on in an interrupted run folder.")
-    ] = False,
+    fractions: options.Fractions = (0.8, 0.1, 0.1),
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+    preset: options.Preset = "small",
+    filters: options.Filters = None,
+    skip_connections: options.SkipConnections = None,
+    normalization: options.Normalization = "percentile",
+    resume: options.Resume = False,
 ):
     """Fine-tune task heads on a shared representation."""
     from umsrep.cli.quiet import load_backend
@@ -105,16 +105,12 @@ def finetune(
     settings = FinetuneSettings(
         strategy=strategy or ("independent" if source else "separate"),
         freeze=tuple(freeze) if freeze else None,
-        weighting=numbers(weight, "--weight") if weight else weighting,
-        ratio={
-            name: int(value)
-            for name, value in numbers(batches, "--batches").items()
-        }
-        if batches
-        else None,
-        segmentation_features=("bottleneck", "stage3", "stage2", "stage1")
-        if skips
-        else "decoded",
+        weighting=options.numbers(weight, "--weight", "lung=2")
+        if weight
+        else weighting,
+        ratio=options.counts(batches, "--batches", "lung=2"),
+        segmentation_features="stages" if skips else "decoded",
+        classification_features=classify_from,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -125,6 +121,8 @@ def finetune(
         seed=seed,
         precision=precision,
         preset=preset,
+        filters=options.whole_numbers(filters, "--filters"),
+        normalization=normalization,
         skip_connections=skip_connections,
     )
     metrics = run(
@@ -138,22 +136,6 @@ def finetune(
     )
     print_metrics(metrics, "validation")
     print(f"Run folder: {out}")
-
-
-def numbers(pairs, option):
-    """{task: number} of TASK=NUMBER arguments."""
-    from umsrep.errors import UmsrepError
-
-    result = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            result[name] = float(value)
-        except ValueError as error:
-            raise UmsrepError(
-                f"{option} {pair}: expected TASK=NUMBER, such as lung=2."
-            ) from error
-    return result
 
 
 def add_to(app):

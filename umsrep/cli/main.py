@@ -19,6 +19,7 @@ COMMANDS = (
     "pretrain",
     "finetune",
     "evaluate",
+    "shifts",
     "compare",
     "explain",
     "report",

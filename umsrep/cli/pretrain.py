@@ -5,39 +5,31 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
+
 
 def pretrain(
     data: Annotated[
         list[Path], typer.Option(help="Prepared data set; may be repeated.")
     ],
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
-    preset: Annotated[str, typer.Option(help="small or paper.")] = "small",
-    skip_connections: Annotated[
-        bool, typer.Option(help="Join encoder stages to the decoder.")
-    ] = False,
-    normalization: Annotated[
-        str, typer.Option(help="percentile, mean or none.")
-    ] = "percentile",
+    preset: options.Preset = "small",
+    filters: options.Filters = None,
+    skip_connections: options.SkipConnections = None,
+    normalization: options.Normalization = "percentile",
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 50,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
-    learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    batch_size: options.BatchSize = 16,
+    learning_rate: options.LearningRate = 1e-3,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs until the rate falls.")
     ] = 3,
     stop_patience: Annotated[
         int, typer.Option(min=1, help="Epochs until training stops.")
     ] = 8,
-    fractions: Annotated[
-        tuple[float, float, float],
-        typer.Option(help="Train, validation and test share of patients."),
-    ] = (0.8, 0.1, 0.1),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    precision: Annotated[
-        str, typer.Option(help="auto, float32, bfloat16 or float16.")
-    ] = "auto",
-    resume: Annotated[
-        bool, typer.Option(help="Go on in an interrupted run folder.")
-    ] = False,
+    fractions: options.Fractions = (0.8, 0.1, 0.1),
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+    resume: options.Resume = False,
 ):
     """Learn a shared representation by denoising (no labels needed)."""
     from umsrep.cli.quiet import load_backend
@@ -49,6 +41,7 @@ def pretrain(
 
     settings = PretrainSettings(
         preset=preset,
+        filters=options.whole_numbers(filters, "--filters"),
         skip_connections=skip_connections,
         normalization=normalization,
         epochs=epochs,

@@ -25,5 +25,10 @@ def load_backend():
         os.dup2(null, 2)
         try:
             import keras  # noqa: F401
+
+            from umsrep import backend
+
+            # The first look for a GPU complains where there is none.
+            backend.xla_helps()
         finally:
             os.dup2(saved, 2)

@@ -34,3 +34,16 @@ def print_metrics(metrics, title):
             number = str(value) if isinstance(value, int) else f"{value:.3f}"
             table.add_row(task, name, number, shown)
     Console().print(table)
+
+
+def print_shifts(table):
+    """Prints one row per shift with the columns that settings are chosen by."""
+    chosen = [
+        name
+        for name in table.columns
+        if name.split(" ", 1)[1] in ("dice", "dice_min", "accuracy", "auc")
+    ]
+    shown = Table("shift", *chosen)
+    for shift, row in table[chosen].iterrows():
+        shown.add_row(str(shift), *(f"{value:.3f}" for value in row))
+    Console().print(shown)

@@ -1,5 +1,6 @@
 """`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
 
+import copy
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from umsrep.data.shifts import simulated_shifts
 from umsrep.derived import GradCAM
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import calibration, overlays, predict, table_metrics
+from umsrep.evaluation import components as components_filter
 from umsrep.finetuning.separate import SeparateModels
 
 SPLITS = ("train", "validation", "test")
@@ -32,6 +34,7 @@ def evaluate_run(
     save_masks=False,
     blank_outside=None,
     shift=None,
+    components=None,
     bootstrap=1000,
 ):
     """Evaluates a fine-tuned run and writes an evaluation folder.
@@ -49,51 +52,25 @@ def evaluate_run(
             the image. Images without the mask are left out.
         shift: Name of a simulated shift (`data.simulated_shifts`), for
             choosing settings on validation images.
+        components: {mask task: how many of its largest components count}, or
+            None for all of them.
         bootstrap: Patient-clustered resamples for the intervals.
 
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
     """
-    run = runs.Run(run_folder)
-    if run.info["kind"] != "finetune":
-        raise UmsrepError(
-            f"{run_folder} is a run of `umsrep {run.info['kind']}`, which has "
-            "no target tasks. Its metrics are in its metrics.json; evaluate "
-            "a run of `umsrep finetune`."
-        )
-    whole = data.load(data_folder)
-    size = tuple(run.model().representation.image_shape[:2])
-    if tuple(whole.image_size) != size:
-        raise UmsrepError(
-            f"{data_folder} has images of {whole.image_size[0]}x"
-            f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
-            f"{size[1]}. Prepare the data with --size {size[0]}."
-        )
-    dataset, split = _images(run, whole, split)
-    specs = specs_of(run)
-    _check_tasks(specs, dataset)
+    subject = Subject(run_folder, data_folder, split)
     if shift is not None:
-        dataset = dataset.with_store(_Shifted(dataset.store, _shift(shift)))
+        subject = subject.shifted(shift)
     if blank_outside is not None:
-        if dataset.task(blank_outside).kind != "mask":
-            raise UmsrepError(
-                f"blank_outside='{blank_outside}' is no mask task. Name one."
-            )
-        dataset = dataset.subset(dataset.labelled(blank_outside))
-        if not len(dataset):
-            raise UmsrepError(
-                f"No image of '{dataset.name}' has a mask of "
-                f"'{blank_outside}'. Leave --blank-outside out."
-            )
-        dataset = dataset.with_store(_Blanked(dataset.store, blank_outside))
-    fitted = calibrations_of(run)
-    seen = dataset
-    if run.denoiser() is not None:
-        seen = predict.denoise(run.denoiser(), dataset)
-    network = network_of(run)
+        subject = subject.blanked(blank_outside)
+    dataset, seen, specs = subject.dataset, subject.seen, subject.specs
+    run, network = subject.run, subject.network
     with storage.new_folder(out) as folder:
-        outputs = predict.probabilities(network, seen, progress=True)
-        table = predict.table(outputs, dataset, specs, fitted)
+        outputs = components_filter.clean(
+            predict.probabilities(network, seen, progress=True), components
+        )
+        table = predict.table(outputs, dataset, specs, subject.calibrations)
         metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
         table.to_csv(folder / "predictions.csv", index=False)
         storage.write_json(folder / "metrics.json", metrics)
@@ -112,7 +89,8 @@ def evaluate_run(
                 "format_version": FORMAT_VERSION,
                 "run": {**run.info, "folder": str(run.path)},
                 "data": runs.describe_data([data_folder])[0],
-                "split": split,
+                "split": subject.split,
+                "components": components,
                 "blank_outside": blank_outside,
                 "shift": shift,
                 "images": len(dataset),
@@ -126,6 +104,80 @@ def evaluate_run(
             },
         )
     return metrics
+
+
+class Subject:
+    """A run and the images it is to be evaluated on, checked.
+
+    Args:
+        run_folder, data_folder, split: As `evaluate_run`.
+
+    Attributes:
+        run: The `runs.Run`.
+        network: Its model, or its `SeparateModels`.
+        specs: `TaskSpec`s of its tasks.
+        calibrations: {label task: `Calibration`}.
+        dataset: The images, as a `data.Dataset`.
+        split: The name of their split, or None.
+    """
+
+    def __init__(self, run_folder, data_folder, split=None):
+        run = runs.Run(run_folder)
+        if run.info["kind"] != "finetune":
+            raise UmsrepError(
+                f"{run_folder} is a run of `umsrep {run.info['kind']}`, which "
+                "has no target tasks. Its metrics are in its metrics.json; "
+                "evaluate a run of `umsrep finetune`."
+            )
+        whole = data.load(data_folder)
+        self.run = run
+        self.network = network_of(run)
+        size = tuple(self.network.representation.image_shape[:2])
+        if tuple(whole.image_size) != size:
+            raise UmsrepError(
+                f"{data_folder} has images of {whole.image_size[0]}x"
+                f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
+                f"{size[1]}. Prepare the data with --size {size[0]}."
+            )
+        self.dataset, self.split = _images(run, whole, split)
+        self.specs = specs_of(run)
+        _check_tasks(self.specs, self.dataset)
+        self.calibrations = calibrations_of(run)
+        self._denoiser = run.denoiser()
+
+    @property
+    def seen(self):
+        """The images as the network gets them: denoised, if the run says."""
+        if self._denoiser is None:
+            return self.dataset
+        return predict.denoise(self._denoiser, self.dataset)
+
+    def shifted(self, name):
+        """The same with images under a simulated shift; None changes none."""
+        if name is None:
+            return self
+        store = _Shifted(self.dataset.store, _shift(name))
+        return self._with(self.dataset.with_store(store))
+
+    def blanked(self, task):
+        """The same, black outside the masks of `task`."""
+        dataset = self.dataset
+        if dataset.task(task).kind != "mask":
+            raise UmsrepError(
+                f"blank_outside='{task}' is no mask task. Name one."
+            )
+        dataset = dataset.subset(dataset.labelled(task))
+        if not len(dataset):
+            raise UmsrepError(
+                f"No image of '{dataset.name}' has a mask of '{task}'. Leave "
+                "--blank-outside out."
+            )
+        return self._with(dataset.with_store(_Blanked(dataset.store, task)))
+
+    def _with(self, dataset):
+        result = copy.copy(self)
+        result.dataset = dataset
+        return result
 
 
 def specs_of(run):

@@ -23,7 +23,8 @@ class SegmentationHead(Head):
         name: The task.
         features: See above.
         loss: Default: BCE + Dice (UMS-Rep, Equation 1).
-        strides: Stride of each feature; found from the representation.
+        strides, image_size: Stride of each feature and (height, width) of
+            the image; found from the representation.
 
     Output shape: (batch, height, width, 1), float32 in [0, 1].
     """
@@ -31,10 +32,17 @@ class SegmentationHead(Head):
     kind = "mask"
 
     def __init__(
-        self, name, features="decoded", loss=None, strides=None, **kwargs
+        self,
+        name,
+        features="decoded",
+        loss=None,
+        strides=None,
+        image_size=None,
+        **kwargs,
     ):
         super().__init__(name=name, features=features, loss=loss, **kwargs)
         self.strides = None if strides is None else tuple(strides)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.neuron = keras.layers.Conv2D(
             1, 3, padding="same", dtype=self.dtype_policy, name="neuron"
         )
@@ -52,6 +60,8 @@ class SegmentationHead(Head):
             self.strides = tuple(
                 representation.stride(name) for name in self.feature_names
             )
+        if self.image_size is None:
+            self.image_size = representation.image_shape[:2]
         if list(self.strides) != sorted(set(self.strides), reverse=True):
             raise UmsrepError(
                 f"Head '{self.name}': features={self.feature_names} have the "
@@ -60,10 +70,11 @@ class SegmentationHead(Head):
             )
 
     def build(self, input_shape):
-        if self.strides is None:
+        if self.strides is None or self.image_size is None:
             raise UmsrepError(
                 f"Head '{self.name}' does not know its features' strides. "
-                "Build it through MultiTaskModel, or pass strides=."
+                "Build it through MultiTaskModel, or pass strides= and "
+                "image_size=."
             )
         skips = dict(zip(self.strides[1:], input_shape[1:], strict=True))
         shape, stride = tuple(input_shape[0]), self.strides[0]
@@ -76,10 +87,9 @@ class SegmentationHead(Head):
             block.build(shape)
             self.blocks.append(block)
             stride //= 2
-            height, width = (None if n is None else 2 * n for n in shape[1:3])
             if stride in skips:
                 filters += skips[stride][-1]
-            shape = (shape[0], height, width, filters)
+            shape = (shape[0], *self._size(stride), filters)
         self.neuron.build(shape)
 
     def call(self, features, training=None):
@@ -88,16 +98,22 @@ class SegmentationHead(Head):
         for block in self.blocks:
             x = self.upsampling(block(x, training=training))
             stride //= 2
+            height, width = self._size(stride)
+            x = x[:, :height, :width]
             if stride in skips:
                 x = keras.ops.concatenate([x, skips[stride]], axis=-1)
         return keras.ops.sigmoid(keras.ops.cast(self.neuron(x), "float32"))
 
     def compute_output_spec(self, features, training=None):
-        shape = features[0].shape
-        height, width = (
-            None if n is None else n * self.strides[0] for n in shape[1:3]
-        )
-        return keras.KerasTensor((shape[0], height, width, 1), dtype="float32")
+        shape = (features[0].shape[0], *self.image_size, 1)
+        return keras.KerasTensor(shape, dtype="float32")
+
+    def _size(self, stride):
+        return tuple(-(-n // stride) for n in self.image_size)
 
     def get_config(self):
-        return {**super().get_config(), "strides": self.strides}
+        return {
+            **super().get_config(),
+            "strides": self.strides,
+            "image_size": self.image_size,
+        }

@@ -2,6 +2,7 @@
 
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
+from umsrep.layers.cropping import crop
 from umsrep.layers.intensity import IntensityNormalization
 
-__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization"]
+__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization", "crop"]

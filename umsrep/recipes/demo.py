@@ -23,9 +23,7 @@ from umsrep.workflows.pretraining import PretrainSettings, pretrain
 
 SIZE = 128
 IMAGES = {"shenzhen": 340, "montgomery": 80}
-PRETRAIN = PretrainSettings(
-    skip_connections=True, epochs=10, stop_patience=10, learning_rate=2e-3
-)
+PRETRAIN = PretrainSettings(epochs=10, stop_patience=10, learning_rate=2e-3)
 EPOCHS = 14
 
 
@@ -89,7 +87,6 @@ def demo(out, seed=0, say=print):
                 epochs=EPOCHS,
                 seed=seed,
                 learning_rate=2e-3,
-                skip_connections=PRETRAIN.skip_connections,
             ),
             denoise_with=representation if strategy == "separate" else None,
             resume=True,

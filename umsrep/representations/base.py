@@ -35,9 +35,25 @@ class Representation(keras.Model):
         """Names of the features, from fine to coarse, then the decoded."""
         return tuple(self.output)
 
+    @property
+    def stages(self):
+        """Names of the encoder's features, from coarse to fine."""
+        return ("bottleneck",) + tuple(
+            name
+            for name in reversed(self.output)
+            if name.startswith("stage")
+            and self.stride(name) < self.stride("bottleneck")
+        )
+
     def stride(self, feature):
-        """Pixels of the image per cell of `feature`."""
-        return round(self.image_shape[0] / self.output[feature].shape[1])
+        """Pixels of the image per cell of `feature`, a power of 2."""
+        # Sizes are rounded up at every stage: 100 pixels are 7 cells of 16.
+        larger = max(self.image_shape[:2])
+        cells = max(self.output[feature].shape[1:3])
+        stride = 1
+        while -(-larger // stride) > cells:
+            stride *= 2
+        return stride
 
     def part(self, name):
         """Layers of the part called `name` ("encoder" or "decoder")."""

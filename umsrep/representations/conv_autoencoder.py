@@ -6,12 +6,15 @@ from umsrep import layers
 from umsrep.errors import UmsrepError
 from umsrep.representations.base import Representation, registry
 
+# {name: (filters, skip_connections)}
 PRESETS = {
-    # Four stages, as the paper; a size that two CPU cores train in minutes.
-    "small": (16, 32, 64, 128),
+    # A size that two CPU cores train in minutes. Two stages more than the
+    # paper: at 256x256 its cells see 127 pixels, so that where a region lies
+    # in the chest can be told.
+    "small": ((16, 32, 64, 128, 128, 128), True),
     # 800,067 trainable parameters with its reconstruction head on three
     # channels (UMS-Rep, Table 4).
-    "paper": (256, 128, 64, 32),
+    "paper": ((256, 128, 64, 32), False),
 }
 
 
@@ -30,13 +33,15 @@ class ConvAutoencoder(Representation):
     last stage), "decoded" at full resolution, "intensity".
 
     Args:
-        image_shape: (height, width, channels); height and width must be
-            divisible by 2 per stage. Grey levels in [0, 255].
-        preset: "small" or "paper"; sets the filters.
-        filters: Encoder filters per stage, instead of a preset.
+        image_shape: (height, width, channels); any size, of which 2 to the
+            power of the number of stages wastes nothing. Grey levels in
+            [0, 255].
+        preset: "small" or "paper"; sets the filters and skip_connections.
+        filters: Encoder filters per stage, instead of the preset's.
         skip_connections: Add each encoder stage to the decoder stage of its
             resolution. Sharper masks, but the bottleneck no longer has to
-            carry the whole image. The paper has none.
+            carry the whole image. None is the preset's: "small" has them,
+            "paper" has none.
         normalization: Method of `layers.IntensityNormalization`.
     """
 
@@ -45,7 +50,7 @@ class ConvAutoencoder(Representation):
         image_shape=(256, 256, 1),
         preset="small",
         filters=None,
-        skip_connections=False,
+        skip_connections=None,
         normalization="percentile",
         name="conv_autoencoder",
         **kwargs,
@@ -56,8 +61,10 @@ class ConvAutoencoder(Representation):
                 f"{', '.join(PRESETS)}, or pass filters."
             )
         image_shape = tuple(image_shape)
-        filters = tuple(filters or PRESETS[preset])
-        _check_shape(image_shape, len(filters))
+        filters = tuple(filters or PRESETS[preset][0])
+        if skip_connections is None:
+            skip_connections = PRESETS[preset][1]
+        _check(image_shape, filters)
 
         # === Graph ===
         images = keras.Input(image_shape, name="image")
@@ -75,6 +82,9 @@ class ConvAutoencoder(Representation):
             count = finer if skip_connections else filters[index - 1]
             x = layers.ConvBlock(count, name=f"decoder_{index}")(x)
             x = keras.layers.UpSampling2D(2, name=f"decoder_{index}_up")(x)
+            x = layers.crop(
+                x, stage_size(image_shape, index - 1), f"decoder_{index}_crop"
+            )
             if skip_connections and index > 1:
                 x = keras.layers.Add(name=f"decoder_{index}_skip")(
                     [x, outputs[f"stage{index - 1}"]]
@@ -92,22 +102,36 @@ class ConvAutoencoder(Representation):
             "normalization": normalization,
         }
 
+    def stride(self, feature):
+        if feature == "decoded":
+            return 1
+        if feature == "bottleneck":
+            return 2 ** len(self._config["filters"])
+        return 2 ** int(feature.removeprefix("stage"))
+
     def get_config(self):
         return {**self._config, "name": self.name}
 
 
-def _check_shape(image_shape, stages):
-    factor = 2**stages
+def stage_size(image_shape, stage):
+    """(height, width) after `stage` convolutions of stride 2."""
+    return tuple(-(-n // 2**stage) for n in image_shape[:2])
+
+
+def _check(image_shape, filters):
     if len(image_shape) != 3:
         raise UmsrepError(
             f"image_shape={image_shape}: expected (height, width, channels), "
             "for example (256, 256, 1)."
         )
-    height, width, _ = image_shape
-    if height % factor or width % factor:
-        better = tuple(max(1, round(n / factor)) * factor for n in image_shape)
+    if any(int(count) != count or count < 1 for count in filters):
         raise UmsrepError(
-            f"image_shape={image_shape}: {stages} stages of stride 2 need "
-            f"height and width divisible by {factor}. Prepare the images at "
-            f"{better[0]}x{better[1]}, for example."
+            f"filters={filters}: expected a whole number of at least 1 per "
+            "stage, such as (16, 32, 64, 128)."
+        )
+    if min(image_shape[:2]) < 2 ** (len(filters) - 1):
+        raise UmsrepError(
+            f"image_shape={image_shape}: {len(filters)} stages of stride 2 "
+            f"need at least {2 ** (len(filters) - 1)} pixels a side. Prepare "
+            "larger images, or pass fewer filters."
         )

@@ -38,7 +38,11 @@ class FinetuneSettings:
         weighting: "equal" or "uncertainty" (joint only), or {task: weight}.
         ratio: {task: batches per turn} (alternating only); None follows Luong
             et al. 2015.
-        segmentation_features: What segmentation heads read.
+        segmentation_features: What segmentation heads read: "decoded", a
+            tuple from coarse to fine, or "stages", all of the encoder's.
+        classification_features: What classification heads read; None is the
+            stage of stride 16, fine enough for heat maps, or the bottleneck
+            where there is none.
         convolutions, hidden_units, dropout, label_smoothing: Of
             classification heads.
         optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
@@ -48,8 +52,9 @@ class FinetuneSettings:
             has no split of its own.
         seed: Of weights, split, order and augmentation.
         precision: "auto", "float32", "bfloat16" or "float16".
-        preset, skip_connections, normalization: Of a representation built
-            anew (without a pre-trained one).
+        preset, filters, skip_connections, normalization: Of a representation
+            built anew (without a pre-trained one), as of
+            `representations.ConvAutoencoder`.
     """
 
     strategy: str = "independent"
@@ -57,6 +62,7 @@ class FinetuneSettings:
     weighting: str | dict = "equal"
     ratio: dict | None = None
     segmentation_features: str | tuple = "decoded"
+    classification_features: str | tuple | None = None
     convolutions: tuple = (128, 128)
     hidden_units: int = 64
     dropout: float = 0.5
@@ -72,7 +78,8 @@ class FinetuneSettings:
     seed: int = 0
     precision: str = "auto"
     preset: str = "small"
-    skip_connections: bool = False
+    filters: tuple | None = None
+    skip_connections: bool | None = None
     normalization: str = "percentile"
 
     def __post_init__(self):
@@ -257,19 +264,29 @@ def build(dataset, tasks, settings, source=None):
         return representations.ConvAutoencoder(
             (*dataset.image_size, channels),
             preset=settings.preset,
+            filters=settings.filters,
             skip_connections=settings.skip_connections,
             normalization=settings.normalization,
         )
 
-    def head(task):
+    def head(task, representation):
         spec = dataset.task(task)
         if spec.kind == "mask":
-            return heads.SegmentationHead(
-                task, features=settings.segmentation_features
+            features = settings.segmentation_features
+            if features == "stages":
+                features = representation.stages
+            return heads.SegmentationHead(task, features=features)
+        features = settings.classification_features
+        if features is None:
+            features = (
+                "stage4"
+                if "stage4" in representation.features
+                else "bottleneck"
             )
         return heads.ClassificationHead(
             len(spec.classes),
             task,
+            features=features,
             convolutions=settings.convolutions,
             hidden_units=settings.hidden_units,
             dropout=settings.dropout,
@@ -277,20 +294,26 @@ def build(dataset, tasks, settings, source=None):
         )
 
     if settings.strategy == "separate":
-        return finetuning.SeparateModels(
-            [
-                model.MultiTaskModel(new_representation(), [head(task)])
-                for task in tasks
-            ]
-        )
+        separate = []
+        for task in tasks:
+            representation = new_representation()
+            separate.append(
+                model.MultiTaskModel(
+                    representation, [head(task, representation)]
+                )
+            )
+        return finetuning.SeparateModels(separate)
     balancer = None
     if settings.strategy == "joint":
         if settings.weighting == "uncertainty":
             balancer = balancing.UncertaintyWeighting()
         elif isinstance(settings.weighting, dict):
             balancer = balancing.FixedWeighting(settings.weighting)
+    representation = new_representation()
     return model.MultiTaskModel(
-        new_representation(), [head(task) for task in tasks], balancer
+        representation,
+        [head(task, representation) for task in tasks],
+        balancer,
     )
 
 

@@ -24,7 +24,7 @@ class PretrainSettings:
     """Settings of `pretrain`; the defaults are the paper's where it says.
 
     Attributes:
-        preset, skip_connections, normalization: Of
+        preset, filters, skip_connections, normalization: Of
             `representations.ConvAutoencoder`; preset "paper" takes the grey
             image in three channels.
         epochs: At most; early stopping usually ends before.
@@ -39,7 +39,8 @@ class PretrainSettings:
     """
 
     preset: str = "small"
-    skip_connections: bool = False
+    filters: tuple | None = None
+    skip_connections: bool | None = None
     normalization: str = "percentile"
     epochs: int = 50
     batch_size: int = 16
@@ -147,6 +148,7 @@ def build(image_size, settings):
     representation = representations.ConvAutoencoder(
         (*image_size, channels),
         preset=settings.preset,
+        filters=settings.filters,
         skip_connections=settings.skip_connections,
         normalization=settings.normalization,
     )

@@ -1,0 +1,86 @@
+"""Options that several commands share, and how their values are read."""
+
+from typing import Annotated
+
+import typer
+
+Preset = Annotated[
+    str, typer.Option(help="Of a new representation: small or paper.")
+]
+Filters = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a new representation: filters per stage, such as "
+        "16,32,64,128, instead of the preset's."
+    ),
+]
+SkipConnections = Annotated[
+    bool | None,
+    typer.Option(
+        help="Of a new representation: join encoder stages to the decoder. "
+        "Default: as the preset (small: yes, paper: no)."
+    ),
+]
+Normalization = Annotated[
+    str, typer.Option(help="Of a new representation: percentile, mean or none.")
+]
+BatchSize = Annotated[int, typer.Option(min=1)]
+LearningRate = Annotated[float, typer.Option()]
+Fractions = Annotated[
+    tuple[float, float, float],
+    typer.Option(help="Train, validation and test share of patients."),
+]
+Seed = Annotated[int, typer.Option(min=0)]
+Precision = Annotated[
+    str, typer.Option(help="auto, float32, bfloat16 or float16.")
+]
+Resume = Annotated[
+    bool, typer.Option(help="Go on in an interrupted run folder.")
+]
+
+
+def whole_numbers(text, option):
+    """A tuple of the whole numbers in "16,32,64"; None stays None."""
+    from umsrep.errors import UmsrepError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UmsrepError(
+            f"{option} {text}: expected whole numbers with commas between "
+            "them, such as 16,32,64,128."
+        ) from error
+
+
+def counts(pairs, option, example):
+    """{task: whole number} of TASK=NUMBER arguments; None where none."""
+    from umsrep.errors import UmsrepError
+
+    if not pairs:
+        return None
+    result = numbers(pairs, option, example)
+    for task, value in result.items():
+        if value != int(value) or value < 1:
+            raise UmsrepError(
+                f"{option} {task}={value:g}: expected a whole number of at "
+                f"least 1, such as {example}."
+            )
+    return {task: int(value) for task, value in result.items()}
+
+
+def numbers(pairs, option, example):
+    """{task: number} of TASK=NUMBER arguments."""
+    from umsrep.errors import UmsrepError
+
+    result = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            result[name] = float(value)
+        except ValueError as error:
+            raise UmsrepError(
+                f"{option} {pair}: expected TASK=NUMBER, such as {example}."
+            ) from error
+    return result

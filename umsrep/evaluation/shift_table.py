@@ -1,0 +1,60 @@
+"""A run under every simulated shift, to choose settings by."""
+
+import pandas as pd
+
+from umsrep.data.shifts import simulated_shifts
+from umsrep.evaluation import components as component_filter
+from umsrep.evaluation import predict, run_evaluation, table_metrics
+from umsrep.training.progress import Progress
+
+
+def shift_table(
+    run_folder,
+    data_folder,
+    split="validation",
+    components=None,
+    progress=True,
+):
+    """Metrics of a run on images as they are and under each shift.
+
+    A setting that is better here has a reason to be better on another
+    hospital's images, without a look at them.
+
+    Args:
+        run_folder: A run of `finetune`.
+        data_folder: The prepared data set that it was trained on.
+        split: "validation"; "test" images are not for choosing settings.
+        components: {mask task: components to keep}, or None.
+        progress: Show a progress bar.
+
+    Returns:
+        A data frame: one row per shift ("none" first, "mean" last, which is
+        the mean over the shifts without "none"), one column
+        "<task> <metric>" for each metric.
+    """
+    subject = run_evaluation.Subject(run_folder, data_folder, split)
+    rows = {}
+    names = (None, *simulated_shifts())
+    with Progress("shifts", len(names), enabled=progress) as bar:
+        for name in names:
+            shifted = subject.shifted(name)
+            outputs = component_filter.clean(
+                predict.probabilities(subject.network, shifted.seen),
+                components,
+            )
+            table = predict.table(
+                outputs, shifted.dataset, subject.specs, subject.calibrations
+            )
+            metrics = table_metrics.all_metrics(
+                table, subject.specs, bootstrap=0
+            )
+            rows[name or "none"] = {
+                f"{task} {metric}": value
+                for task, row in metrics.items()
+                for metric, value in row.items()
+                if isinstance(value, (int, float))
+            }
+            bar.advance(1, name or "")
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.loc["mean"] = frame.drop(index="none").mean()
+    return frame
