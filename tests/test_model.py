@@ -113,7 +113,7 @@ class TestViews:
     def test_two_heads_of_one_name(self):
         heads = [ClassificationHead(2, "a"), ClassificationHead(2, "a")]
         with pytest.raises(UmsrepError, match="its own name"):
-            MultiTaskModel(ConvAutoencoder((16, 16, 1)), heads)
+            MultiTaskModel(ConvAutoencoder((32, 32, 1)), heads)
 
 
 class TestSaving:

@@ -78,6 +78,21 @@ def finetune(
     augmentation: Annotated[
         float, typer.Option(help="Strength, 0 (off) to 1.5.")
     ] = 1.0,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Augmented versions per image that epochs go round. "
+            "Default: new ones every epoch.",
+        ),
+    ] = None,
+    cache_features: Annotated[
+        bool,
+        typer.Option(
+            help="Run a frozen encoder once per version of an image, not "
+            "once per task."
+        ),
+    ] = True,
     fractions: options.Fractions = (0.8, 0.1, 0.1),
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
@@ -117,6 +132,8 @@ def finetune(
         stop_patience=stop_patience,
         label_smoothing=label_smoothing,
         augmentation=augmentation,
+        draws=draws,
+        cache_features=cache_features,
         fractions=tuple(fractions),
         seed=seed,
         precision=precision,

@@ -11,8 +11,10 @@ from umsrep.errors import UmsrepError
 class Batches(keras.utils.PyDataset):
     """Batches `(images, targets, weights)` of a data set.
 
-    What an image looks like in an epoch depends on (seed, epoch, image) alone,
-    not on the order of work, so an interrupted training goes on exactly.
+    What an image looks like in an epoch depends on (seed, draw, row of the
+    image in its prepared data set) alone, not on the order of work or on the
+    task, so an interrupted training goes on exactly, and tasks see the same
+    pictures. The draw is the number of the epoch.
 
     - images: (batch, height, width, channels) float32, grey levels in
       [0, 255];
@@ -32,6 +34,11 @@ class Batches(keras.utils.PyDataset):
         shuffle: A new order each epoch; an incomplete last batch is left out.
         seed: Of order, augmentation and corruption.
         channels: 1, or 3 to repeat the grey image.
+        draws: How many versions of each image are drawn; epochs go round
+            them. None draws anew every epoch.
+        features: A `finetuning.features.FeatureStore` to read from instead
+            of drawing pictures, and `inputs`, the names of the features to
+            deliver: the images are then {feature: array}.
     """
 
     def __init__(
@@ -45,6 +52,9 @@ class Batches(keras.utils.PyDataset):
         shuffle=False,
         seed=0,
         channels=1,
+        draws=None,
+        features=None,
+        inputs=(),
     ):
         super().__init__(workers=2)
         if len(dataset) == 0:
@@ -65,6 +75,14 @@ class Batches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.channels = channels
+        if draws is not None and (int(draws) != draws or draws < 1):
+            raise UmsrepError(
+                f"draws={draws}: expected a whole number of at least 1, or "
+                "None to draw anew every epoch."
+            )
+        self.draws = draws
+        self.features = features
+        self.inputs = tuple(inputs)
         self.epoch = 0
         self._labels = {
             task: dataset.labels(task)
@@ -96,6 +114,13 @@ class Batches(keras.utils.PyDataset):
         """Moves to the draws of an epoch, counted from 0."""
         self.epoch = epoch
         self._draw_order()
+        if self.features is not None:
+            self.features.prepare(self.draw)
+
+    @property
+    def draw(self):
+        """Which version of each image this epoch shows."""
+        return self.epoch if self.draws is None else self.epoch % self.draws
 
     def on_epoch_end(self):
         """Called by Keras's `fit`."""
@@ -104,6 +129,20 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number):
         start = number * self.batch_size
         chosen = self._order[start : start + self.batch_size]
+        if self.features is not None:
+            images, targets = self.features.read(
+                self.draw, self.dataset.rows[chosen], self.inputs, self._masks
+            )
+        else:
+            images, targets = self._pictures(chosen)
+        for task, labels in self._labels.items():
+            targets[task] = np.maximum(labels[chosen], 0).astype(np.int32)
+        weights = {task: self._labelled[task][chosen] for task in self.tasks}
+        if self.reconstruction:
+            weights[self.reconstruction] = np.ones(len(chosen), np.float32)
+        return images, targets, weights
+
+    def _pictures(self, chosen):
         height, width = self.dataset.image_size
         images = np.empty((len(chosen), height, width, 1), np.float32)
         targets = {
@@ -119,24 +158,20 @@ class Batches(keras.utils.PyDataset):
                 targets[task][slot, ..., 0] = mask
             if self.reconstruction:
                 targets[self.reconstruction][slot, ..., 0] = clean / 255.0
-        for task, labels in self._labels.items():
-            targets[task] = np.maximum(labels[chosen], 0).astype(np.int32)
-        weights = {task: self._labelled[task][chosen] for task in self.tasks}
-        if self.reconstruction:
-            weights[self.reconstruction] = np.ones(len(chosen), np.float32)
         if self.channels > 1:
             images = np.repeat(images, self.channels, axis=-1)
             if self.reconstruction:
                 targets[self.reconstruction] = np.repeat(
                     targets[self.reconstruction], self.channels, axis=-1
                 )
-        return images, targets, weights
+        return images, targets
 
     def _sample(self, index):
         image = self.dataset.image(index)
         masks = {task: self.dataset.mask(task, index) for task in self._masks}
         masks = {task: m for task, m in masks.items() if m is not None}
-        rng = np.random.default_rng([self.seed, self.epoch, index])
+        row = int(self.dataset.rows[index])
+        rng = np.random.default_rng([self.seed, self.draw, row])
         if self.augmentation is not None:
             stack = np.stack(list(masks.values()), -1) if masks else None
             if len(masks) == 1:

@@ -254,6 +254,11 @@ class Dataset:
                     )
 
 
+# Decoded pictures kept per data set; any more are read again from the disk,
+# so that a large set does not fill the memory.
+CACHE_BYTES = 2**30
+
+
 class _Pictures:
     """Images and masks of one folder, decoded at first use and kept."""
 
@@ -267,6 +272,7 @@ class _Pictures:
             if task.kind == "mask"
         }
         self._cache = {}
+        self._room = CACHE_BYTES
 
     def image(self, row):
         return self._read(self._images[row])
@@ -278,7 +284,8 @@ class _Pictures:
         return (self._read(names[row]) > 127).astype(np.uint8)
 
     def _read(self, name):
-        if name not in self._cache:
+        picture = self._cache.get(name)
+        if picture is None:
             picture = cv2.imread(str(self.path / name), cv2.IMREAD_GRAYSCALE)
             if picture is None or picture.shape != self.size:
                 found = "nothing readable"
@@ -289,8 +296,12 @@ class _Pictures:
                     f"{self.size[0]}x{self.size[1]} pixels, found {found}. "
                     "Run `umsrep verify`, or prepare the data set again."
                 )
-            self._cache[name] = picture
-        return self._cache[name]
+            if self._room >= picture.nbytes:
+                # All pictures are wanted equally often, so which ones are
+                # kept does not matter.
+                self._room -= picture.nbytes
+                self._cache[name] = picture
+        return picture
 
 
 class _Joined:

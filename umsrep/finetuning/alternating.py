@@ -15,12 +15,19 @@ class Alternating(FineTuning):
     smallest getting one batch.
 
     Args:
-        optimizer, schedule, freeze: As `FineTuning`.
+        optimizer, schedule, freeze, and others: As `FineTuning`.
         ratio: {task: batches per turn}, instead of the rule.
     """
 
-    def __init__(self, optimizer="adam", schedule=None, freeze=(), ratio=None):
-        super().__init__(optimizer, schedule, freeze)
+    def __init__(
+        self,
+        optimizer="adam",
+        schedule=None,
+        freeze=(),
+        ratio=None,
+        **options,
+    ):
+        super().__init__(optimizer, schedule, freeze, **options)
         self.ratio = dict(ratio or {})
 
     def groups(self, model, lane):

@@ -2,12 +2,15 @@
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import pandas as pd
 
 from umsrep.errors import UmsrepError
+from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.parameters import parameter_counts
+from umsrep.model import MultiTaskModel
 from umsrep.registry import Registry
 from umsrep.training import Group, Lane, Schedule, train
 
@@ -31,8 +34,9 @@ class History:
 
     @property
     def seconds(self):
-        """Seconds of training and validation, of all tasks together."""
-        return sum(group.seconds for group in self.groups)
+        """Seconds of training and validation, of all tasks together, with
+        those of the features that they share."""
+        return float(self.table["seconds"].sum())
 
 
 class FineTuning:
@@ -48,9 +52,24 @@ class FineTuning:
         schedule: A `training.Schedule`; each group gets its own copy.
         freeze: Parts of the representation that stay as they are, bit by bit,
             with their batch norms in inference mode ("encoder", "decoder").
+        cache_features: Where the encoder is frozen, compute its features once
+            per version of an image, for all tasks, instead of once per task.
+            The weights that come out are the same up to rounding.
+        feature_memory: GiB of features to keep in memory; what needs more
+            lies in a memory-mapped file, if its versions come again
+            (`draws`), and is not kept if they do not.
     """
 
-    def __init__(self, optimizer="adam", schedule=None, freeze=()):
+    def __init__(
+        self,
+        optimizer="adam",
+        schedule=None,
+        freeze=(),
+        cache_features=True,
+        feature_memory=2.0,
+    ):
+        self.cache_features = cache_features
+        self.feature_memory = feature_memory
         self.optimizer = optimizer
         self.schedule = schedule if schedule is not None else Schedule()
         self.freeze = (freeze,) if isinstance(freeze, str) else tuple(freeze)
@@ -74,6 +93,7 @@ class FineTuning:
         batch_size=16,
         seed=0,
         augmentation=None,
+        draws=None,
         checkpoint=None,
         progress=True,
     ):
@@ -86,6 +106,9 @@ class FineTuning:
             epochs, batch_size: The budget.
             seed: Of order and augmentation.
             augmentation: A `data.Augmentation`, or None.
+            draws: How many augmented versions of each image there are; epochs
+                go round them. None draws anew every epoch. A few draws make
+                a frozen encoder cheaper still.
             checkpoint: Folder for the state after each epoch; training goes
                 on from a state found there.
             progress: Show a progress bar.
@@ -101,7 +124,6 @@ class FineTuning:
             (validation_data, "validation"),
         ):
             data.require(model.tasks, what)
-        channels = model.representation.image_shape[-1]
         if model.representation.image_shape[:2] != train_data.image_size:
             raise UmsrepError(
                 f"The representation takes images of "
@@ -110,24 +132,34 @@ class FineTuning:
                 "the data at the representation's size."
             )
 
-        def lane(name, view, run_length=0):
-            def batches(data, **options):
-                data = data.subset(_any_label(data, view.tasks))
-                return data.batches(
-                    batch_size,
-                    tasks=view.tasks,
-                    seed=seed,
-                    channels=channels,
-                    **options,
-                )
+        drawn = {"augmentation": augmentation, "draws": draws, "seed": seed}
+        stores = self._stores(
+            model, train_data, validation_data, drawn, checkpoint
+        )
 
-            view.compile(keras.optimizers.get(self.optimizer))
+        def lane(name, view, run_length=0):
+            inputs = sources(view, self.freeze) if stores else ()
+            options = {
+                "batch_size": batch_size,
+                "tasks": view.tasks,
+                "channels": view.representation.image_shape[-1],
+                "inputs": inputs,
+            }
+
+            def batches(data, store, **more):
+                data = data.subset(_any_label(data, view.tasks))
+                return data.batches(features=store, **options, **more)
+
+            training, validation = stores or (None, None)
+            trained = rest(view, inputs) if stores else view
+            trained.compile(keras.optimizers.get(self.optimizer))
             return Lane(
                 name,
-                view,
-                batches(train_data, shuffle=True, augmentation=augmentation),
-                batches(validation_data),
+                trained,
+                batches(train_data, training, shuffle=True, **drawn),
+                batches(validation_data, validation, seed=seed),
                 run_length,
+                whole=view,
             )
 
         frozen = [
@@ -156,6 +188,34 @@ class FineTuning:
             for layer, trainable in zip(frozen, before, strict=True):
                 layer.trainable = trainable
         return History(history, groups, counts)
+
+    def _stores(self, model, train_data, validation_data, drawn, folder):
+        """Feature stores of (training, validation) images, or None."""
+        if not self.cache_features or "encoder" not in self.freeze:
+            return None
+        if not isinstance(model, MultiTaskModel):
+            return None
+        names = sources(model, self.freeze)
+        masks = [head.name for head in model.heads if head.kind == "mask"]
+        train_data, validation_data = (
+            data.subset(_any_label(data, model.tasks))
+            for data in (train_data, validation_data)
+        )
+        memory = self.feature_memory * 2**30
+        needed = size(model, names, train_data, masks)
+        # A file that is written anew every epoch saves no time.
+        anew = drawn["augmentation"] is not None and drawn["draws"] is None
+        if anew and needed > memory:
+            return None
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        options = {"masks": masks, "memory": memory, "folder": folder}
+        return (
+            FeatureStore(model, names, train_data, **options, **drawn),
+            FeatureStore(
+                model, names, validation_data, **options, seed=drawn["seed"]
+            ),
+        )
 
 
 def _any_label(data, tasks):

@@ -12,13 +12,15 @@ class Independent(FineTuning):
     representation's decoder belongs to the segmentation task that reads it.
 
     Args:
-        optimizer, schedule: As `FineTuning`.
+        optimizer, schedule, cache_features, feature_memory: As `FineTuning`.
         freeze: Default: the encoder, with its batch norms in inference mode
             and bit-identical after training.
     """
 
-    def __init__(self, optimizer="adam", schedule=None, freeze=("encoder",)):
-        super().__init__(optimizer, schedule, freeze)
+    def __init__(
+        self, optimizer="adam", schedule=None, freeze=("encoder",), **options
+    ):
+        super().__init__(optimizer, schedule, freeze, **options)
 
     def groups(self, model, lane):
         if "encoder" not in self.freeze:

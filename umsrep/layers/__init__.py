@@ -2,7 +2,6 @@
 
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
-from umsrep.layers.cropping import crop
 from umsrep.layers.intensity import IntensityNormalization
 
-__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization", "crop"]
+__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization"]

@@ -55,6 +55,21 @@ class Representation(keras.Model):
             stride *= 2
         return stride
 
+    def sources(self, feature):
+        """Names of the encoder's features that `feature` is computed from.
+
+        A feature of the encoder is its own source. A subclass with a decoder
+        says what the decoder reads.
+        """
+        return (feature,)
+
+    def decode(self, features):
+        """The feature "decoded" from {name: tensor} of its `sources`.
+
+        Only for a representation with a decoder, which says how.
+        """
+        raise NotImplementedError
+
     def part(self, name):
         """Layers of the part called `name` ("encoder" or "decoder")."""
         layers = [

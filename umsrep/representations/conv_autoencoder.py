@@ -1,5 +1,7 @@
 """The convolutional (denoising) autoencoder of UMS-Rep, Figure 6."""
 
+import re
+
 import keras
 
 from umsrep import layers
@@ -76,20 +78,8 @@ class ConvAutoencoder(Representation):
             x = layers.ConvBlock(count, strides=2, name=f"encoder_{index}")(x)
             outputs[f"stage{index}"] = x
         outputs["bottleneck"] = x
-        for index in range(len(filters), 0, -1):
-            # With skips the stage must end with the channels it is added to.
-            finer = filters[max(index - 2, 0)]
-            count = finer if skip_connections else filters[index - 1]
-            x = layers.ConvBlock(count, name=f"decoder_{index}")(x)
-            x = keras.layers.UpSampling2D(2, name=f"decoder_{index}_up")(x)
-            x = layers.crop(
-                x, stage_size(image_shape, index - 1), f"decoder_{index}_crop"
-            )
-            if skip_connections and index > 1:
-                x = keras.layers.Add(name=f"decoder_{index}_skip")(
-                    [x, outputs[f"stage{index - 1}"]]
-                )
-        outputs["decoded"] = x
+        decoder = _decoder_layers(image_shape, filters, skip_connections)
+        outputs["decoded"] = _decode(decoder, outputs)
         outputs["intensity"] = intensity
         super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
 
@@ -109,8 +99,61 @@ class ConvAutoencoder(Representation):
             return 2 ** len(self._config["filters"])
         return 2 ** int(feature.removeprefix("stage"))
 
+    def decode(self, features):
+        return _decode({one.name: one for one in self.layers}, features)
+
+    def sources(self, feature):
+        if feature != "decoded":
+            return (feature,)
+        if self._config["skip_connections"]:
+            return self.stages
+        return ("bottleneck",)
+
     def get_config(self):
         return {**self._config, "name": self.name}
+
+
+def _decoder_layers(image_shape, filters, skip_connections):
+    """{name: layer} of the decoder."""
+    made = []
+    for index in range(len(filters), 0, -1):
+        name = f"decoder_{index}"
+        # With skips the stage must end with the channels it is added to.
+        finer = filters[max(index - 2, 0)]
+        count = finer if skip_connections else filters[index - 1]
+        made += [
+            layers.ConvBlock(count, name=name),
+            keras.layers.UpSampling2D(2, name=f"{name}_up"),
+        ]
+        # Rounding up at an odd size leaves a row or column too many.
+        doubled = [2 * n for n in stage_size(image_shape, index)]
+        wanted = stage_size(image_shape, index - 1)
+        over = [n - m for n, m in zip(doubled, wanted, strict=True)]
+        if any(over):
+            made.append(
+                keras.layers.Cropping2D(
+                    ((0, over[0]), (0, over[1])), name=f"{name}_crop"
+                )
+            )
+        if skip_connections and index > 1:
+            made.append(keras.layers.Add(name=f"{name}_skip"))
+    return {layer.name: layer for layer in made}
+
+
+def _decode(decoder, features):
+    """The decoded feature, by layers of `_decoder_layers`."""
+    x = features["bottleneck"]
+    stages = sum(
+        re.fullmatch(r"decoder_\d+", name) is not None for name in decoder
+    )
+    for index in range(stages, 0, -1):
+        name = f"decoder_{index}"
+        for step in (name, f"{name}_up", f"{name}_crop"):
+            if step in decoder:
+                x = decoder[step](x)
+        if f"{name}_skip" in decoder:
+            x = decoder[f"{name}_skip"]([x, features[f"stage{index - 1}"]])
+    return x
 
 
 def stage_size(image_shape, stage):

@@ -28,6 +28,8 @@ class Lane:
         training, validation: `Batches`.
         run_length: How many of its batches follow each other before the next
             lane's turn; 0 means all of them.
+        whole: The model from images on, if `model` starts from the features
+            of its frozen part; the same as `model` by default.
     """
 
     name: str
@@ -35,6 +37,11 @@ class Lane:
     training: Batches
     validation: Batches
     run_length: int = 0
+    whole: keras.Model | None = None
+
+    def __post_init__(self):
+        if self.whole is None:
+            self.whole = self.model
 
 
 @dataclass
@@ -61,8 +68,8 @@ class Group:
         """All variables of the lanes' models, each once, in a fixed order."""
         seen, result = set(), []
         for lane in self.lanes:
-            metrics = {id(v) for m in lane.model.metrics for v in m.variables}
-            for variable in lane.model.variables:
+            metrics = {id(v) for m in lane.whole.metrics for v in m.variables}
+            for variable in lane.whole.variables:
                 if id(variable) not in seen and id(variable) not in metrics:
                     seen.add(id(variable))
                     result.append(variable)
@@ -107,14 +114,14 @@ def train(groups, epochs, checkpoint=None, title="training", progress=True):
     done = start * sum(group.steps_per_epoch for group in groups)
     with Progress(title, total, done, enabled=progress) as bar:
         for epoch in range(start, epochs):
-            row = {"epoch": epoch + 1}
+            if all(group.schedule.stopped for group in groups):
+                break
+            row = {"epoch": epoch + 1, **_set_epoch(groups, epoch)}
             for group in groups:
                 if group.schedule.stopped:
                     bar.advance(group.steps_per_epoch)
                     continue
                 row |= _run_epoch(group, epoch, epochs, bar)
-            if len(row) == 1:
-                break
             row["seconds"] = sum(
                 value for key, value in row.items() if key[:8] == "seconds_"
             )
@@ -128,8 +135,6 @@ def train(groups, epochs, checkpoint=None, title="training", progress=True):
 
 def _run_epoch(group, epoch, epochs, bar):
     begin = time.perf_counter()
-    for lane in group.lanes:
-        lane.training.set_epoch(epoch)
     sums, counts = {}, {}
     row = {
         f"learning_rate_{group.name}": group.schedule.rate(
@@ -166,6 +171,23 @@ def _run_epoch(group, epoch, epochs, bar):
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
+
+
+def _set_epoch(groups, epoch):
+    """Moves all batches on; the seconds of features that tasks share."""
+    begin = time.perf_counter()
+    shared = False
+    for group in groups:
+        if group.schedule.stopped:
+            continue
+        for lane in group.lanes:
+            for batches in (lane.training, lane.validation):
+                shared |= batches.features is not None
+            lane.training.set_epoch(epoch)
+            lane.validation.set_epoch(0)
+    if not shared:
+        return {}
+    return {"seconds_features": time.perf_counter() - begin}
 
 
 def _turns(lanes):

@@ -48,6 +48,9 @@ class FinetuneSettings:
         optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
             Of the training.
         augmentation: Strength of `Augmentation.chest`; 0 is none.
+        draws: Augmented versions per image that epochs go round; None draws
+            anew every epoch.
+        cache_features: A frozen encoder runs once per version of an image.
         fractions: (train, validation, test) by patient, where the data set
             has no split of its own.
         seed: Of weights, split, order and augmentation.
@@ -74,6 +77,8 @@ class FinetuneSettings:
     batch_size: int = 16
     stop_patience: int | None = None
     augmentation: float = 1.0
+    draws: int | None = None
+    cache_features: bool = True
     fractions: tuple = (0.8, 0.1, 0.1)
     seed: int = 0
     precision: str = "auto"
@@ -172,6 +177,7 @@ def finetune(
             batch_size=settings.batch_size,
             seed=settings.seed,
             augmentation=_augmentation(settings),
+            draws=settings.draws,
             checkpoint=writer.checkpoint,
             progress=progress,
         )
@@ -321,6 +327,7 @@ def strategy(settings):
     """The strategy object that the settings describe."""
     options = {
         "optimizer": settings.optimizer,
+        "cache_features": settings.cache_features,
         "schedule": Schedule(
             settings.learning_rate,
             decay=settings.decay,

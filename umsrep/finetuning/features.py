@@ -1,0 +1,221 @@
+"""Features of a frozen encoder, computed once instead of once per task.
+
+A frozen encoder gives the same features for the same picture, whatever the
+heads on it do (UMS-Rep, Section 2.3). So each picture, or each augmented
+version of it, goes through the encoder once, and all heads train on what came
+out.
+"""
+
+import contextlib
+import errno
+import math
+import os
+import tempfile
+import weakref
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from umsrep.data.batches import ahead
+from umsrep.errors import UmsrepError
+from umsrep.model import MultiTaskModel
+from umsrep.representations import Representation
+
+BATCH_SIZE = 32
+
+
+class _Rest(Representation):
+    """What follows some features of a representation, sharing its layers."""
+
+    def __init__(self, whole, names):
+        inputs = {}
+        for name in names:
+            tensor = whole.output[name]
+            inputs[name] = keras.Input(
+                tensor.shape[1:], dtype=tensor.dtype, name=name
+            )
+        outputs = dict(inputs)
+        if "decoded" in whole.features and "decoded" not in names:
+            if set(whole.sources("decoded")) <= set(names):
+                outputs["decoded"] = whole.decode(inputs)
+        super().__init__(inputs=inputs, outputs=outputs, name=whole.name)
+
+
+def sources(model, frozen):
+    """Names of the features from which the rest of `model` follows.
+
+    Args:
+        model: A `MultiTaskModel`.
+        frozen: Names of the frozen parts, "encoder" among them.
+    """
+    representation = model.representation
+    names = []
+    for head in model.heads:
+        for feature in head.feature_names:
+            if "decoder" in frozen:
+                names.append(feature)
+            else:
+                names += representation.sources(feature)
+    return tuple(dict.fromkeys(names))
+
+
+def rest(model, names):
+    """The model from features instead of images; weights are shared.
+
+    Args:
+        model: A `MultiTaskModel`.
+        names: As of `sources`.
+    """
+    return MultiTaskModel(
+        _Rest(model.representation, names),
+        model.heads,
+        model.balancer,
+        name=model.name,
+    )
+
+
+class FeatureStore:
+    """Features and masks of every image, for each of its augmented versions.
+
+    Args:
+        model: A `MultiTaskModel` with a frozen encoder.
+        names: Features to keep.
+        dataset: The images.
+        masks: Names of the mask tasks whose masks are kept beside them (an
+            augmentation moves the mask as it moves the image).
+        seed, augmentation, draws: As of `data.Batches`. Without `draws`, the
+            versions of one epoch replace those of the last.
+        memory: Bytes that may be kept in memory; what needs more lies in a
+            file of the folder, mapped into memory.
+        folder: Where such a file may lie; None is the system's.
+    """
+
+    def __init__(
+        self,
+        model,
+        names,
+        dataset,
+        masks=(),
+        seed=0,
+        augmentation=None,
+        draws=None,
+        memory=2 * 2**30,
+        folder=None,
+    ):
+        self.names = tuple(names)
+        self.masks = tuple(masks)
+        self._extractor = model.feature_model(self.names)
+        self._batches = dataset.batches(
+            BATCH_SIZE,
+            tasks=self.masks,
+            augmentation=augmentation,
+            seed=seed,
+            draws=draws,
+            channels=model.representation.image_shape[-1],
+        )
+        self._position = {row: i for i, row in enumerate(dataset.rows)}
+        self._versions = 1 if augmentation is None else draws or 1
+        # Without a number of draws, one slot serves every epoch.
+        self._filled = [None] * self._versions
+        self.bytes = self._versions * size(model, names, dataset, masks)
+        self._folder = folder
+        self._in_memory = self.bytes <= memory
+        self._arrays = None
+
+    def prepare(self, draw):
+        """Computes the features of a draw, unless they are there."""
+        slot = draw % self._versions
+        if self._versions == 1 and self._batches.augmentation is None:
+            draw = 0
+        if self._filled[slot] == draw:
+            return
+        if self._arrays is None:
+            self._allocate()
+        self._batches.set_epoch(draw)
+        for number, (images, targets, _) in enumerate(ahead(self._batches)):
+            begin = number * BATCH_SIZE
+            here = slice(begin, begin + len(images))
+            found = self._extractor.predict_on_batch(images)
+            for name in self.names:
+                self._arrays[name][slot, here] = np.asarray(found[name])
+            for task in self.masks:
+                self._arrays[task, "mask"][slot, here] = targets[task][..., 0]
+        self._filled[slot] = draw
+
+    def read(self, draw, rows, names, masks):
+        """({feature: array}, {task: (n, height, width, 1) float32})."""
+        slot = draw % self._versions
+        at = [self._position[row] for row in rows]
+        features = {name: self._arrays[name][slot, at] for name in names}
+        targets = {
+            task: self._arrays[task, "mask"][slot, at][..., None].astype(
+                np.float32
+            )
+            for task in masks
+        }
+        return features, targets
+
+    def _allocate(self):
+        count = len(self._position)
+        layout = {}
+        for name in self.names:
+            tensor = self._extractor.output[name]
+            kind = _numpy_type(tensor.dtype)
+            layout[name] = (tuple(tensor.shape[1:]), kind)
+        for task in self.masks:
+            layout[task, "mask"] = (self._batches.dataset.image_size, np.uint8)
+        self._arrays = {
+            key: self._array((self._versions, count, *shape), kind)
+            for key, (shape, kind) in layout.items()
+        }
+
+    def _array(self, shape, kind):
+        if self._in_memory:
+            return np.empty(shape, kind)
+        size = math.prod(shape) * np.dtype(kind).itemsize
+        handle, path = tempfile.mkstemp(".features", dir=self._folder)
+        # The name goes at once where the system allows it, so that not even
+        # a killed training leaves the file behind.
+        weakref.finalize(self, _remove, path)
+        try:
+            # A sparse file on a full disk would end the process, not raise.
+            os.posix_fallocate(handle, 0, max(size, 1))
+            array = np.memmap(path, kind, "r+", shape=shape)
+        except OSError as error:
+            _remove(path)
+            if error.errno != errno.ENOSPC:
+                raise
+            raise UmsrepError(
+                f"{Path(path).parent} has no {size / 2**30:.1f} GiB left for "
+                "the features of the frozen encoder. Make room, ask for fewer "
+                "draws, or switch cache_features off."
+            ) from error
+        finally:
+            os.close(handle)
+        _remove(path)
+        return array
+
+
+def size(model, names, dataset, masks):
+    """Bytes that the features and masks of one version of a set take."""
+    tensors = model.feature_model(names).output.values()
+    per_image = sum(
+        math.prod(t.shape[1:]) * np.dtype(_numpy_type(t.dtype)).itemsize
+        for t in tensors
+    )
+    per_image += len(tuple(masks)) * math.prod(dataset.image_size)
+    return per_image * len(dataset)
+
+
+def _numpy_type(name):
+    if name != "bfloat16":
+        return np.dtype(name)
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def _remove(path):
+    with contextlib.suppress(OSError):
+        os.remove(path)
