@@ -51,6 +51,20 @@ def xla_helps():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def compiled(function):
+    """`function` of tensors as one graph, where the backend keeps its weights.
+
+    On TensorFlow a graph refers to the model's variables, so it stays right
+    while they train. JAX would freeze their values into it, so there, and on
+    PyTorch, the function is called as it is.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, reduce_retracing=True)
+
+
 def gradient(function, inputs):
     """Value and gradient of a batch-summed scalar.
 

@@ -33,9 +33,7 @@ def test_equals_cam_on_gap_and_dense(model):
     cam = np.maximum(features @ head.classes.get_weights()[0][:, 1], 0)
     peak = cam.max(axis=(1, 2), keepdims=True)
     cam = cam / np.where(peak > 0, peak, 1)
-    heat = GradCAM("finding", class_index=1)
-    extractor = model.feature_model(["bottleneck"])
-    grids = heat._grids(extractor, head, "bottleneck", x)
+    grids = GradCAM("finding", class_index=1).grids(model, x)
     np.testing.assert_allclose(grids, cam, atol=1e-5)
 
 
@@ -53,6 +51,33 @@ def test_default_is_the_winning_class(model):
     for i, index in enumerate(winner):
         one = GradCAM("finding", class_index=int(index))(model, x[i : i + 1])
         np.testing.assert_allclose(default[i], one[0], atol=1e-5)
+
+
+def test_a_class_for_each_image(model):
+    x = images()
+    maps = GradCAM("finding")(model, x, classes=[1, 0, 1])
+    for i, index in enumerate([1, 0, 1]):
+        one = GradCAM("finding", class_index=index)(model, x[i : i + 1])
+        np.testing.assert_allclose(maps[i], one[0], atol=1e-5)
+
+
+def test_follows_the_weights(model):
+    x = images()
+    heat = GradCAM("finding", class_index=1)
+    heat(model, x)
+    for variable in model.head("finding").classes.trainable_variables:
+        variable.assign(-variable)
+    fresh = GradCAM("finding", class_index=1)(model, x)
+    np.testing.assert_allclose(heat(model, x), fresh, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("classes", "advice"),
+    [([0], "class to explain for each image"), ([0, 2, 0], "classes 0 to 1")],
+)
+def test_bad_classes(model, classes, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        GradCAM("finding")(model, images(), classes)
 
 
 @pytest.mark.parametrize(

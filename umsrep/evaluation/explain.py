@@ -54,7 +54,9 @@ def explain(run_folder, task, files, out, target=None):
             f"Two images are named '{twice[0]}', so their overlays would "
             "overwrite each other. Explain them in two calls."
         )
-    model = run.model(task)
+    # Without the other tasks' parts.
+    model = run.model(task).view(task)
+    explainer = GradCAM(task)
     fitted = run_evaluation.calibrations_of(run)[task]
     size = model.representation.image_shape[:2]
     rows = []
@@ -78,12 +80,7 @@ def explain(run_folder, task, files, out, target=None):
                 if target is None
                 else np.full(len(chosen), classes.index(target))
             )
-            heats = np.zeros(batch.shape[:3], np.float32)
-            for index in np.unique(explained):
-                which = explained == index
-                heats[which] = GradCAM(task, class_index=int(index))(
-                    model, batch[which]
-                )
+            heats = explainer(model, batch, explained)
             for i, file in enumerate(chosen):
                 name = f"{Path(file).stem}.png"
                 write_png(

@@ -378,36 +378,28 @@ def _heat_pictures(folder, dataset, network, table, spec):
     images = np.repeat(shown.images, channels, axis=-1)
     model = getattr(network, "models", None)
     model = network.view(spec.name) if model else network
+    classes = [spec.classes.index(predicted[index]) for index in chosen]
+    heats = GradCAM(spec.name)(model, images, classes)
     entries = []
-    for label_index, label in enumerate(spec.classes):
-        rows = [i for i, at in enumerate(chosen) if predicted[at] == label]
-        if not rows:
-            continue
-        heats = GradCAM(spec.name, class_index=label_index)(model, images[rows])
-        for position, heat in zip(rows, heats, strict=True):
-            index = chosen[position]
-            image = table["image"][index]
-            file = f"pictures/{spec.name}-{Path(image).stem}.png"
-            write_png(
-                folder / file,
-                overlays.heat_overlay(shown.image(position), heat),
-            )
-            verdict = "right" if true[index] == label else "wrong"
-            entries.append(
-                {
-                    "kind": "gradcam",
-                    "task": spec.name,
-                    "image": image,
-                    "file": file,
-                    "caption": (
-                        f"{verdict}: {true[index]} taken for {label}, "
-                        f"p = {sure[index]:.2f}"
-                        if verdict == "wrong"
-                        else f"right: {label}, p = {sure[index]:.2f}"
-                    ),
-                    "score": float(sure[index]),
-                }
-            )
+    for position, (index, heat) in enumerate(zip(chosen, heats, strict=True)):
+        image, label = table["image"][index], predicted[index]
+        file = f"pictures/{spec.name}-{Path(image).stem}.png"
+        write_png(
+            folder / file, overlays.heat_overlay(shown.image(position), heat)
+        )
+        caption = f"right: {label}"
+        if true[index] != label:
+            caption = f"wrong: {true[index]} taken for {label}"
+        entries.append(
+            {
+                "kind": "gradcam",
+                "task": spec.name,
+                "image": image,
+                "file": file,
+                "caption": f"{caption}, p = {sure[index]:.2f}",
+                "score": float(sure[index]),
+            }
+        )
     return entries
 
 
