@@ -19,6 +19,7 @@ HEAD_ARGUMENTS = {
 }
 REPRESENTATION_ARGUMENTS = {
     "conv_autoencoder": {"image_shape": (32, 32, 1), "filters": (4, 6)},
+    "unet": {"image_shape": (32, 32, 1), "width": 2, "depth": 3},
 }
 
 

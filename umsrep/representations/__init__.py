@@ -2,5 +2,6 @@
 
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
+from umsrep.representations.unet import UNet
 
-__all__ = ["ConvAutoencoder", "Representation", "registry"]
+__all__ = ["ConvAutoencoder", "Representation", "UNet", "registry"]
