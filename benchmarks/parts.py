@@ -1,0 +1,280 @@
+"""The measurements, (a) to (g): each returns its figures, JSON-able."""
+
+import statistics
+
+from benchmarks import material
+from benchmarks.contest import Contestant, median_ratio, rounds, spread
+from benchmarks.keras_training import BATCH, NETWORKS
+
+KERAS = "benchmarks.keras_training:"
+TORCH = "benchmarks.torch_training:Torch"
+TOOLKIT = "benchmarks.toolkit:"
+
+
+def _contest(contestants, repeats, batches, steps=1):
+    """{name: {"images_per_second": [min, median, max], "times_umsrep"}}.
+
+    Args:
+        contestants: {name: (factory, options)}; "umsrep" among them.
+        repeats: Rounds.
+        batches: Batches per call.
+        steps: Steps per batch.
+    """
+    open_ones = {
+        name: Contestant(factory, options)
+        for name, (factory, options) in contestants.items()
+    }
+    try:
+        seconds = rounds(open_ones, repeats)
+    finally:
+        for one in open_ones.values():
+            one.close()
+    return {
+        name: {
+            "images_per_second": spread(
+                [BATCH * batches * steps / value for value in values]
+            ),
+            "umsrep_is_faster_by": median_ratio(values, seconds["umsrep"]),
+        }
+        for name, values in seconds.items()
+    }
+
+
+def training(say, work, quick):
+    """(a) Training steps against plain Keras and PyTorch, same networks."""
+    batches, repeats = (2, 2) if quick else (8, 5)
+    figures = {}
+    for network in NETWORKS:
+        say(f"training: {network}")
+        options = {"network": network, "batches": batches}
+        ours, plain = KERAS + "Toolkit", KERAS + "Plain"
+        contestants = {
+            "umsrep": (ours, options),
+            "umsrep, float32": (ours, {**options, "precision": "float32"}),
+            "umsrep, Keras's batch norm": (
+                ours,
+                {**options, "plain_norm": True},
+            ),
+            "plain Keras": (plain, options),
+        }
+        if _has("torch"):
+            contestants |= {
+                "PyTorch, bfloat16": (TORCH, options),
+                "PyTorch, float32": (TORCH, {**options, "bfloat16": False}),
+                "PyTorch, bfloat16, compiled": (
+                    TORCH,
+                    {**options, "compile": True},
+                ),
+            }
+        figures[network] = _contest(contestants, repeats, batches)
+    return figures
+
+
+def overhead(say, work, quick):
+    """(b1) Our loop against a hand-written one, per strategy."""
+    batches, repeats = (2, 2) if quick else (30, 5)
+    factory = "benchmarks.keras_strategies:Loop"
+    figures = {}
+    for strategy, steps in (("joint", 1), ("alternating", 2)):
+        say(f"overhead: {strategy}")
+        options = {"strategy": strategy, "batches": batches}
+        found = _contest(
+            {
+                "umsrep": (factory, {**options, "hand_written": False}),
+                "hand-written": (factory, {**options, "hand_written": True}),
+            },
+            repeats,
+            batches,
+            steps,
+        )
+        ratio = found["hand-written"]["umsrep_is_faster_by"]
+        figures[strategy] = {**found, "cost": 1 / ratio - 1}
+    return figures
+
+
+def strategies(say, work, quick):
+    """(b2) Three classification heads by each strategy, against separate."""
+    repeats = 1 if quick else 3
+    figures = {}
+    for preset, images, size, epochs in (
+        ("small", 60 if quick else 240, 256, 3 if quick else 20),
+        ("paper", 40 if quick else 60, 256, 2 if quick else 6),
+    ):
+        data = str(material.prepared(work, "kermany", images, size))
+        kinds = {
+            "separate": {},
+            "independent": {},
+            "independent, not cached": {"options": {"cache_features": False}},
+            "alternating": {},
+            "joint": {},
+        }
+        if preset == "small":
+            kinds |= {
+                "separate, augmented": {"augmentation": 1.0},
+                "independent, augmented": {"augmentation": 1.0},
+                "independent, 4 draws": {
+                    "augmentation": 1.0,
+                    "fitting": {"draws": 4},
+                },
+            }
+        found = {name: [] for name in kinds}
+        for _ in range(repeats):
+            for name, more in kinds.items():
+                say(f"strategies: {preset}, {name}")
+                options = {
+                    "strategy": name.split(",")[0],
+                    "data": data,
+                    "epochs": epochs,
+                    "preset": preset,
+                    **more,
+                }
+                with Contestant(TOOLKIT + "Strategy", options) as one:
+                    found[name].append(one.call("run")[0])
+        figures[preset] = {
+            "images": found["separate"][0]["images"],
+            "epochs": epochs,
+            "size": size,
+        }
+        for name, runs in found.items():
+            augmented = "separate, augmented"
+            base = found[
+                augmented
+                if augmented in found and kinds[name].get("augmentation")
+                else "separate"
+            ]
+            entry = {"parameters": runs[0]["parameters"]}
+            for key in ("seconds", "epoch"):
+                values = [run[key] for run in runs]
+                entry[key] = spread(values)
+                entry[f"saved_{key}"] = 1 - median_ratio(
+                    values, [run[key] for run in base]
+                )
+            figures[preset][name] = entry
+    return figures
+
+
+def pipeline(say, work, quick):
+    """(c) Batches alone, images per second."""
+    say("pipeline")
+    images = 60 if quick else 400
+    data = str(material.prepared(work, "shenzhen", images, 256))
+    repeats = 2 if quick else 3
+    figures = {}
+    for cached in (True, False):
+        with Contestant(
+            TOOLKIT + "Pipeline", {"data": data, "cached": cached}
+        ) as one:
+            for kind in ("plain", "corruption", "augmentation"):
+                if not cached and kind != "plain":
+                    continue
+                # Not cached: the first pass reads the files.
+                count = repeats if cached else 1
+                figures[kind if cached else "first pass, from files"] = spread(
+                    [one.call("run", kind=kind)[0] for _ in range(count)]
+                )
+    return figures
+
+
+def inference(say, work, quick):
+    """(d) Predicting two tasks at once, separately, and explaining."""
+    say("inference")
+    images = 96 if quick else 1000
+    data = str(material.prepared(work, "shenzhen", 60 if quick else 400, 256))
+    options = {"data": data, "images": images}
+    seconds = {"predict": [], "separate": [], "explain": []}
+    with Contestant(TOOLKIT + "Inference", options) as one:
+        for _ in range(2 if quick else 3):
+            for kind, values in seconds.items():
+                values.append(one.call("run", kind=kind)[1])
+    return {
+        "images": images,
+        **{
+            kind: {
+                "images_per_second": spread([images / v for v in values]),
+                "times_predict": median_ratio(values, seconds["predict"]),
+            }
+            for kind, values in seconds.items()
+        },
+    }
+
+
+def memory(say, work, quick):
+    """(e) Resident memory while a set of RSNA's size is trained on."""
+    count = 320 if quick else 26_684
+    say(f"memory: {count} images")
+    data = str(material.many(work, count))
+    with Contestant(TOOLKIT + "Memory", {"data": data}) as one:
+        return one.call("run")[0]
+
+
+def scaling(say, work, quick):
+    """(f) Seconds per epoch against images, image size and tasks (joint)."""
+    base = {"images": 120, "size": 128, "tasks": 3}
+    series = {
+        "images": (60, 120, 240),
+        "size": (64, 128, 256),
+        "tasks": (1, 2, 3),
+    }
+    figures, known = {}, {}
+    for name, values in series.items():
+        figures[name] = {}
+        for value in values[:2] if quick else values:
+            point = {**base, name: value}
+            key = tuple(point.values())
+            if key not in known:
+                say(f"scaling: {point}")
+                known[key] = _epoch(work, **point)
+            figures[name][value] = known[key]
+    return figures
+
+
+def _epoch(work, images, size, tasks):
+    data = str(material.prepared(work, "kermany", images, size))
+    options = {"strategy": "joint", "data": data, "epochs": 5, "tasks": tasks}
+    with Contestant(TOOLKIT + "Strategy", options) as one:
+        return one.call("run")[0]["epoch"]
+
+
+def accuracy(say, work, quick):
+    """(g) The same recipe in float32 and in auto, three seeds each."""
+    images, epochs = (40, 1) if quick else (160, 12)
+    data = str(material.prepared(work, "shenzhen", images, 64))
+    figures = {}
+    with Contestant(
+        TOOLKIT + "Accuracy", {"data": data, "epochs": epochs}
+    ) as one:
+        for seed in range(1 if quick else 3):
+            for precision in ("float32", "auto"):
+                say(f"accuracy: {precision}, seed {seed}")
+                found = one.call("run", precision=precision, seed=seed)[0]
+                for name, value in found.items():
+                    entry = figures.setdefault(precision, {})
+                    entry.setdefault(name, []).append(value)
+    for values in figures.values():
+        values["medians"] = {
+            name: statistics.median(found)
+            for name, found in values.items()
+            if name != "medians"
+        }
+    return figures
+
+
+def _has(module):
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+PARTS = {
+    part.__name__: part
+    for part in (
+        training,
+        overhead,
+        strategies,
+        pipeline,
+        inference,
+        memory,
+        scaling,
+        accuracy,
+    )
+}

@@ -1,0 +1,254 @@
+"""Contestants that measure parts of the toolkit, each in its own process."""
+
+import statistics
+import time
+
+import numpy as np
+import psutil
+
+LEARNING_RATE = 2e-3
+
+
+class Strategy:
+    """Fine-tuning of three classification heads by one strategy.
+
+    Args:
+        strategy: Name of a strategy.
+        data: Prepared data set with label tasks.
+        epochs, batch_size: The budget.
+        preset: Of `ConvAutoencoder`.
+        options: Of the strategy.
+        fitting: Of its `fit`.
+        augmentation: Strength of `Augmentation.chest`.
+        convolutions: Of the heads; the paper's have none.
+        tasks: How many of the data's tasks; None is all.
+    """
+
+    def __init__(
+        self,
+        strategy,
+        data,
+        epochs,
+        preset="small",
+        options=None,
+        fitting=None,
+        augmentation=0.0,
+        convolutions=(),
+        tasks=None,
+    ):
+        from umsrep.precision import use
+        from umsrep.workflows.finetuning import FinetuneSettings
+
+        use("auto")
+        self.data, self.epochs = data, epochs
+        self.options, self.fitting = options or {}, fitting or {}
+        self.augmentation, self.tasks = augmentation, tasks
+        self.settings = FinetuneSettings(
+            strategy=strategy, preset=preset, convolutions=convolutions
+        )
+
+    def run(self):
+        """{"seconds": in all, "epoch": of one after the first, ...}."""
+        import keras
+
+        from umsrep import data, finetuning
+        from umsrep.training import Schedule
+        from umsrep.workflows.finetuning import build
+
+        keras.utils.set_random_seed(0)
+        whole = data.load(self.data)
+        training, validation, _ = whole.split(fractions=(0.9, 0.1, 0.0))
+        tasks = tuple(whole.tasks)[: self.tasks]
+        model = build(whole, tasks, self.settings)
+        strategy = finetuning.registry.get(self.settings.strategy)(
+            schedule=Schedule(LEARNING_RATE), **self.options
+        )
+        augmentation = None
+        if self.augmentation:
+            augmentation = data.Augmentation.chest(self.augmentation)
+        history = strategy.fit(
+            model,
+            training,
+            validation,
+            epochs=self.epochs,
+            augmentation=augmentation,
+            progress=False,
+            **self.fitting,
+        )
+        return {
+            "seconds": history.seconds,
+            "epoch": statistics.median(history.table["seconds"][1:]),
+            "parameters": history.trainable_parameters["total"],
+            "images": len(training),
+        }
+
+
+class Pipeline:
+    """Batches alone: reading, corruption or augmentation, no network.
+
+    Args:
+        data: Prepared data set.
+        cached: Read every picture once before the measurement.
+    """
+
+    def __init__(self, data, cached=True):
+        from umsrep import data as package
+        from umsrep.workflows.pretraining import corruption
+
+        self.dataset = package.load(data)
+        self.kinds = {
+            "plain": {},
+            "corruption": {
+                "corruption": corruption(),
+                "reconstruction": "denoised",
+                "tasks": (),
+            },
+            "augmentation": {"augmentation": package.Augmentation.chest()},
+        }
+        if cached:
+            self.run("plain")
+
+    def run(self, kind):
+        """Images per second of one pass."""
+        from umsrep.data.batches import ahead
+
+        batches = self.dataset.batches(16, shuffle=True, **self.kinds[kind])
+        begin = time.perf_counter()
+        count = sum(len(images) for images, _, _ in ahead(batches))
+        return count / (time.perf_counter() - begin)
+
+
+class Inference:
+    """Predicting, and explaining, images of a data set.
+
+    Args:
+        data: Prepared data set with a lung mask and a finding.
+        images: How many are used, in turns where the set is smaller.
+    """
+
+    def __init__(self, data, images=1000):
+        import keras
+
+        from umsrep import data as package
+        from umsrep import finetuning
+        from umsrep.derived import GradCAM
+        from umsrep.precision import use
+        from umsrep.workflows.finetuning import FinetuneSettings, build
+
+        use("auto")
+        keras.utils.set_random_seed(0)
+        whole = package.load(data)
+        self.dataset = whole.subset(np.arange(images) % len(whole))
+        self.images = self.dataset.images.astype(np.float32)
+        tasks = ("lung", "abnormality")
+        self.model = build(whole, tasks, FinetuneSettings(strategy="joint"))
+        separate = build(whole, tasks, FinetuneSettings(strategy="separate"))
+        self.separate = finetuning.SeparateModels(separate.models)
+        self.explainer = GradCAM("abnormality")
+        for kind in ("predict", "separate", "explain"):
+            self.run(kind, 64)
+
+    def run(self, kind, count=None):
+        """One pass over the images."""
+        from umsrep.evaluation import predict
+
+        count = count or len(self.dataset)
+        if kind == "explain":
+            self.explainer(self.model, self.images[:count])
+            return
+        model = self.model if kind == "predict" else self.separate
+        predict.probabilities(model, self.dataset.subset(np.arange(count)))
+
+
+class Memory:
+    """Denoising pre-training of a large set, and its resident memory.
+
+    Args:
+        data: Prepared data set.
+        batches: Steps of the epoch that is measured.
+    """
+
+    def __init__(self, data, batches=None):
+        self.data, self.batches = data, batches
+
+    def run(self):
+        """{"peak_gib", "images", "images_per_second", "different_batches"}."""
+        import keras
+
+        from umsrep import data as package
+        from umsrep.data.batches import ahead
+        from umsrep.precision import use
+        from umsrep.workflows import pretraining
+
+        use("auto")
+        keras.utils.set_random_seed(0)
+        dataset = package.load(self.data)
+        settings = pretraining.PretrainSettings()
+        model = pretraining.build(dataset.image_size, settings)
+        model.compile("rmsprop")
+        batches = dataset.batches(
+            16,
+            shuffle=True,
+            corruption=pretraining.corruption(),
+            reconstruction=pretraining.TASK,
+            tasks=(),
+        )
+        process, peak, done = psutil.Process(), 0, 0
+        begin = None
+        for images, targets, weights in ahead(batches):
+            model.train_on_batch(images, targets, sample_weight=weights)
+            done += len(images)
+            if begin is None:
+                begin, first = time.perf_counter(), done
+            if done % 320 == 0:
+                peak = max(peak, process.memory_info().rss)
+            if self.batches and done >= 16 * self.batches:
+                break
+        seconds = time.perf_counter() - begin
+        return {
+            "peak_gib": peak / 2**30,
+            "images": done,
+            "of": len(dataset),
+            "images_per_second": (done - first) / seconds,
+        }
+
+
+class Accuracy:
+    """The same small recipe in one precision and seed.
+
+    Args:
+        data: Prepared data set with a lung mask and a finding.
+    """
+
+    def __init__(self, data, epochs):
+        self.data, self.epochs = data, epochs
+
+    def run(self, precision, seed):
+        """{"dice", "auc"} on the validation images."""
+        import keras
+
+        from umsrep import data, evaluation, finetuning
+        from umsrep.precision import use
+        from umsrep.training import Schedule
+        from umsrep.workflows.finetuning import FinetuneSettings, build
+
+        use(precision)
+        keras.utils.set_random_seed(seed)
+        whole = data.load(self.data)
+        training, validation, _ = whole.split(fractions=(0.7, 0.3, 0.0))
+        settings = FinetuneSettings(strategy="joint")
+        model = build(whole, ("lung", "abnormality"), settings)
+        finetuning.Joint(schedule=Schedule(LEARNING_RATE)).fit(
+            model,
+            training,
+            validation,
+            epochs=self.epochs,
+            seed=seed,
+            progress=False,
+        )
+        table = evaluation.evaluate(model, validation, bootstrap=0)
+        values = table.set_index(["task", "metric"])["value"]
+        return {
+            "dice": float(values["lung", "dice"]),
+            "auc": float(values["abnormality", "auc"]),
+        }
