@@ -21,6 +21,7 @@ _MODULES = (
     "balancing",
     "data",
     "derived",
+    "distribution",
     "evaluation",
     "finetuning",
     "heads",

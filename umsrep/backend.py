@@ -42,13 +42,14 @@ def xla_helps():
     """Whether `compile(jit_compile="auto")` should use XLA.
 
     On TensorFlow without an accelerator XLA slows the training of small
-    convolutional networks down; JAX needs it.
+    convolutional networks down, and it does not compile sums over replicas;
+    JAX needs it.
     """
     if keras.backend.backend() != "tensorflow":
         return True
     import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return replicas() == 1 and bool(tf.config.list_physical_devices("GPU"))
 
 
 def compiled(function):
@@ -95,3 +96,101 @@ def gradient(function, inputs):
     value, extra = function(leaf)
     (grad,) = torch.autograd.grad(value, leaf)
     return grad, extra
+
+
+def replicas():
+    """How many copies of a model the present `tf.distribute` strategy trains.
+
+    1 without a strategy, and on JAX and PyTorch: JAX runs one program over
+    arrays that lie on several devices.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def worker():
+    """Index of this process in the strategy's cluster; 0 without one."""
+    if keras.backend.backend() != "tensorflow":
+        return 0
+    import tensorflow as tf
+
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    return getattr(resolver, "task_id", None) or 0
+
+
+def several_workers():
+    """Whether the present strategy trains in several processes."""
+    if replicas() == 1:
+        return False
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    here = len(strategy.extended.worker_devices)
+    return strategy.num_replicas_in_sync > here
+
+
+def shards():
+    """Over how many devices a batch is divided; 1 without a distribution."""
+    if keras.backend.backend() == "jax":
+        distribution = keras.distribution.distribution()
+        if distribution is not None:
+            return distribution.num_model_replicas
+    return replicas()
+
+
+def sum_over_replicas(value):
+    """Sum of a tensor over the replicas of a step, with its gradient.
+
+    The gradient is that of the sum of all replicas' losses, so a loss made of
+    such sums is divided by the number of replicas (`per_replica_share`).
+    """
+    if replicas() == 1:
+        return value
+    import tensorflow as tf
+
+    # None where Keras traces a model's shapes outside of a step.
+    context = tf.distribute.get_replica_context()
+    return value if context is None else context.all_reduce("SUM", value)
+
+
+def per_replica_share(loss):
+    """A replica's part of a loss that all compute alike: optimizers add."""
+    count = replicas()
+    return loss if count == 1 else loss / count
+
+
+def divide(batch):
+    """Each replica's part of a batch, as `strategy.run` takes it.
+
+    Args:
+        batch: Nested arrays (or None) of (images, ...), the number of images a
+            multiple of the number of replicas. All workers of a cluster hold
+            the same batch.
+    """
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+
+    def parts(array):
+        if array is None:
+            return None
+        size = len(array) // strategy.num_replicas_in_sync
+
+        def part(context):
+            start = context.replica_id_in_sync_group * size
+            return tf.convert_to_tensor(array[start : start + size])
+
+        return strategy.experimental_distribute_values_from_function(part)
+
+    return keras.tree.map_structure(parts, batch)
+
+
+def replicas_of(variables):
+    """Number of replicas that hold variables; 1 if built without a strategy."""
+    if keras.backend.backend() != "tensorflow" or not variables:
+        return replicas()
+    strategy = getattr(variables[0].value, "distribute_strategy", None)
+    return 1 if strategy is None else strategy.num_replicas_in_sync

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from umsrep import backend
+from umsrep import backend, distribution
 from umsrep.balancing import FixedWeighting
 from umsrep.errors import UmsrepError
 
@@ -72,6 +72,8 @@ class MultiTaskModel(keras.Model):
         self.loss_trackers = {
             task: keras.metrics.Mean(name=f"{task}_loss") for task in names
         }
+        # How many devices' copies of the weights there are.
+        self.replicas = backend.replicas_of(self.variables)
 
     @property
     def representation(self):
@@ -165,18 +167,48 @@ class MultiTaskModel(keras.Model):
                 weights = ops.cast(
                     ops.reshape(sample_weight[task], (-1,)), "float32"
                 )
-            total = ops.sum(weights)
+            # Of the whole batch, where devices share it.
+            total = backend.sum_over_replicas(ops.sum(weights))
             present[task] = ops.cast(total > 0, "float32")
-            losses[task] = ops.sum(values * weights) / ops.maximum(
-                total, keras.config.epsilon()
-            )
+            losses[task] = backend.sum_over_replicas(
+                ops.sum(values * weights)
+            ) / ops.maximum(total, keras.config.epsilon())
             self.loss_trackers[task].update_state(
                 losses[task], sample_weight=total
             )
         loss = self.balancer(losses, present)
         for penalty in self.losses:
             loss = loss + ops.cast(ops.sum(penalty), "float32")
-        return loss
+        return backend.per_replica_share(loss)
+
+    def compute_metrics(self, *arguments, **options):
+        logs = super().compute_metrics(*arguments, **options)
+        if backend.several_workers():
+            # Over workers, Keras averages along an axis that scalars lack.
+            logs = {name: ops.reshape(log, (1,)) for name, log in logs.items()}
+        return logs
+
+    # Keras hands every replica the whole batch in these three.
+
+    def train_on_batch(self, x, y=None, sample_weight=None, **options):
+        x, y, sample_weight = distribution.training_batch(
+            self, (x, y, sample_weight)
+        )
+        return super().train_on_batch(x, y, sample_weight, **options)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **options):
+        x, y, sample_weight = distribution.validation_batch(
+            self, (x, y, sample_weight)
+        )
+        return super().test_on_batch(x, y, sample_weight, **options)
+
+    def predict_on_batch(self, x):
+        if self.replicas == backend.replicas() == 1:
+            return super().predict_on_batch(x)
+        # On this process's first device, so that one worker can predict.
+        return keras.tree.map_structure(
+            ops.convert_to_numpy, self(x, training=False)
+        )
 
     def _loss_of(self, head):
         # Keras keeps what `compile(loss=...)` was given here.

@@ -15,6 +15,7 @@ import contextlib
 import os
 import platform
 import shutil
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -27,14 +28,20 @@ import umsrep.balancing
 import umsrep.heads
 import umsrep.model
 import umsrep.representations  # noqa: F401
+from umsrep import distribution
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
 
 FORMAT = "umsrep-run"
 FORMAT_VERSION = 1
 HEADER = "run.json"
+# What worker 0 tells the others.
+REFUSED, OPEN = 0, 1
 # Settings that are paths; their contents are in "fingerprints".
 PLACES = ("data", "representation", "denoise_with")
+# Neither decides what comes out where a folder lies, nor which devices share
+# the batches.
+FREE = (*PLACES, "distribution")
 PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
 
 
@@ -196,16 +203,26 @@ class RunWriter:
 
     Use as a context manager. Until `finish`, run.json says "running".
 
+    Attributes:
+        path: Where results are written.
+        checkpoint: Folder for the training state.
+        complete: Whether there is nothing left to do.
+
     Args:
         path: The folder.
         kind: "pretrain" or "finetune".
         config: The settings, JSON-able; a resumed training must have the
             same.
         resume: Go on in an existing folder.
+        devices: `distribution.Devices`. Of several workers, worker 0 writes
+            the folder; the others read the training state from it, and what
+            they write goes with their temporary `path`.
     """
 
-    def __init__(self, path, kind, config, resume=False):
+    def __init__(self, path, kind, config, resume=False, devices=None):
         self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint"
+        self.devices = devices or distribution.use("none")
         self.kind = kind
         self.config = storage.plain(config)
         self.resume = resume
@@ -214,15 +231,23 @@ class RunWriter:
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
-        self._stack.enter_context(storage.locked(self.path))
+        if not self.devices.leads:
+            self._follow()
+            return self
         try:
+            self._stack.enter_context(storage.locked(self.path))
             self._open()
         except BaseException:
             self._stack.close()
+            self.devices.from_leader(REFUSED)
             raise
+        self.devices.from_leader(OPEN)
         return self
 
     def __exit__(self, kind, *exc):
+        if kind is None:
+            # A cluster ends when its first worker leaves.
+            self.devices.from_leader(OPEN)
         # A mistake before the first epoch must not leave a folder behind that
         # refuses the corrected command.
         if kind is not None and self._created and not self._has_state():
@@ -232,10 +257,17 @@ class RunWriter:
     def _has_state(self):
         return self.checkpoint.exists() and any(self.checkpoint.iterdir())
 
-    @property
-    def checkpoint(self):
-        """Folder for the training state."""
-        return self.path / "checkpoint"
+    def _follow(self):
+        if self.devices.from_leader(OPEN) == REFUSED:
+            raise UmsrepError(
+                f"Worker 0 could not begin in {self.path}. Its own message "
+                "says why; start all workers again."
+            )
+        self.complete = read_run(self.path)["status"] == "complete"
+        if not self.complete:
+            self.path = Path(
+                self._stack.enter_context(tempfile.TemporaryDirectory())
+            )
 
     def _open(self):
         exists = self.path.exists() and (
@@ -259,8 +291,7 @@ class RunWriter:
                 "--resume to go on with it, or choose a new --out folder."
             )
         old, new = (
-            # Where a folder lies does not matter; what is in it does.
-            {k: v for k, v in config.items() if k not in PLACES}
+            {k: v for k, v in config.items() if k not in FREE}
             for config in (info["config"], self.config)
         )
         if info["kind"] != self.kind or old != new:
@@ -311,8 +342,9 @@ class RunWriter:
 
     def finish(self, entries):
         """Marks the run complete and removes the training state."""
-        self._write("complete", entries)
-        shutil.rmtree(self.checkpoint, ignore_errors=True)
+        self._write("complete", {"devices": self.devices.count, **entries})
+        if self.devices.leads:
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
 
 
 def fingerprints(data_folders, run_folders=()):

@@ -12,6 +12,7 @@ RANKS = {
     "registry": 1,
     "backend": 1,
     "precision": 1,
+    "distribution": 2,
     "data": 2,
     "metrics": 2,
     "layers": 2,
@@ -31,6 +32,7 @@ RANKS = {
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),
+    Path("umsrep/distribution.py"),
     Path("umsrep/precision.py"),
     Path("umsrep/metrics/image_quality.py"),
 }

@@ -96,6 +96,7 @@ def finetune(
     fractions: options.Fractions = (0.8, 0.1, 0.1),
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
+    distribution: options.Distribution = "none",
     preset: options.Preset = "small",
     filters: options.Filters = None,
     skip_connections: options.SkipConnections = None,
@@ -107,6 +108,7 @@ def finetune(
 
     load_backend()
     from umsrep.cli.tables import print_metrics
+    from umsrep.distribution import use
     from umsrep.errors import UmsrepError
     from umsrep.workflows.finetuning import FinetuneSettings
     from umsrep.workflows.finetuning import finetune as run
@@ -137,6 +139,7 @@ def finetune(
         fractions=tuple(fractions),
         seed=seed,
         precision=precision,
+        distribution=distribution,
         preset=preset,
         filters=options.whole_numbers(filters, "--filters"),
         normalization=normalization,
@@ -151,6 +154,8 @@ def finetune(
         denoise_with=denoise_with,
         resume=resume,
     )
+    if not use(distribution).leads:
+        return
     print_metrics(metrics, "validation")
     print(f"Run folder: {out}")
 

@@ -34,6 +34,14 @@ Seed = Annotated[int, typer.Option(min=0)]
 Precision = Annotated[
     str, typer.Option(help="auto, float32, bfloat16 or float16.")
 ]
+Distribution = Annotated[
+    str,
+    typer.Option(
+        help="Devices that share each batch: none (one device), mirrored (all "
+        "of this machine) or multi_worker (the machines of TF_CONFIG; start "
+        "the same command on each)."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]

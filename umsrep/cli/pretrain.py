@@ -29,6 +29,7 @@ def pretrain(
     fractions: options.Fractions = (0.8, 0.1, 0.1),
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
+    distribution: options.Distribution = "none",
     resume: options.Resume = False,
 ):
     """Learn a shared representation by denoising (no labels needed)."""
@@ -36,6 +37,7 @@ def pretrain(
 
     load_backend()
     from umsrep.cli.tables import print_denoising
+    from umsrep.distribution import use
     from umsrep.workflows.pretraining import PretrainSettings
     from umsrep.workflows.pretraining import pretrain as run
 
@@ -52,8 +54,11 @@ def pretrain(
         fractions=tuple(fractions),
         seed=seed,
         precision=precision,
+        distribution=distribution,
     )
     metrics = run(data, out, settings, resume=resume)
+    if not use(distribution).leads:
+        return
     print_denoising(metrics)
     print(f"Run folder: {out}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from umsrep import backend
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.parameters import parameter_counts
@@ -54,7 +55,8 @@ class FineTuning:
             with their batch norms in inference mode ("encoder", "decoder").
         cache_features: Where the encoder is frozen, compute its features once
             per version of an image, for all tasks, instead of once per task.
-            The weights that come out are the same up to rounding.
+            The weights that come out are the same up to rounding. Without
+            effect where several devices train.
         feature_memory: GiB of features to keep in memory; what needs more
             lies in a memory-mapped file, if its versions come again
             (`draws`), and is not kept if they do not.
@@ -192,6 +194,9 @@ class FineTuning:
     def _stores(self, model, train_data, validation_data, drawn, folder):
         """Feature stores of (training, validation) images, or None."""
         if not self.cache_features or "encoder" not in self.freeze:
+            return None
+        if backend.shards() > 1:
+            # One device would compute what each can for its own share.
             return None
         if not isinstance(model, MultiTaskModel):
             return None

@@ -78,6 +78,8 @@ class SegmentationHead(Head):
             )
         skips = dict(zip(self.strides[1:], input_shape[1:], strict=True))
         shape, stride = tuple(input_shape[0]), self.strides[0]
+        # Keras takes a model with an unbuilt layer for unbuilt, every step.
+        self.upsampling.build(shape)
         self.blocks = []
         while stride > 1:
             filters = max(shape[-1] // 2, 8)

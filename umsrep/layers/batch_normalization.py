@@ -22,11 +22,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             of 0.9 (PyTorch's 0.1) follows the data within some 30 steps; with
             Keras's 0.99 the validation of the first epochs of a small medical
             set means nothing, and early stopping fires on noise.
+        synchronized: Use the statistics of the batch that devices share.
+            Always so in a layer built under a distribution; that is no
+            property of the layer, and not saved with it.
         **kwargs: As `keras.layers.BatchNormalization`.
     """
 
-    def __init__(self, momentum=0.9, **kwargs):
-        super().__init__(momentum=momentum, **kwargs)
+    def __init__(self, momentum=0.9, synchronized=False, **kwargs):
+        self._given_synchronized = synchronized
+        super().__init__(
+            momentum=momentum,
+            synchronized=synchronized or backend.replicas() > 1,
+            **kwargs,
+        )
 
     def call(self, inputs, training=None, mask=None):
         fused = None
@@ -55,3 +63,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             + ops.cast(variance, "float32") * (1 - keep)
         )
         return outputs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "synchronized": self._given_synchronized,
+        }

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from umsrep import distribution
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
 
@@ -45,7 +46,12 @@ class Checkpoint:
         return variables
 
     def save(self, history, epochs_done):
-        """Writes the state after `epochs_done` epochs."""
+        """Writes the state after `epochs_done` epochs.
+
+        Of several workers, which all have the same state, one writes.
+        """
+        if not distribution.leads():
+            return
         arrays = {
             f"variable_{i}": keras.ops.convert_to_numpy(v)
             for i, v in enumerate(self._live())

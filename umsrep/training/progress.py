@@ -12,6 +12,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from umsrep import distribution
+
 
 class Progress:
     """Counts steps on a terminal; prints one line per note elsewhere.
@@ -25,8 +27,9 @@ class Progress:
 
     def __init__(self, title, total, done=0, enabled=True):
         self.title = title
-        self.enabled = enabled
-        self.terminal = enabled and sys.stderr.isatty()
+        # Of several workers, one reports.
+        self.enabled = enabled and distribution.leads()
+        self.terminal = self.enabled and sys.stderr.isatty()
         self.total, self.done = total, done
         self._bar = None
 

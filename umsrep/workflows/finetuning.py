@@ -9,6 +9,7 @@ import keras
 from umsrep import (
     balancing,
     data,
+    distribution,
     finetuning,
     heads,
     losses,
@@ -55,6 +56,8 @@ class FinetuneSettings:
             has no split of its own.
         seed: Of weights, split, order and augmentation.
         precision: "auto", "float32", "bfloat16" or "float16".
+        distribution: "none", "mirrored" or "multi_worker": over which devices
+            batches are divided, as of `distribution.use`.
         preset, filters, skip_connections, normalization: Of a representation
             built anew (without a pre-trained one), as of
             `representations.ConvAutoencoder`.
@@ -82,6 +85,7 @@ class FinetuneSettings:
     fractions: tuple = (0.8, 0.1, 0.1)
     seed: int = 0
     precision: str = "auto"
+    distribution: str = "none"
     preset: str = "small"
     filters: tuple | None = None
     skip_connections: bool | None = None
@@ -127,6 +131,7 @@ def finetune(
         {task: {metric: value}} on the validation images.
     """
     settings = settings or FinetuneSettings()
+    devices = distribution.use(settings.distribution)
     whole = data.load(data_folder)
     tasks = tuple(tasks or whole.tasks)
     if not tasks:
@@ -150,7 +155,7 @@ def finetune(
     config["fingerprints"] = runs.fingerprints(
         [data_folder], [representation, denoise_with]
     )
-    with runs.RunWriter(out, "finetune", config, resume) as writer:
+    with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")
         used = precision.use(settings.precision)
@@ -168,19 +173,20 @@ def finetune(
             denoiser = denoiser.model()
             training = predict.denoise(denoiser, training)
             validation = predict.denoise(denoiser, validation)
-        network = build(whole, tasks, settings, source)
-        history = strategy(settings).fit(
-            network,
-            training,
-            validation,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            augmentation=_augmentation(settings),
-            draws=settings.draws,
-            checkpoint=writer.checkpoint,
-            progress=progress,
-        )
+        with devices:
+            network = build(whole, tasks, settings, source)
+            history = strategy(settings).fit(
+                network,
+                training,
+                validation,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                augmentation=_augmentation(settings),
+                draws=settings.draws,
+                checkpoint=writer.checkpoint,
+                progress=progress,
+            )
         groups = history.groups
         storage.write_csv(writer.path / "history.csv", history.table)
         _save_models(writer, network, denoiser)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from umsrep import data as data_package
-from umsrep import heads, precision, representations, runs
+from umsrep import distribution, heads, precision, representations, runs
 from umsrep.data import storage
 from umsrep.data.batches import ahead
 from umsrep.data.images import write_png
@@ -36,6 +36,8 @@ class PretrainSettings:
             has no split of its own.
         seed: Of weights, split, order and noise.
         precision: "auto", "float32", "bfloat16" or "float16".
+        distribution: "none", "mirrored" or "multi_worker": over which devices
+            batches are divided, as of `distribution.use`.
     """
 
     preset: str = "small"
@@ -50,6 +52,7 @@ class PretrainSettings:
     fractions: tuple = (0.8, 0.1, 0.1)
     seed: int = 0
     precision: str = "auto"
+    distribution: str = "none"
 
 
 def corruption():
@@ -77,6 +80,7 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
         {noise level: {metric: value}} on the test images (Table 2).
     """
     settings = settings or PretrainSettings()
+    devices = distribution.use(settings.distribution)
     folders = [str(folder) for folder in data_folders]
     if not folders:
         raise UmsrepError("No data set given. Pass --data at least once.")
@@ -86,7 +90,7 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
         "data": folders,
         "fingerprints": runs.fingerprints(folders),
     }
-    with runs.RunWriter(out, "pretrain", config, resume) as writer:
+    with runs.RunWriter(out, "pretrain", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")[TASK]
         used = precision.use(settings.precision)
@@ -107,15 +111,16 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
                     "Choose other split fractions, such as 0.8 0.1 0.1."
                 )
         writer.save_split(sides)
-        model = build(training.image_size, settings)
-        group = _group(model, training, validation, settings)
-        history = train(
-            [group],
-            settings.epochs,
-            writer.checkpoint,
-            title="pretrain",
-            progress=progress,
-        )
+        with devices:
+            model = build(training.image_size, settings)
+            group = _group(model, training, validation, settings)
+            history = train(
+                [group],
+                settings.epochs,
+                writer.checkpoint,
+                title="pretrain",
+                progress=progress,
+            )
         storage.write_csv(writer.path / "history.csv", history)
         metrics = denoising_metrics(model, test, seed=settings.seed)
         storage.write_json(writer.path / "metrics.json", {TASK: metrics})
