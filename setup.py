@@ -25,6 +25,7 @@ setup(
     package_data={"umsrep": ["evaluation/templates/*"]},
     install_requires=REQUIREMENTS,
     extras_require={
+        "bench": ["torch>=2.13"],
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},

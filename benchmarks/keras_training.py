@@ -153,6 +153,20 @@ class Toolkit:
 
         train([Group([self.lane], Schedule())], epochs=1, progress=False)
 
+    def limits(self):
+        """What bounds the figures of this network; see `benchmarks.limits`."""
+        import keras
+
+        from benchmarks import limits
+
+        precision = keras.config.dtype_policy().compute_dtype
+        return {
+            "precision": precision,
+            "operations_per_image": limits.operations(self.model),
+            "matmul_per_second": limits.matmul_rate(precision),
+            "shares": limits.profile(self.run),
+        }
+
 
 class FixedBatches:
     """Arrays in the interface of `umsrep.data.Batches`.

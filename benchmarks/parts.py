@@ -66,7 +66,17 @@ def training(say, work, quick):
                     {**options, "compile": True},
                 ),
             }
-        figures[network] = _contest(contestants, repeats, batches)
+        figures[network] = {"rows": _contest(contestants, repeats, batches)}
+        for name in ("umsrep", "umsrep, float32"):
+            with Contestant(*contestants[name]) as one:
+                found = one.call("limits")[0]
+            rate = figures[network]["rows"][name]["images_per_second"][1]
+            found["share_of_matmul"] = (
+                rate
+                * found["operations_per_image"]
+                / found["matmul_per_second"]
+            )
+            figures[network].setdefault("limits", {})[name] = found
     return figures
 
 

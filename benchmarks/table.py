@@ -46,10 +46,23 @@ def _training(figures):
             *(
                 f"| {name} | {_range(one['images_per_second'], 1)} | "
                 f"{one['umsrep_is_faster_by']:.2f} |"
-                for name, one in found.items()
+                for name, one in found["rows"].items()
             ),
             "",
         ]
+        for name, one in found["limits"].items():
+            shares = ", ".join(
+                f"{kind} {100 * share:.0f} %"
+                for kind, share in list(one["shares"].items())[:6]
+            )
+            lines += [
+                f"{name}: {one['operations_per_image'] / 1e9:.2f} G operations "
+                f"per image and step, {100 * one['share_of_matmul']:.0f} % of "
+                f"what a large matrix product reaches here "
+                f"({one['matmul_per_second'] / 1e9:.0f} G/s in "
+                f"{one['precision']}). Time by operation: {shares}.",
+                "",
+            ]
     return lines[:-1]
 
 
