@@ -11,7 +11,7 @@ RANKS = {
     "errors": 0,
     "registry": 1,
     "backend": 1,
-    "precision": 1,
+    "precision": 2,
     "data": 2,
     "metrics": 2,
     "layers": 2,
@@ -31,7 +31,6 @@ RANKS = {
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),
-    Path("umsrep/precision.py"),
     Path("umsrep/metrics/image_quality.py"),
 }
 
