@@ -39,10 +39,11 @@ def _load():
     try:
         import keras  # noqa: F401
     except ModuleNotFoundError as error:
-        if error.name not in (name, f"{name}lib"):
+        package = (error.name or "").split(".")[0]
+        if package not in (name, f"{name}lib"):
             raise
         raise UmsrepError(
-            f"KERAS_BACKEND={name}, but {error.name} is not installed. "
+            f"KERAS_BACKEND={name}, but {package} is not installed. "
             "Install it with `pip install -e '.[backends]'`, or unset "
             "KERAS_BACKEND."
         ) from error
