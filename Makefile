@@ -1,10 +1,25 @@
-# Both targets make their own virtual environment first.
+# Each target makes its own virtual environment first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench lint format clean
+# JAX and PyTorch get an environment of their own: `make test` then checks what
+# a user without them has, and their installation cannot move its packages.
+BACKENDS_VENV := .venv-backends
+BACKENDS_STAMP := $(BACKENDS_VENV)/.installed
+# What must hold on every backend; the rest of the suite does not use one.
+BACKEND_TESTS := tests/contracts tests/heads tests/losses tests/balancing \
+	tests/layers tests/representations tests/finetuning tests/derived \
+	tests/training tests/test_model.py
+# One PyTorch thread per test process: more of them wait for each other. JAX
+# compiles every new model; tests that build the same one share the result.
+BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
+	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(BACKENDS_VENV)/jax-cache \
+	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+
+.PHONY: demo test test-backends bench lint format clean
 
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
@@ -13,6 +28,14 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-backends: $(BACKENDS_STAMP)
+	for backend in torch jax; do \
+		KERAS_BACKEND=$$backend $(BACKEND_SETTINGS) \
+		$(BACKENDS_VENV)/bin/python -m pytest -n 2 --dist load \
+		--disable-warnings \
+		$(BACKEND_TESTS) || exit 1; \
+	done
 
 # Half an hour on an idle machine; see docs/performance.md.
 bench: $(STAMP)
@@ -36,5 +59,12 @@ $(STAMP): setup.py requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(STAMP)
 
+$(BACKENDS_STAMP): setup.py requirements.txt
+	$(PYTHON) -m venv $(BACKENDS_VENV)
+	$(BACKENDS_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(BACKENDS_VENV)/bin/python -m pip install --quiet \
+		--editable '.[dev,backends]'
+	touch $(BACKENDS_STAMP)
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(BACKENDS_VENV) demo build *.egg-info

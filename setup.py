@@ -25,7 +25,9 @@ setup(
     package_data={"umsrep": ["evaluation/templates/*"]},
     install_requires=REQUIREMENTS,
     extras_require={
-        "bench": ["torch>=2.13"],
+        # The versions that `make test-backends` was checked with.
+        "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
+        "bench": ["torch>=2.13,<2.14"],
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},

@@ -38,32 +38,97 @@ def fused_batch_norm(inputs, gamma, beta, epsilon):
     return outputs, mean, variance * (count - 1.0) / count
 
 
+def has_accelerator():
+    """Whether the backend computes on a GPU or TPU."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if name == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def xla_helps():
     """Whether `compile(jit_compile="auto")` should use XLA.
 
     On TensorFlow without an accelerator XLA slows the training of small
     convolutional networks down, and it does not compile sums over replicas;
-    JAX needs it.
+    JAX needs it; PyTorch has none, and Keras leaves it eager.
     """
-    if keras.backend.backend() != "tensorflow":
-        return True
-    import tensorflow as tf
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        return replicas() == 1 and has_accelerator()
+    return name == "jax"
 
-    return replicas() == 1 and bool(tf.config.list_physical_devices("GPU"))
 
+def random_state():
+    """The generators that no `keras.Variable` holds, as NumPy arrays.
 
-def compiled(function):
-    """`function` of tensors as one graph, where the backend keeps its weights.
-
-    On TensorFlow a graph refers to the model's variables, so it stays right
-    while they train. JAX would freeze their values into it, so there, and on
-    PyTorch, the function is called as it is.
+    On PyTorch, Keras draws dropout from PyTorch's own generators. Elsewhere
+    every random state is a variable of a model, and the list is empty.
     """
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    states = [torch.get_rng_state()]
+    if torch.cuda.is_available():
+        states += torch.cuda.get_rng_state_all()
+    return [state.numpy() for state in states]
+
+
+def set_random_state(states):
+    """Goes on from `states`, an earlier answer of `random_state`.
+
+    States of another backend, or of accelerators that this machine lacks,
+    are left out.
+    """
+    if keras.backend.backend() != "torch" or not states:
+        return
+    import torch
+
+    cpu, *others = [torch.from_numpy(state.copy()) for state in states]
+    torch.set_rng_state(cpu)
+    for device, state in enumerate(others[: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, device)
+
+
+def compiled(function, variables):
+    """`function` of tensors as one graph that follows the weights.
+
+    Args:
+        function: Of tensors; changes no variable.
+        variables: All `keras.Variable`s that it reads.
+
+    On TensorFlow a graph refers to the variables, so it stays right while
+    they train. JAX would freeze their values into it, so there they are passed
+    in at every call. On PyTorch the function is called as it is.
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, reduce_retracing=True)
+    if name != "jax":
         return function
-    import tensorflow as tf
+    import jax
 
-    return tf.function(function, reduce_retracing=True)
+    @jax.jit
+    def stateless(values, arguments):
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(*arguments)
+
+    def current(*arguments):
+        return stateless([one.value for one in variables], arguments)
+
+    return current
 
 
 def gradient(function, inputs):
@@ -92,9 +157,11 @@ def gradient(function, inputs):
         return grad, extra
     import torch
 
-    leaf = inputs.detach().clone().requires_grad_(True)
-    value, extra = function(leaf)
-    (grad,) = torch.autograd.grad(value, leaf)
+    # Whoever asks for a gradient means it, whatever the caller switched off.
+    with torch.enable_grad():
+        leaf = inputs.detach().clone().requires_grad_(True)
+        value, extra = function(leaf)
+        (grad,) = torch.autograd.grad(value, leaf)
     return grad, extra
 
 

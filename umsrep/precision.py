@@ -5,6 +5,7 @@ Losses, sigmas, softmax and masks' sigmoid are float32 in every setting.
 
 import keras
 
+from umsrep import backend
 from umsrep.errors import UmsrepError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -12,12 +13,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 def native_bfloat16():
     """Whether the processor (or an accelerator) computes in bfloat16."""
-    name = keras.backend.backend()
-    if name == "tensorflow":
-        import tensorflow as tf
-
-        if tf.config.list_physical_devices("GPU"):
-            return True
+    if backend.has_accelerator():
+        return True
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as info:
             for line in info:

@@ -48,7 +48,8 @@ PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
 def versions():
     """{package: version} of what decides the numbers."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    # Every backend's name is its package's.
+    for package in dict.fromkeys((*PACKAGES, keras.backend.backend())):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return {**found, "backend": keras.backend.backend()}

@@ -11,7 +11,7 @@ RANKS = {
     "errors": 0,
     "registry": 1,
     "backend": 1,
-    "precision": 1,
+    "precision": 2,
     "distribution": 2,
     "data": 2,
     "metrics": 2,
@@ -33,7 +33,6 @@ RANKS = {
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),
     Path("umsrep/distribution.py"),
-    Path("umsrep/precision.py"),
     Path("umsrep/metrics/image_quality.py"),
 }
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tensors import array
 
 from umsrep import MultiTaskModel
 from umsrep.derived import GradCAM
@@ -29,7 +30,7 @@ def test_equals_cam_on_gap_and_dense(model):
     # map is the class activation map after ReLU and scaling.
     x = images()
     head = model.head("finding")
-    features = np.asarray(model.features(x, ["bottleneck"])["bottleneck"])
+    features = array(model.features(x, ["bottleneck"])["bottleneck"])
     cam = np.maximum(features @ head.classes.get_weights()[0][:, 1], 0)
     peak = cam.max(axis=(1, 2), keepdims=True)
     cam = cam / np.where(peak > 0, peak, 1)
@@ -46,7 +47,7 @@ def test_range_and_size(model):
 
 def test_default_is_the_winning_class(model):
     x = images()
-    winner = np.argmax(model(x)["finding"], -1)
+    winner = array(model(x)["finding"]).argmax(-1)
     default = GradCAM("finding")(model, x)
     for i, index in enumerate(winner):
         one = GradCAM("finding", class_index=int(index))(model, x[i : i + 1])

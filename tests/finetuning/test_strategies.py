@@ -135,7 +135,7 @@ class TestJoint:
             finetuning.Joint(schedule=Schedule(1e-2)),
             model,
             dataset,
-            epochs=12,
+            epochs=16,
         ).table
         for task in model.tasks:
             losses = history[f"val_{task}_loss"]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tensors import array
 
 from umsrep import MultiTaskModel
 from umsrep.errors import UmsrepError
@@ -25,7 +26,7 @@ def test_classification_sums_to_one(representation):
     head = ClassificationHead(3, "kind", convolutions=(8,))
     p = MultiTaskModel(representation, head)(images())["kind"]
     assert p.shape == (2, 3)
-    np.testing.assert_allclose(np.sum(p, -1), 1, atol=1e-6)
+    np.testing.assert_allclose(array(p).sum(-1), 1, atol=1e-6)
 
 
 def test_classification_is_the_softmax_of_the_logits(representation):
@@ -33,9 +34,9 @@ def test_classification_is_the_softmax_of_the_logits(representation):
     model = MultiTaskModel(representation, head)
     x = images()
     features = model.features(x, head.feature_names)
-    logits = np.asarray(head.logits([features[n] for n in head.feature_names]))
+    logits = array(head.logits([features[n] for n in head.feature_names]))
     want = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    np.testing.assert_allclose(model(x)["kind"], want, atol=1e-5)
+    np.testing.assert_allclose(array(model(x)["kind"]), want, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_classification_is_the_softmax_of_the_logits(representation):
 )
 def test_segmentation_covers_the_image(representation, features):
     head = SegmentationHead("lung", features=features)
-    p = np.asarray(MultiTaskModel(representation, head)(images())["lung"])
+    p = array(MultiTaskModel(representation, head)(images())["lung"])
     assert p.shape == (2, 32, 32, 1)
     assert p.dtype == np.float32
     assert 0 < p.min() < p.max() < 1
@@ -57,9 +58,9 @@ def test_reconstruction_returns_to_grey_levels(representation):
         [np.zeros_like(w) for w in head.convolution.get_weights()]
     )
     x = images()
-    offset = np.asarray(model.features(x, ["intensity"])["intensity"])[:, 0]
+    offset = array(model.features(x, ["intensity"])["intensity"])[:, 0]
     np.testing.assert_allclose(
-        np.asarray(model(x)["denoised"])[:, 0, 0, 0], offset, atol=1e-6
+        array(model(x)["denoised"])[:, 0, 0, 0], offset, atol=1e-6
     )
 
 

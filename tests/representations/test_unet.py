@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tensors import array
 
 from umsrep import MultiTaskModel
 from umsrep.errors import UmsrepError
@@ -44,7 +45,9 @@ def test_decodes_from_its_sources():
     assert names == ("bottleneck", "stage2", "stage1")
     count_before = len(representation.weights)
     again = representation.decode({name: features[name] for name in names})
-    np.testing.assert_allclose(again, features["decoded"], rtol=1e-5)
+    np.testing.assert_allclose(
+        array(again), array(features["decoded"]), rtol=1e-5
+    )
     assert len(representation.weights) == count_before
 
 

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import os
 
+from umsrep.errors import UmsrepError
+
 
 def load_backend():
     """Imports Keras and its backend.
@@ -11,6 +13,9 @@ def load_backend():
     TensorFlow writes notices about drivers and logging straight to the
     terminal before any setting can silence them; a failing import still
     raises.
+
+    Raises:
+        UmsrepError: KERAS_BACKEND names a backend that is not installed.
     """
     import sys
 
@@ -24,11 +29,25 @@ def load_backend():
         stack.callback(os.close, null)
         os.dup2(null, 2)
         try:
-            import keras  # noqa: F401
-
-            from umsrep import backend
-
-            # The first look for a GPU complains where there is none.
-            backend.xla_helps()
+            _load()
         finally:
             os.dup2(saved, 2)
+
+
+def _load():
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    try:
+        import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in (name, f"{name}lib"):
+            raise
+        raise UmsrepError(
+            f"KERAS_BACKEND={name}, but {package} is not installed. "
+            "Install it with `pip install -e '.[backends]'`, or unset "
+            "KERAS_BACKEND."
+        ) from error
+    from umsrep import backend
+
+    # The first look for a GPU complains where there is none.
+    backend.has_accelerator()

@@ -70,7 +70,9 @@ class GradCAM(DerivedTask):
                 f"to {head.num_classes - 1}."
             )
         if model not in self._compiled:
-            self._compiled[model] = backend.compiled(self._function(model))
+            self._compiled[model] = backend.compiled(
+                self._function(model), model.variables
+            )
         grids = []
         for start in range(0, len(images), self.batch_size):
             here = slice(start, start + self.batch_size)

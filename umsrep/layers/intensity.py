@@ -66,8 +66,12 @@ class IntensityNormalization(keras.layers.Layer):
     def _statistics(self, images):
         axes = (1, 2, 3)
         if self.method == "mean":
-            extent = ops.max(images, axis=axes) - ops.min(images, axis=axes)
-            return ops.mean(images, axis=axes), extent
+            low = ops.min(images, axis=axes, keepdims=True)
+            # From the minimum on, so that the sum of a constant image has no
+            # rounding error that its small scale would enlarge.
+            mean = ops.mean(images - low, axis=axes)
+            low = ops.reshape(low, (-1,))
+            return low + mean, ops.max(images, axis=axes) - low
         step_y = max(1, images.shape[1] // 64)
         step_x = max(1, images.shape[2] // 64)
         grid = images[:, ::step_y, ::step_x, :1]

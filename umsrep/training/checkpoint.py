@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from umsrep import distribution
+from umsrep import backend, distribution
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
 
@@ -56,6 +56,8 @@ class Checkpoint:
             f"variable_{i}": keras.ops.convert_to_numpy(v)
             for i, v in enumerate(self._live())
         }
+        for i, state in enumerate(backend.random_state()):
+            arrays[f"random_{i}"] = state
         notes = {"history": history, "epochs_done": epochs_done, "groups": []}
         for g, group in enumerate(self.groups):
             notes["groups"].append(
@@ -108,6 +110,8 @@ class Checkpoint:
             raise UmsrepError(f"{self.path} does not fit the model. {advice}")
         for name, variable in zip(names, live, strict=True):
             variable.assign(arrays[name])
+        drawn = sum(name.startswith("random_") for name in arrays)
+        backend.set_random_state([arrays[f"random_{i}"] for i in range(drawn)])
         for g, (group, note) in enumerate(
             zip(self.groups, notes["groups"], strict=True)
         ):

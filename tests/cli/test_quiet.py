@@ -1,0 +1,28 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+# `import umsrep` under another name than the command's would load Keras.
+CODE = """
+import sys
+sys.argv = ["umsrep"]
+sys.modules["{backend}"] = None
+from umsrep.cli.quiet import load_backend
+load_backend()
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_backend_that_is_not_installed_names_the_remedy(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.format(backend=backend)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"UmsrepError: KERAS_BACKEND={backend}, but" in last
+    assert "pip install -e '.[backends]'" in last
