@@ -103,11 +103,11 @@ class Toolkit:
         precision: As `umsrep.precision.use`.
         plain_norm: Keras's own batch normalisation instead of the fused
             kernel (an ablation).
-        jit: XLA on (an ablation).
+        xla: XLA on (an ablation).
     """
 
     def __init__(
-        self, network, batches, precision="auto", plain_norm=False, jit=None
+        self, network, batches, precision="auto", plain_norm=False, xla=None
     ):
         import keras
 
@@ -136,7 +136,7 @@ class Toolkit:
         self.model = umsrep.MultiTaskModel(representation, [head])
         self.model.compile(
             "rmsprop" if network == "cdae" else "adam",
-            jit_compile="auto" if jit is None else jit,
+            jit_compile=self.model.jit(xla),
         )
         data = FixedBatches(x, {"task": y})
         self.lane = Lane("task", self.model, data, NoBatches())

@@ -55,6 +55,7 @@ def training(say, work, quick):
                 ours,
                 {**options, "plain_norm": True},
             ),
+            "umsrep, XLA": (ours, {**options, "xla": True}),
             "plain Keras": (plain, options),
         }
         if _has("torch"):

@@ -64,8 +64,7 @@ class MultiTaskModel(keras.Model):
             inputs=representation.input, outputs=outputs, name=name, **kwargs
         )
         self._parts = _Parts(representation, tuple(heads))
-        # What Keras asks when `compile` is called with jit_compile="auto".
-        self.supports_jit = backend.xla_helps()
+        self.jit()
         self.balancer = balancer if balancer is not None else FixedWeighting()
         if not self.balancer.tasks:
             self.balancer.attach(names)
@@ -74,6 +73,12 @@ class MultiTaskModel(keras.Model):
         }
         # How many devices' copies of the weights there are.
         self.replicas = backend.replicas_of(self.variables)
+
+    def jit(self, xla=None):
+        """The `jit_compile` of `compile`; XLA only where it helps for None."""
+        # Keras asks this for "auto", and refuses True without it.
+        self.supports_jit = backend.xla_helps() if xla is None else xla
+        return "auto" if xla is None else xla
 
     @property
     def representation(self):

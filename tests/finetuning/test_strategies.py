@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 import pytest
 
-from umsrep import MultiTaskModel, finetuning
+from umsrep import MultiTaskModel, backend, finetuning
 from umsrep.balancing import UncertaintyWeighting
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
@@ -258,3 +259,16 @@ def test_frozen_parts_count_nothing(dataset, freeze):
     assert history.trainable_parameters["total"] == whole - frozen
     assert history.trainable_parameters["encoder"] == 0
     assert count(model) == whole
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="XLA is a choice there"
+)
+@pytest.mark.parametrize("xla", [None, True, False])
+def test_xla_is_a_choice(dataset, xla):
+    model = build()
+    history = fit(
+        finetuning.Joint(schedule=SCHEDULE, xla=xla), model, dataset, epochs=1
+    )
+    assert model.jit_compile is (backend.xla_helps() if xla is None else xla)
+    assert np.isfinite(history.table["val_blob_loss"]).all()

@@ -34,6 +34,10 @@ Seed = Annotated[int, typer.Option(min=0)]
 Precision = Annotated[
     str, typer.Option(help="auto, float32, bfloat16 or float16.")
 ]
+Xla = Annotated[
+    bool | None,
+    typer.Option(help="Compile with XLA. Default: where it helps."),
+]
 Distribution = Annotated[
     str,
     typer.Option(

@@ -29,6 +29,7 @@ def pretrain(
     fractions: options.Fractions = (0.8, 0.1, 0.1),
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
+    xla: options.Xla = None,
     distribution: options.Distribution = "none",
     resume: options.Resume = False,
 ):
@@ -54,6 +55,7 @@ def pretrain(
         fractions=tuple(fractions),
         seed=seed,
         precision=precision,
+        xla=xla,
         distribution=distribution,
     )
     metrics = run(data, out, settings, resume=resume)

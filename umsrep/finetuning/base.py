@@ -60,6 +60,7 @@ class FineTuning:
         feature_memory: GiB of features to keep in memory; what needs more
             lies in a memory-mapped file, if its versions come again
             (`draws`), and is not kept if they do not.
+        xla: Compile with XLA; None is where it helps (`backend.xla_helps`).
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class FineTuning:
         freeze=(),
         cache_features=True,
         feature_memory=2.0,
+        xla=None,
     ):
+        self.xla = xla
         self.cache_features = cache_features
         self.feature_memory = feature_memory
         self.optimizer = optimizer
@@ -154,7 +157,10 @@ class FineTuning:
 
             training, validation = stores or (None, None)
             trained = rest(view, inputs) if stores else view
-            trained.compile(keras.optimizers.get(self.optimizer))
+            trained.compile(
+                keras.optimizers.get(self.optimizer),
+                jit_compile=trained.jit(self.xla),
+            )
             return Lane(
                 name,
                 trained,

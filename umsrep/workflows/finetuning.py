@@ -56,6 +56,7 @@ class FinetuneSettings:
             has no split of its own.
         seed: Of weights, split, order and augmentation.
         precision: "auto", "float32", "bfloat16" or "float16".
+        xla: Compile with XLA; None is where it helps.
         distribution: "none", "mirrored" or "multi_worker": over which devices
             batches are divided, as of `distribution.use`.
         preset, filters, skip_connections, normalization: Of a representation
@@ -85,6 +86,7 @@ class FinetuneSettings:
     fractions: tuple = (0.8, 0.1, 0.1)
     seed: int = 0
     precision: str = "auto"
+    xla: bool | None = None
     distribution: str = "none"
     preset: str = "small"
     filters: tuple | None = None
@@ -334,6 +336,7 @@ def strategy(settings):
     options = {
         "optimizer": settings.optimizer,
         "cache_features": settings.cache_features,
+        "xla": settings.xla,
         "schedule": Schedule(
             settings.learning_rate,
             decay=settings.decay,

@@ -36,6 +36,7 @@ class PretrainSettings:
             has no split of its own.
         seed: Of weights, split, order and noise.
         precision: "auto", "float32", "bfloat16" or "float16".
+        xla: Compile with XLA; None is where it helps.
         distribution: "none", "mirrored" or "multi_worker": over which devices
             batches are divided, as of `distribution.use`.
     """
@@ -52,6 +53,7 @@ class PretrainSettings:
     fractions: tuple = (0.8, 0.1, 0.1)
     seed: int = 0
     precision: str = "auto"
+    xla: bool | None = None
     distribution: str = "none"
 
 
@@ -162,7 +164,7 @@ def build(image_size, settings):
 
 
 def _group(model, training, validation, settings):
-    model.compile(optimizer="rmsprop")
+    model.compile(optimizer="rmsprop", jit_compile=model.jit(settings.xla))
     channels = model.representation.image_shape[-1]
     options = {
         "batch_size": settings.batch_size,
