@@ -42,7 +42,7 @@ def _contest(contestants, repeats, batches, steps=1):
 
 def training(say, work, quick):
     """(a) Training steps against plain Keras and PyTorch, same networks."""
-    batches, repeats = (2, 2) if quick else (8, 5)
+    batches, repeats = (2, 2) if quick else (6, 5)
     figures = {}
     for network in NETWORKS:
         say(f"training: {network}")
@@ -83,7 +83,7 @@ def training(say, work, quick):
 
 def overhead(say, work, quick):
     """(b1) Our loop against a hand-written one, per strategy."""
-    batches, repeats = (2, 2) if quick else (30, 5)
+    batches, repeats = (2, 2) if quick else (30, 4)
     factory = "benchmarks.keras_strategies:Loop"
     figures = {}
     for strategy, steps in (("joint", 1), ("alternating", 2)):
@@ -105,11 +105,11 @@ def overhead(say, work, quick):
 
 def strategies(say, work, quick):
     """(b2) Three classification heads by each strategy, against separate."""
-    repeats = 1 if quick else 3
+    repeats = 1 if quick else 2
     figures = {}
     for preset, images, size, epochs in (
-        ("small", 60 if quick else 240, 256, 3 if quick else 20),
-        ("paper", 40 if quick else 60, 256, 2 if quick else 6),
+        ("small", 60 if quick else 200, 256, 3 if quick else 12),
+        ("paper", 40 if quick else 60, 256, 2 if quick else 5),
     ):
         data = str(material.prepared(work, "kermany", images, size))
         kinds = {

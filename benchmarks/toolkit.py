@@ -57,7 +57,7 @@ class Strategy:
 
         keras.utils.set_random_seed(0)
         whole = data.load(self.data)
-        training, validation, _ = whole.split(fractions=(0.9, 0.1, 0.0))
+        training, validation, _ = whole.split(fractions=(0.8, 0.2, 0.0))
         tasks = tuple(whole.tasks)[: self.tasks]
         model = build(whole, tasks, self.settings)
         strategy = finetuning.registry.get(self.settings.strategy)(
