@@ -37,10 +37,9 @@ test-backends: $(BACKENDS_STAMP)
 		$(BACKEND_TESTS) || exit 1; \
 	done
 
-# Half an hour on an idle machine; see docs/performance.md.
-bench: $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m benchmarks --page docs/performance.md
+# Half an hour on an idle machine; see docs/performance.md. PyTorch is compared.
+bench: $(BACKENDS_STAMP)
+	$(BACKENDS_VENV)/bin/python -m benchmarks --page docs/performance.md
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

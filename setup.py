@@ -27,7 +27,6 @@ setup(
     extras_require={
         # The versions that `make test-backends` was checked with.
         "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
-        "bench": ["torch>=2.13,<2.14"],
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},

@@ -4,7 +4,6 @@ Run `python -m benchmarks --help` for single parts.
 """
 
 import argparse
-import copy
 import datetime
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from umsrep import precision, runs
 from umsrep.data import storage
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "performance.md"
 
 
 def main():
@@ -28,7 +26,12 @@ def main():
     parser.add_argument(
         "--quick", action="store_true", help="A trial; figures mean nothing."
     )
-    parser.add_argument("--out", type=Path, default=HERE / "results.json")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=HERE / "results.json",
+        help="Parts of the same machine and versions in it are kept.",
+    )
     parser.add_argument(
         "--page", type=Path, default=None, help="Markdown file to update."
     )
@@ -49,19 +52,36 @@ def main():
 
     if not _has("torch"):
         say("PyTorch is not installed: its rows are left out.")
-    results = {"about": _about(), "parts": {}}
+    results = _before(options.out, _about())
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         for name in options.parts or PARTS:
+            start = time.perf_counter()
             results["parts"][name] = PARTS[name](say, work, options.quick)
-            results["about"]["seconds"] = time.perf_counter() - begin
+            results["about"]["seconds"][name] = time.perf_counter() - start
             # What is measured is not lost if a later part fails.
             storage.write_json(options.out, results)
-    text = table.markdown(copy.deepcopy(results))
+    results["parts"] = {
+        name: results["parts"][name]
+        for name in PARTS
+        if name in results["parts"]
+    }
+    text = table.markdown(results)
     print(text)
     if options.page:
         page = options.page.read_text(encoding="utf-8")
         storage.write_text(options.page, table.replace(page, text))
+
+
+def _before(file, about):
+    """Results to go on from: those in `file`, if they are comparable."""
+    if file.exists():
+        found = storage.read_json(file)
+        same = set(about) - {"date", "seconds"}
+        if all(found["about"].get(key) == about[key] for key in same):
+            found["about"]["date"] = about["date"]
+            return found
+    return {"about": about, "parts": {}}
 
 
 def _about():
@@ -78,7 +98,7 @@ def _about():
         "memory_gib": machine["memory_gib"],
         "auto": precision.use("auto"),
         "versions": versions,
-        "seconds": 0.0,
+        "seconds": {},
     }
 
 

@@ -14,8 +14,7 @@ import time
 import traceback
 
 
-def _serve(connection, factory, options, environment):
-    os.environ.update(environment)
+def _serve(connection, factory, options):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         module, name = factory.split(":")
@@ -40,15 +39,14 @@ class Contestant:
     Args:
         factory: "module:callable" that makes the object there.
         options: Keyword arguments of the callable.
-        environment: Environment variables, set before anything is imported.
     """
 
-    def __init__(self, factory, options=None, environment=None):
+    def __init__(self, factory, options=None):
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(other, factory, options or {}, environment or {}),
+            args=(other, factory, options or {}),
             daemon=True,
         )
         self._process.start()
@@ -85,8 +83,8 @@ class Contestant:
         self.close()
 
 
-def rounds(contestants, repeats, method="run", **arguments):
-    """Calls every contestant once per round, in turns.
+def rounds(contestants, repeats):
+    """Calls `run` of every contestant once per round, in turns.
 
     The order is reversed every other round, so that none always follows the
     same neighbour.
@@ -94,7 +92,6 @@ def rounds(contestants, repeats, method="run", **arguments):
     Args:
         contestants: {name: `Contestant`}.
         repeats: Number of rounds.
-        method, arguments: What is called.
 
     Returns:
         {name: [seconds per round]}.
@@ -103,7 +100,7 @@ def rounds(contestants, repeats, method="run", **arguments):
     for number in range(repeats):
         names = list(contestants)
         for name in names if number % 2 == 0 else reversed(names):
-            seconds[name].append(contestants[name].call(method, **arguments)[1])
+            seconds[name].append(contestants[name].call("run")[1])
     return seconds
 
 

@@ -52,9 +52,8 @@ class Loop:
         for view in views:
             view.compile("adam")
             targets = {task: y[task] for task in view.tasks}
-            data = FixedBatches(x, targets)
-            self.lanes.append(Lane("_".join(view.tasks), view, data, None, 1))
-            self.lanes[-1].validation = NoBatches()
+            data, name = FixedBatches(x, targets), "_".join(view.tasks)
+            self.lanes.append(Lane(name, view, data, NoBatches(), 1))
         self.steps = [_hand_written(view) for view in views]
         self.hand_written = hand_written
         self.run()

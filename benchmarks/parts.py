@@ -1,18 +1,22 @@
 """The measurements, (a) to (g): each returns its figures, JSON-able."""
 
+import contextlib
+import shutil
 import statistics
 
 from benchmarks import material
 from benchmarks.contest import Contestant, median_ratio, rounds, spread
 from benchmarks.keras_training import BATCH, NETWORKS
 
+# What is compared with predicting one task, not both.
+PAIRED = ("predict one", "explain")
 KERAS = "benchmarks.keras_training:"
 TORCH = "benchmarks.torch_training:Torch"
 TOOLKIT = "benchmarks.toolkit:"
 
 
 def _contest(contestants, repeats, batches, steps=1):
-    """{name: {"images_per_second": [min, median, max], "times_umsrep"}}.
+    """{name: {"images_per_second": [min, median, max], "umsrep_is_..."}}.
 
     Args:
         contestants: {name: (factory, options)}; "umsrep" among them.
@@ -20,15 +24,12 @@ def _contest(contestants, repeats, batches, steps=1):
         batches: Batches per call.
         steps: Steps per batch.
     """
-    open_ones = {
-        name: Contestant(factory, options)
-        for name, (factory, options) in contestants.items()
-    }
-    try:
+    with contextlib.ExitStack() as stack:
+        open_ones = {
+            name: stack.enter_context(Contestant(factory, options))
+            for name, (factory, options) in contestants.items()
+        }
         seconds = rounds(open_ones, repeats)
-    finally:
-        for one in open_ones.values():
-            one.close()
     return {
         name: {
             "images_per_second": spread(
@@ -62,11 +63,13 @@ def training(say, work, quick):
             contestants |= {
                 "PyTorch, bfloat16": (TORCH, options),
                 "PyTorch, float32": (TORCH, {**options, "bfloat16": False}),
-                "PyTorch, bfloat16, compiled": (
-                    TORCH,
-                    {**options, "compile": True},
-                ),
             }
+        # torch.compile writes C++.
+        if _has("torch") and (shutil.which("c++") or shutil.which("g++")):
+            contestants["PyTorch, bfloat16, compiled"] = (
+                TORCH,
+                {**options, "compile": True},
+            )
         figures[network] = {"rows": _contest(contestants, repeats, batches)}
         for name in ("umsrep", "umsrep, float32"):
             with Contestant(*contestants[name]) as one:
@@ -192,7 +195,9 @@ def inference(say, work, quick):
     images = 96 if quick else 1000
     data = str(material.prepared(work, "shenzhen", 60 if quick else 400, 256))
     options = {"data": data, "images": images}
-    seconds = {"predict": [], "separate": [], "explain": []}
+    seconds = {
+        kind: [] for kind in ("predict", "separate", "predict one", "explain")
+    }
     with Contestant(TOOLKIT + "Inference", options) as one:
         for _ in range(2 if quick else 3):
             for kind, values in seconds.items():
@@ -202,7 +207,10 @@ def inference(say, work, quick):
         **{
             kind: {
                 "images_per_second": spread([images / v for v in values]),
-                "times_predict": median_ratio(values, seconds["predict"]),
+                "times": median_ratio(
+                    values,
+                    seconds["predict one" if kind in PAIRED else "predict"],
+                ),
             }
             for kind, values in seconds.items()
         },
@@ -219,10 +227,14 @@ def memory(say, work, quick):
 
 
 def scaling(say, work, quick):
-    """(f) Seconds per epoch against images, image size and tasks (joint)."""
-    base = {"images": 120, "size": 128, "tasks": 3}
+    """(f) Seconds per epoch against images, image size and tasks (joint).
+
+    The first task has labels of two thirds of the images; so with two and
+    three tasks, all images are trained on, with one only these.
+    """
+    base = {"images": 240, "size": 128, "tasks": 3}
     series = {
-        "images": (60, 120, 240),
+        "images": (120, 240, 480),
         "size": (64, 128, 256),
         "tasks": (1, 2, 3),
     }
@@ -243,7 +255,8 @@ def _epoch(work, images, size, tasks):
     data = str(material.prepared(work, "kermany", images, size))
     options = {"strategy": "joint", "data": data, "epochs": 5, "tasks": tasks}
     with Contestant(TOOLKIT + "Strategy", options) as one:
-        return one.call("run")[0]["epoch"]
+        found = one.call("run")[0]
+    return {"seconds": found["epoch"], "images": found["labelled"]}
 
 
 def accuracy(say, work, quick):

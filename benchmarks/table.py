@@ -13,14 +13,15 @@ def replace(text, table):
 def markdown(results):
     """All figures of a run of the benchmarks."""
     about = results["about"]
+    versions = dict(about["versions"])
     lines = [
         f"Measured {about['date']} on {about['processor']}, "
         f"{about['cores']} cores, {about['memory_gib']:.0f} GiB; Python "
-        f"{about['versions'].pop('python')}, "
-        + ", ".join(f"{k} {v}" for k, v in about["versions"].items())
-        + f"; `auto` is {about['auto']} here. The whole run took "
-        f"{about['seconds'] / 60:.0f} minutes. Medians; in brackets the "
-        "smallest and the largest of the rounds.",
+        f"{versions.pop('python')}, "
+        + ", ".join(f"{k} {v}" for k, v in versions.items())
+        + f"; `auto` is {about['auto']} here. It took "
+        f"{sum(about['seconds'].values()) / 60:.0f} minutes. Medians; in "
+        "brackets the smallest and the largest of the rounds.",
         "",
     ]
     for name, figures in results["parts"].items():
@@ -117,16 +118,17 @@ def _inference(figures):
     words = {
         "predict": "both tasks in one pass",
         "separate": "two separate models",
-        "explain": "Grad-CAM",
+        "predict one": "one classification task",
+        "explain": "Grad-CAM of that task",
     }
     return [
         f"### (d) Inference, {figures['images']} images of 256x256",
         "",
-        "| what | images/s | times the seconds of one pass |",
+        "| what | images/s | times the seconds of both tasks, or of the one |",
         "|---|---|---|",
         *(
             f"| {text} | {_range(figures[key]['images_per_second'])} | "
-            f"{figures[key]['times_predict']:.2f} |"
+            f"{figures[key]['times']:.2f} |"
             for key, text in words.items()
         ),
     ]
@@ -136,7 +138,7 @@ def _memory(figures):
     return [
         "### (e) Memory",
         "",
-        f"One shuffled epoch of denoising over {figures['of']:,} images of "
+        f"One shuffled epoch of denoising over {figures['images']:,} images of "
         f"256x256: at most {figures['peak_gib']:.2f} GiB resident, "
         f"{figures['images_per_second']:.0f} images/s.",
     ]
@@ -146,15 +148,19 @@ def _scaling(figures):
     lines = [
         "### (f) Seconds per epoch, joint, classification",
         "",
-        "120 images of 128x128 and 3 tasks, but for one:",
+        "A set of 240 images of 128x128 and 3 tasks, but for one:",
         "",
-        "| what | seconds |",
-        "|---|---|",
+        "| what | images trained on | seconds | milliseconds an image |",
+        "|---|---|---|---|",
     ]
     words = {"images": "images", "size": "pixels a side", "tasks": "tasks"}
     for name, series in figures.items():
-        for value, seconds in series.items():
-            lines.append(f"| {value} {words[name]} | {seconds:.2f} |")
+        for value, one in series.items():
+            lines.append(
+                f"| {value} {words[name]} | {one['images']} | "
+                f"{one['seconds']:.2f} | "
+                f"{1000 * one['seconds'] / one['images']:.2f} |"
+            )
     return lines
 
 

@@ -39,9 +39,9 @@ HEADER = "run.json"
 REFUSED, OPEN = 0, 1
 # Settings that are paths; their contents are in "fingerprints".
 PLACES = ("data", "representation", "denoise_with")
-# Neither decides what comes out where a folder lies, nor which devices share
-# the batches.
-FREE = (*PLACES, "distribution")
+# What comes out does not depend on these, but for rounding: where a folder
+# lies, which devices share the batches, and how they compute.
+FREE = (*PLACES, "distribution", "cache_features", "xla")
 PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
 
 

@@ -1,9 +1,10 @@
 """What the benchmarks compare is the same, and their arithmetic is right."""
 
+import keras
 import numpy as np
 import pytest
 
-from benchmarks import contest, keras_training, material, table
+from benchmarks import contest, keras_training, limits, material, table
 from umsrep import data
 
 
@@ -67,7 +68,7 @@ def test_the_networks_are_the_same(network):
     )
 
 
-def test_the_networks_of_pytorch_are_the_same():
+def test_the_networks_of_pytorch_have_as_many_parameters():
     pytest.importorskip("torch")
     from benchmarks.torch_training import Torch
 
@@ -75,6 +76,18 @@ def test_the_networks_of_pytorch_are_the_same():
         plain = keras_training.Plain(network, 1)
         other = Torch(network, 1, bfloat16=False)
         assert other.parameters() == plain.parameters()
+
+
+def test_operations_of_two_convolutions():
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(3, 3, padding="same")(image)
+    x = keras.layers.Conv2D(5, 1, strides=2)(x)
+    # Multiplications and additions, forward and backward; the first layer
+    # needs no gradient by the image.
+    first, second = 8 * 8 * 3 * 9, 4 * 4 * 5 * 3
+    assert limits.operations(keras.Model(image, x)) == 2 * (
+        2 * first + 3 * second
+    )
 
 
 def test_many_images_are_a_prepared_set(tmp_path, monkeypatch):

@@ -89,6 +89,27 @@ def test_representation_rebuilds_from_its_config(name, cls):
     assert "bottleneck" in one.features
 
 
+@pytest.mark.parametrize(
+    ("name", "cls"), representation_package.registry.items()
+)
+def test_decoder_follows_from_its_sources(name, cls):
+    # What the cache of a frozen encoder's features relies on.
+    one = cls(**REPRESENTATION_ARGUMENTS.get(name, {}))
+    if "decoded" not in one.features:
+        return
+    x = np.random.default_rng(0).uniform(0, 255, (2, *one.image_shape))
+    features = one(x)
+    names = one.sources("decoded")
+    assert "decoded" not in names
+    again = one.decode({key: features[key] for key in names})
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(again),
+        keras.ops.convert_to_numpy(features["decoded"]),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
 @pytest.mark.parametrize(("name", "cls"), finetuning.registry.items())
 def test_strategy_is_a_strategy(name, cls):
     assert issubclass(cls, finetuning.FineTuning)

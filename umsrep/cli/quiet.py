@@ -6,6 +6,8 @@ import os
 
 from umsrep.errors import UmsrepError
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
 
 def load_backend():
     """Imports Keras and its backend.
@@ -36,6 +38,11 @@ def load_backend():
 
 def _load():
     name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name not in BACKENDS:
+        raise UmsrepError(
+            f"KERAS_BACKEND={name} is no backend of this toolkit. Set it to "
+            f"one of {', '.join(BACKENDS)}, or unset it."
+        )
     try:
         import keras  # noqa: F401
     except ModuleNotFoundError as error:

@@ -137,6 +137,9 @@ class FineTuning:
                 "the data at the representation's size."
             )
 
+        if draws is not None:
+            # More would never be shown.
+            draws = min(draws, epochs)
         drawn = {"augmentation": augmentation, "draws": draws, "seed": seed}
         stores = self._stores(
             model, train_data, validation_data, drawn, checkpoint
@@ -193,6 +196,9 @@ class FineTuning:
                 progress=progress,
             )
         finally:
+            for store in stores or ():
+                # The history that is returned refers to the batches.
+                store.release()
             for layer, trainable in zip(frozen, before, strict=True):
                 layer.trainable = trainable
         return History(history, groups, counts)
@@ -207,24 +213,34 @@ class FineTuning:
         if not isinstance(model, MultiTaskModel):
             return None
         names = sources(model, self.freeze)
-        masks = [head.name for head in model.heads if head.kind == "mask"]
+        masks = [
+            task for task in model.tasks if train_data.task(task).kind == "mask"
+        ]
         train_data, validation_data = (
             data.subset(_any_label(data, model.tasks))
             for data in (train_data, validation_data)
         )
         memory = self.feature_memory * 2**30
         needed = size(model, names, train_data, masks)
+        if drawn["augmentation"] is not None:
+            needed *= drawn["draws"] or 1
         # A file that is written anew every epoch saves no time.
         anew = drawn["augmentation"] is not None and drawn["draws"] is None
         if anew and needed > memory:
             return None
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
-        options = {"masks": masks, "memory": memory, "folder": folder}
+        options = {"masks": masks, "folder": folder}
+        rest_of_memory = memory - needed if needed <= memory else memory
         return (
-            FeatureStore(model, names, train_data, **options, **drawn),
             FeatureStore(
-                model, names, validation_data, **options, seed=drawn["seed"]
+                *(model, names, train_data), memory=memory, **options, **drawn
+            ),
+            FeatureStore(
+                *(model, names, validation_data),
+                memory=rest_of_memory,
+                seed=drawn["seed"],
+                **options,
             ),
         )
 

@@ -6,13 +6,10 @@ version of it, goes through the encoder once, and all heads train on what came
 out.
 """
 
-import contextlib
 import errno
 import math
 import os
 import tempfile
-import weakref
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -170,31 +167,31 @@ class FeatureStore:
             for key, (shape, kind) in layout.items()
         }
 
+    def release(self):
+        """Gives the memory, or the file, back."""
+        self._arrays = None
+        self._filled = [None] * self._versions
+
     def _array(self, shape, kind):
         if self._in_memory:
             return np.empty(shape, kind)
-        size = math.prod(shape) * np.dtype(kind).itemsize
-        handle, path = tempfile.mkstemp(".features", dir=self._folder)
-        # The name goes at once where the system allows it, so that not even
-        # a killed training leaves the file behind.
-        weakref.finalize(self, _remove, path)
-        try:
-            # A sparse file on a full disk would end the process, not raise.
-            os.posix_fallocate(handle, 0, max(size, 1))
-            array = np.memmap(path, kind, "r+", shape=shape)
-        except OSError as error:
-            _remove(path)
-            if error.errno != errno.ENOSPC:
-                raise
-            raise UmsrepError(
-                f"{Path(path).parent} has no {size / 2**30:.1f} GiB left for "
-                "the features of the frozen encoder. Make room, ask for fewer "
-                "draws, or switch cache_features off."
-            ) from error
-        finally:
-            os.close(handle)
-        _remove(path)
-        return array
+        needed = max(math.prod(shape) * np.dtype(kind).itemsize, 1)
+        # A file without a name: not even a killed training leaves it behind.
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            try:
+                if hasattr(os, "posix_fallocate"):
+                    # A sparse file on a full disk would end the process.
+                    os.posix_fallocate(file.fileno(), 0, needed)
+                return np.memmap(file, kind, "r+", shape=shape)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise UmsrepError(
+                    f"{self._folder or tempfile.gettempdir()} has no room for "
+                    f"the {self.bytes / 2**30:.1f} GiB of features of the "
+                    "frozen encoder. Make room, ask for fewer draws, or "
+                    "switch cache_features off (--no-cache-features)."
+                ) from error
 
 
 def size(model, names, dataset, masks):
@@ -214,8 +211,3 @@ def _numpy_type(name):
     import ml_dtypes
 
     return np.dtype(ml_dtypes.bfloat16)
-
-
-def _remove(path):
-    with contextlib.suppress(OSError):
-        os.remove(path)

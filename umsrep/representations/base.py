@@ -61,6 +61,11 @@ class Representation(keras.Model):
         A feature of the encoder is its own source. A subclass with a decoder
         says what the decoder reads.
         """
+        if feature == "decoded":
+            raise NotImplementedError(
+                f"{type(self).__name__} has a decoder: implement sources() "
+                "and decode()."
+            )
         return (feature,)
 
     def decode(self, features):
