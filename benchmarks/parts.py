@@ -86,12 +86,18 @@ def training(say, work, quick):
 
 def overhead(say, work, quick):
     """(b1) Our loop against a hand-written one, per strategy."""
-    batches, repeats = (2, 2) if quick else (30, 4)
+    repeats = 2 if quick else 5
     factory = "benchmarks.keras_strategies:Loop"
     figures = {}
-    for strategy, steps in (("joint", 1), ("alternating", 2)):
-        say(f"overhead: {strategy}")
-        options = {"strategy": strategy, "batches": batches}
+    for strategy, steps, size, batches in (
+        ("joint", 1, 128, 30),
+        ("alternating", 2, 128, 30),
+        ("joint", 1, 256, 10),
+        ("alternating", 2, 256, 10),
+    ):
+        say(f"overhead: {strategy}, {size}x{size}")
+        batches = 2 if quick else batches
+        options = {"strategy": strategy, "size": size, "batches": batches}
         found = _contest(
             {
                 "umsrep": (factory, {**options, "hand_written": False}),
@@ -102,7 +108,8 @@ def overhead(say, work, quick):
             steps,
         )
         ratio = found["hand-written"]["umsrep_is_faster_by"]
-        figures[strategy] = {**found, "cost": 1 / ratio - 1}
+        name = f"{strategy}, {size}x{size}"
+        figures[name] = {**found, "cost": 1 / ratio - 1}
     return figures
 
 
