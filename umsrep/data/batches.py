@@ -14,7 +14,7 @@ class Batches(keras.utils.PyDataset):
     What an image looks like in an epoch depends on (seed, draw, row of the
     image in its prepared data set) alone, not on the order of work or on the
     task, so an interrupted training goes on exactly, and tasks see the same
-    pictures. The draw is the number of the epoch.
+    pictures. The draw is the number of the epoch, modulo `draws` if given.
 
     - images: (batch, height, width, channels) float32, grey levels in
       [0, 255];
