@@ -3,14 +3,13 @@
 A converter is a function in a file of its own:
 
     @register("shenzhen")
-    def convert(source, out, size=256, on_error="stop",
-                sixteen_bit="refuse", progress=None):
+    def convert(source, out, progress=None, **options):
         ...
 
 It finds the files below `source`, adds them to a
-`umsrep.data.writer.PreparedWriter`, calls `progress(done, total)` after each
-image and returns the writer's header. Nothing else needs to be told: files of
-this folder whose names do not start with "_" are imported when a converter is
+`umsrep.data.writer.PreparedWriter` (which takes the options), calls
+`progress(done, total)` after each image and returns the writer's header.
+Nothing else needs to be told: files of this folder whose names do not start with "_" are imported when a converter is
 asked for, and the command line lists them.
 """
 
