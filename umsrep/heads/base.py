@@ -15,8 +15,8 @@ class Head(keras.layers.Layer):
     prefix, manifest column, exported signature.
 
     A subclass sets `kind`, the kind of target it learns from ("label",
-    "mask", "map" or "image"), implements `call(features)` on a list of tensors in the order
-    of `features`, and returns a float32 prediction.
+    "mask", "map" or "image"), implements `call(features)` on a list of tensors
+    in the order of `features`, and returns a float32 prediction.
 
     Args:
         name: The task.
