@@ -141,7 +141,8 @@ def density(points, shape, sigma, weight="count"):
     Args:
         points: Data frame as `inside` returns.
         shape: (height, width) in pixels.
-        sigma: Of the Gaussian blur, in pixels; 0 is no blur.
+        sigma: Of the Gaussian blur, in pixels, or one for (y, x); 0 is no
+            blur.
         weight: "count" or "duration".
 
     Returns:
@@ -172,15 +173,19 @@ def density(points, shape, sigma, weight="count"):
 
 def blur(values, sigma):
     """Gaussian blur, cut at 4 sigma, that keeps the sum."""
-    if sigma <= 0:
+    sigmas = np.broadcast_to(sigma, 2)
+    if sigmas.max() <= 0:
         return values
     # Mirroring is defined up to the far border only.
-    radius = [min(math.ceil(4 * sigma), n - 1) for n in values.shape]
+    radius = [
+        min(math.ceil(4 * one), n - 1)
+        for one, n in zip(sigmas, values.shape, strict=True)
+    ]
     return cv2.GaussianBlur(
         np.ascontiguousarray(values, np.float64),
         (2 * radius[1] + 1, 2 * radius[0] + 1),
-        sigma,
-        sigmaY=sigma,
+        sigmas[1],
+        sigmaY=sigmas[0],
         borderType=cv2.BORDER_REFLECT,
     )
 

@@ -68,13 +68,17 @@ class GazeRecord:
                 "points_outside": 0,
                 "fixations_outside": 0,
                 "sigma": [],
+                "prepared": [],
                 "tables": [],
             },
         )
         points, outside = gaze.inside(value.points, frame.shape)
         note["points"] += len(points)
         note["points_outside"] += outside
-        note["sigma"].append(self._sigma(frame, value))
+        sigma = self._sigma(frame, value)
+        note["sigma"].append(sigma)
+        scale = np.divide(frame.inner, frame.shape)
+        note["prepared"].append(sigma * scale)
         if value.fixations is not None:
             points, outside = gaze.inside(value.fixations, frame.shape)
         note["fixations_outside"] += outside
@@ -126,6 +130,11 @@ class GazeRecord:
             "sigma_pixels": [
                 round(min(note["sigma"]), 3),
                 round(max(note["sigma"]), 3),
+            ],
+            # The same in the prepared images, (y, x), the median image's.
+            "sigma_prepared": [
+                round(float(one), 4)
+                for one in np.median(note["prepared"], axis=0)
             ],
             "border": "mirrored",
         }
