@@ -168,3 +168,18 @@ def test_xla_is_left_out_where_it_does_not_help():
     model = build()
     model.compile("adam")
     assert model.jit_compile == backend.xla_helps()
+
+
+def test_sigma_of_an_absent_task_stays_even_with_momentum():
+    model = build(UncertaintyWeighting())
+    model.compile("adam", jit_compile=False)
+    x, y, weights = batch()
+    for _ in range(2):
+        model.train_on_batch(x, y, sample_weight=weights)
+    before = model.balancer.sigmas()
+    assert before["finding"] != 1.0
+    weights["finding"][:] = 0
+    model.train_on_batch(x, y, sample_weight=weights)
+    after = model.balancer.sigmas()
+    assert after["finding"] == before["finding"]
+    assert after["lung"] != before["lung"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import ops
 
 from umsrep import backend, distribution
@@ -196,10 +197,16 @@ class MultiTaskModel(keras.Model):
     # Keras hands every replica the whole batch in these three.
 
     def train_on_batch(self, x, y=None, sample_weight=None, **options):
+        held = self.balancer.weights_of(_absent(sample_weight))
         x, y, sample_weight = distribution.training_batch(
             self, (x, y, sample_weight)
         )
-        return super().train_on_batch(x, y, sample_weight, **options)
+        before = [ops.convert_to_numpy(variable) for variable in held]
+        logs = super().train_on_batch(x, y, sample_weight, **options)
+        # Momentum moves even what had no gradient.
+        for variable, value in zip(held, before, strict=True):
+            variable.assign(value)
+        return logs
 
     def test_on_batch(self, x, y=None, sample_weight=None, **options):
         x, y, sample_weight = distribution.validation_batch(
@@ -244,3 +251,14 @@ class MultiTaskModel(keras.Model):
             balancer=deserialize(config["balancer"]),
             name=config["name"],
         )
+
+
+def _absent(sample_weight):
+    """Tasks of which the batch has no label."""
+    if not isinstance(sample_weight, dict):
+        return []
+    return [
+        task
+        for task, weights in sample_weight.items()
+        if not np.any(ops.convert_to_numpy(weights))
+    ]

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -7,6 +8,8 @@ from tensors import array, gradients
 
 from umsrep.balancing import FixedWeighting, UncertaintyWeighting
 from umsrep.errors import UmsrepError
+
+LN_2 = math.log(2)
 
 
 def attached(balancer, tasks=("s", "c")):
@@ -51,6 +54,60 @@ def test_equation_1_minus_equation_5_is_ln_2():
     assert set(one.log_sigma) == {"c"}
 
 
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0])
+def test_equilibrium_of_kendalls_form(sigma):
+    balancer = attached(
+        UncertaintyWeighting(initial={"s": sigma}, regularizer="log"), ("s",)
+    )
+    (gradient,) = gradients(
+        lambda: value(balancer, present=(1.0,), s=sigma**2 / 2),
+        [balancer.log_sigma["s"]],
+    )
+    assert float(gradient) == pytest.approx(0, abs=1e-6)
+    assert float(array(value(balancer, (1.0,), s=0.0))) == pytest.approx(
+        math.log(sigma), abs=1e-6
+    )
+
+
+LOSSES = {"gaze": 0.7, "finding": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "learnt", "paper", "code"),
+    [
+        # Sums at sigma = 1 (METHODS: MT-UNet's table of schemes).
+        ("mtls1", {"gaze", "finding"}, 1.1 + 2 * LN_2, 0.75 + 2 * LN_2),
+        ("mtls2", {"gaze"}, 1.1 + LN_2, 0.75 + 2 * LN_2),
+        ("mtls3", {"finding"}, 1.1 + LN_2, 0.75 + 2 * LN_2),
+    ],
+)
+def test_schemes_of_mt_unet(scheme, learnt, paper, code):
+    for fidelity, expected in (("paper", paper), ("code", code)):
+        balancer = attached(
+            UncertaintyWeighting.scheme(scheme, "gaze", "finding", fidelity),
+            ("gaze", "finding"),
+        )
+        assert set(balancer.log_sigma) == learnt
+        total = value(balancer, **LOSSES)
+        assert float(array(total)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_half_the_loss_is_half_the_gradient():
+    whole = attached(UncertaintyWeighting(fixed=("s", "c")))
+    half = attached(UncertaintyWeighting(fixed=("s", "c"), halved="s"))
+    loss = keras.Variable(0.7)
+    present = ops.convert_to_tensor(1.0)
+    for balancer, expected in ((whole, 1.0), (half, 0.5)):
+        (gradient,) = gradients(
+            lambda balancer=balancer: balancer(
+                {"s": loss * 1.0, "c": ops.convert_to_tensor(0.4)},
+                {"s": present, "c": present},
+            ),
+            [loss],
+        )
+        assert float(gradient) == expected
+
+
 def test_absent_task_gets_no_gradient():
     balancer = attached(UncertaintyWeighting())
     absent, present = gradients(
@@ -81,6 +138,25 @@ def test_sigmas_are_float32_under_mixed_precision():
 def test_unknown_task(balancer, advice):
     with pytest.raises(UmsrepError, match=advice):
         balancer.attach(("s", "c"))
+
+
+@pytest.mark.parametrize(
+    ("build", "advice"),
+    [
+        (lambda: UncertaintyWeighting(regularizer="l2"), "log1p, log"),
+        (
+            lambda: UncertaintyWeighting.scheme("mtls4", "a", "b"),
+            "mtls1, mtls2, mtls3",
+        ),
+        (
+            lambda: UncertaintyWeighting.scheme("mtls1", "a", "b", "exact"),
+            "of paper, code",
+        ),
+    ],
+)
+def test_unknown_form(build, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        build()
 
 
 def test_sigma_out_of_range():

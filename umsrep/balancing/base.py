@@ -44,6 +44,14 @@ class Balancer(keras.layers.Layer):
                 f"are {self.tasks}. Use their names."
             )
 
+    def weights_of(self, tasks):
+        """Variables that belong to these tasks alone (none by default).
+
+        An optimizer with momentum moves a variable whose gradient is 0; a
+        training step puts these back for tasks that its batch lacks.
+        """
+        return []
+
     def get_config(self):
         config = super().get_config()
         config.pop("dtype", None)

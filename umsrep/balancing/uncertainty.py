@@ -10,6 +10,8 @@ from umsrep.errors import UmsrepError
 # Below this the gradient of ln sigma, about L * e^(-2 ln sigma), overflows
 # float32 once Adam squares it, and sigma never moves again.
 SMALLEST_LOG_SIGMA = -20.0
+REGULARIZERS = ("log1p", "log")
+SCHEMES = ("mtls1", "mtls2", "mtls3")
 
 
 @registry.register("uncertainty")
@@ -18,20 +20,43 @@ class UncertaintyWeighting(Balancer):
 
     Each sigma is positive, trainable, float32, and stored as its logarithm.
     At equilibrium `L = sigma^3 / (2 sigma + 2)` (MT-UNet, Appendix A). A task
-    absent from a batch adds nothing and gets no gradient.
+    absent from a batch adds nothing and leaves its sigma alone.
 
     Args:
         fixed: Task or tasks that keep weight 1 and have no sigma (Equations 4
             and 5).
         initial: {task: initial sigma}, above e^-20; default 1.
+        halved: Task or tasks whose loss counts half, `L_i / (2 sigma_i^2)`,
+            as Kendall et al. (2018) have it for regression: attention in
+            GG-CAM (Equation 11), and saliency in MT-UNet's published code.
+        regularizer: "log1p", `ln(sigma + 1)` (Liebel & Koerner 2018), never
+            negative; or "log", `ln sigma`, Kendall's log-variance form, whose
+            equilibrium is `L = sigma^2 / 2` and whose total may be negative.
+        keep_constants: Add `ln 2` for each fixed task, as MT-UNet's
+            published code does; it changes the total, not the training.
     """
 
     def __init__(
-        self, fixed=(), initial=None, name="uncertainty_weighting", **kwargs
+        self,
+        fixed=(),
+        initial=None,
+        halved=(),
+        regularizer="log1p",
+        keep_constants=False,
+        name="uncertainty_weighting",
+        **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        self.fixed = (fixed,) if isinstance(fixed, str) else tuple(fixed)
+        self.fixed = _names(fixed)
+        self.halved = _names(halved)
         self.initial = dict(initial or {})
+        if regularizer not in REGULARIZERS:
+            raise UmsrepError(
+                f"regularizer='{regularizer}' is unknown. Choose one of "
+                f"{', '.join(REGULARIZERS)}."
+            )
+        self.regularizer = regularizer
+        self.keep_constants = keep_constants
         for task, sigma in self.initial.items():
             if sigma <= 0 or math.log(sigma) < SMALLEST_LOG_SIGMA:
                 raise UmsrepError(
@@ -41,9 +66,35 @@ class UncertaintyWeighting(Balancer):
                 )
         self.log_sigma = {}
 
+    @classmethod
+    def scheme(cls, name, saliency, classification, fidelity="paper"):
+        """One of MT-UNet's learning schemes.
+
+        Args:
+            name: "mtls1" (Equation 1, a sigma for each task), "mtls2"
+                (Equation 4, for saliency only) or "mtls3" (Equation 5, for
+                classification only; the best in the paper).
+            saliency, classification: Names of the two tasks.
+            fidelity: "paper", or "code" for the published code: half the
+                saliency loss, and the constant `ln 2` of a fixed sigma.
+        """
+        if name not in SCHEMES or fidelity not in ("paper", "code"):
+            raise UmsrepError(
+                f"Scheme '{name}' with fidelity '{fidelity}' is unknown. "
+                f"Choose one of {', '.join(SCHEMES)} and of paper, code."
+            )
+        fixed = {"mtls1": (), "mtls2": classification, "mtls3": saliency}
+        code = fidelity == "code"
+        return cls(
+            fixed=fixed[name],
+            halved=saliency if code else (),
+            keep_constants=code,
+        )
+
     def attach(self, tasks):
         super().attach(tasks)
         self.check_tasks(self.fixed, "fixed")
+        self.check_tasks(self.halved, "halved")
         self.check_tasks(self.initial, "initial")
         for task in self.tasks:
             if task in self.fixed:
@@ -65,15 +116,23 @@ class UncertaintyWeighting(Balancer):
             for task, value in self.log_sigma.items()
         }
 
+    def weights_of(self, tasks):
+        return [self.log_sigma[t] for t in tasks if t in self.log_sigma]
+
     def call(self, losses, present):
         total = 0.0
         for task, loss in losses.items():
+            if task in self.halved:
+                loss = 0.5 * loss
             if task not in self.log_sigma:
-                total = total + loss
+                constant = math.log(2.0) if self.keep_constants else 0.0
+                total = total + loss + present[task] * constant
                 continue
             log_sigma = ops.convert_to_tensor(self.log_sigma[task])
             weighted = loss * ops.exp(-2.0 * log_sigma)
-            regulariser = ops.log1p(ops.exp(log_sigma))
+            regulariser = log_sigma
+            if self.regularizer == "log1p":
+                regulariser = ops.log1p(ops.exp(log_sigma))
             total = total + present[task] * (weighted + regulariser)
         return total
 
@@ -82,4 +141,11 @@ class UncertaintyWeighting(Balancer):
             **super().get_config(),
             "fixed": self.fixed,
             "initial": self.initial,
+            "halved": self.halved,
+            "regularizer": self.regularizer,
+            "keep_constants": self.keep_constants,
         }
+
+
+def _names(tasks):
+    return (tasks,) if isinstance(tasks, str) else tuple(tasks)

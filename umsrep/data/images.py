@@ -274,6 +274,36 @@ def read_mask(path):
     return values != 0
 
 
+def read_map(path):
+    """Reads a heat map: a grey image, bright where there is much.
+
+    Returns:
+        float32 array (height, width), at least 0; 8 or 16 bits.
+
+    Raises:
+        UmsrepError: the file cannot be read, is coloured, or is 0 everywhere.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    image = _decode(path, data)
+    if image.mode in ("P", "RGB", "RGBA", "CMYK"):
+        raise UmsrepError(
+            f"{path} is a coloured picture. Expected a grey heat map, bright "
+            "where there is much; export it without a colour scale."
+        )
+    if _is_deep(image, data):
+        values = _deep_values(path, image, data)
+    else:
+        values = np.array(image.convert("L"), np.float64)
+    if values.min() < 0 or values.max() <= 0:
+        raise UmsrepError(
+            f"{path} has values from {values.min():g} to {values.max():g}. "
+            "Expected a heat map of at least 0 that is not 0 everywhere; "
+            "export it again, or leave it out."
+        )
+    return values.astype(np.float32)
+
+
 def resize_image(image, size):
     """Stretches a grey image to `size` with OpenCV's bicubic interpolation.
 

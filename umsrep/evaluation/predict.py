@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from umsrep.data.batches import ahead
+from umsrep.data.dataset import OtherImages
 from umsrep.evaluation import calibration
 from umsrep.metrics import segmentation
 from umsrep.training.progress import Progress
@@ -11,12 +12,11 @@ from umsrep.training.progress import Progress
 BATCH_SIZE = 32
 
 
-class _Replaced:
-    """Pictures of another store, with other images and the same masks."""
+class _Replaced(OtherImages):
+    """The images given, by row."""
 
     def __init__(self, store, images):
-        self.size = store.size
-        self.mask = store.mask
+        super().__init__(store)
         self._images = images
 
     def image(self, row):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from umsrep import data, runs
 from umsrep.data import storage
+from umsrep.data.dataset import OtherImages
 from umsrep.data.images import write_png
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.shifts import simulated_shifts
@@ -281,11 +282,12 @@ def _shift(name):
     return shifts[name]
 
 
-class _Shifted:
-    """Pictures of another store under a simulated shift."""
+class _Shifted(OtherImages):
+    """Images and masks under a simulated shift."""
 
     def __init__(self, store, shift):
-        self.store, self.shift, self.size = store, shift, store.size
+        super().__init__(store)
+        self.shift = shift
 
     def _apply(self, row, mask):
         rng = np.random.default_rng([0, row])
@@ -299,13 +301,21 @@ class _Shifted:
         mask = self.store.mask(task, row)
         return None if mask is None else self._apply(row, mask)[1]
 
+    def map(self, task, row):
+        # A shift moves images and masks only; a map that stayed behind would
+        # be the wrong reference.
+        return None
 
-class _Blanked:
-    """Pictures of another store, black outside a mask."""
+    def fixations(self, task, row):
+        return None
+
+
+class _Blanked(OtherImages):
+    """Images that are black outside a mask."""
 
     def __init__(self, store, task):
-        self.store, self.task, self.size = store, task, store.size
-        self.mask = store.mask
+        super().__init__(store)
+        self.task = task
 
     def image(self, row):
         return self.store.image(row) * self.store.mask(self.task, row)
