@@ -284,7 +284,7 @@ def read_map(path):
         UmsrepError: the file cannot be read, is coloured, or is 0 everywhere.
     """
     path = Path(path)
-    data = _read_bytes(path)
+    data = read_bytes(path)
     image = _decode(path, data)
     if image.mode in ("P", "RGB", "RGBA", "CMYK"):
         raise UmsrepError(
