@@ -88,6 +88,17 @@ def read_dicom(path):
     )
 
 
+def read_shape(path):
+    """(height, width) of a DICOM file, without decoding its pixels.
+
+    Raises:
+        UmsrepError: as `read_dicom` about the header.
+    """
+    path = Path(path)
+    dataset = _parse(path, reading.read_bytes(path))
+    return int(dataset.Rows), int(dataset.Columns)
+
+
 def _parse(path, data):
     try:
         with warnings.catch_warnings(record=True) as noticed:
