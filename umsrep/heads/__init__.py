@@ -3,12 +3,14 @@
 from umsrep.heads.base import Head, registry
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.reconstruction import ReconstructionHead
+from umsrep.heads.saliency import SaliencyHead
 from umsrep.heads.segmentation import SegmentationHead
 
 __all__ = [
     "ClassificationHead",
     "Head",
     "ReconstructionHead",
+    "SaliencyHead",
     "SegmentationHead",
     "registry",
 ]

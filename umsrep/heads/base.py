@@ -14,9 +14,9 @@ class Head(keras.layers.Layer):
     The head's name is the task's name everywhere: output key, loss key, metric
     prefix, manifest column, exported signature.
 
-    A subclass sets `kind`, the kind of target it learns from ("label", "mask"
-    or "image"), implements `call(features)` on a list of tensors in the order
-    of `features`, and returns a float32 prediction.
+    A subclass sets `kind`, the kind of target it learns from ("label",
+    "mask", "map" or "image"), implements `call(features)` on a list of tensors
+    in the order of `features`, and returns a float32 prediction.
 
     Args:
         name: The task.

@@ -4,9 +4,15 @@ NumPy in, plain numbers out; no model, no files, no global state:
 
 - `classification`: accuracy, F-score, MCC, AUC, calibration, ...
 - `segmentation`: Dice, IoU, surface distances of one mask
+- `saliency`: KLD, CC, SIM, NSS, AUC, information gain of one saliency map
 - `image_quality`: PSNR, SSIM, MS-SSIM
 """
 
-from umsrep.metrics import classification, image_quality, segmentation
+from umsrep.metrics import (
+    classification,
+    image_quality,
+    saliency,
+    segmentation,
+)
 
-__all__ = ["classification", "image_quality", "segmentation"]
+__all__ = ["classification", "image_quality", "saliency", "segmentation"]
