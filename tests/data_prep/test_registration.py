@@ -28,7 +28,7 @@ def test_every_file_is_a_converter_with_the_same_arguments():
 def test_unknown_name_lists_what_exists():
     with pytest.raises(
         UmsrepError,
-        match="'jsrt'. Known: folder, kermany, montgomery, shenzhen.*own, use",
+        match="'jsrt'. Known: egd-cxr, folder, .*shenzhen.*own, use",
     ):
         data_prep.get("jsrt")
 
@@ -39,7 +39,9 @@ def test_duplicate_name_is_refused():
         data_prep.register("shenzhen")(print)
 
 
-@pytest.mark.parametrize("name", ["kermany", "montgomery", "shenzhen"])
+@pytest.mark.parametrize(
+    "name", ["egd-cxr", "kermany", "montgomery", "osie", "shenzhen"]
+)
 def test_source_that_is_none_is_refused(tmp_path, name):
     convert = data_prep.get(name)
     with pytest.raises(UmsrepError, match="does not exist.*check the path"):

@@ -221,13 +221,13 @@ class PreparedWriter:
     def skip(self, path, reason):
         """Records a file that is left out on purpose, whatever `on_error`."""
         path = Path(path)
-        # The record travels with the data: no need to name a home folder.
-        above = f"{path.parent.parent}{os.sep}"
+        # The record travels with the data: no need to name a home folder. Other
+        # files in the reason share the outer folders only.
+        for above in path.parents[1:]:
+            if above.name:
+                reason = reason.replace(f"{above}{os.sep}", "")
         self.skipped.append(
-            {
-                "file": "/".join(path.parts[-2:]),
-                "reason": reason.replace(above, ""),
-            }
+            {"file": "/".join(path.parts[-2:]), "reason": reason}
         )
 
     def warn(self, message):
