@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "explain",
     "report",
+    "recipe",
     "demo",
 )
 

@@ -16,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
+from umsrep.data.storage import atomic_path
+
 COLOURS = (
     "#0072B2",
     "#D55E00",
@@ -50,6 +52,12 @@ _STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
 }
+
+
+def write(figure, path):
+    """Writes one of this module's figures, a data URI, as an SVG file."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(base64.b64decode(figure.split(",", 1)[1]))
 
 
 def training_curves(history):

@@ -106,6 +106,26 @@ class Tasks:
         return cls(names["map"][0], *names["label"])
 
 
+def settings(preset="small", width=None, **changes):
+    """`FinetuneSettings` of a preset, with changes.
+
+    Args:
+        preset: One of `PRESETS`.
+        width: Of the U-Net's first level, and of the dense layer.
+        changes: Fields of `FinetuneSettings`; None leaves the preset's.
+    """
+    if preset not in PRESETS:
+        raise UmsrepError(
+            f"preset='{preset}' is unknown. Choose one of {', '.join(PRESETS)}."
+        )
+    base = PRESETS[preset]
+    changes = {k: v for k, v in changes.items() if v is not None}
+    if width is not None:
+        changes["arguments"] = {**base.arguments, "width": width}
+        changes["hidden_units"] = width
+    return replace(base, **changes)
+
+
 def mt_unet(
     image_shape=(640, 416, 1),
     num_classes=3,

@@ -1,0 +1,119 @@
+"""`umsrep recipe`: a paper from prepared data to its tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umsrep.cli import options
+
+recipe = typer.Typer(
+    no_args_is_help=True,
+    help="A paper from prepared data to its tables and figures.",
+)
+
+
+@recipe.command("mt-unet")
+def mt_unet(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Prepared data set with gaze, and with a finding or without."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path(
+        "mt-unet"
+    ),
+    scheme: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learning scheme of MT-UNet: mtls1, mtls2 or mtls3; repeat. "
+            "Default: mtls3."
+        ),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Network to train, such as MT-UNet, MT-UNetB, UNetS, UNetC, "
+            "ResNet50 or MSINet, or all; repeat. Default: MT-UNet, UNetC, "
+            "UNetS."
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1)] = 5,
+    preset: Annotated[
+        str, typer.Option(help="small (a laptop) or paper (needs a GPU).")
+    ] = "small",
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Of the U-Net's first level.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs until the rate falls."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    augmentation: Annotated[
+        float | None, typer.Option(help="Strength, 0 (off) to 1.5.")
+    ] = None,
+    fidelity: Annotated[
+        str, typer.Option(help="paper, or code: as the published code.")
+    ] = "paper",
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+):
+    """Saliency and diagnosis together (Zhu, Rohling, Salcudean 2022).
+
+    Trains each network several times on one split, and writes tables in the
+    paper's layout, training curves with the sigmas, and overlays. What is
+    there is not done again: repeat the command after an interruption.
+    """
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.recipes import mt_unet as recipe
+    from umsrep.recipes.mt_unet_results import run
+
+    settings = recipe.settings(
+        preset,
+        width,
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augmentation=augmentation,
+        fidelity=fidelity,
+        precision=precision,
+    )
+    tables = run(
+        data,
+        out,
+        settings,
+        tuple(scheme or ("mtls3",)),
+        tuple(network or recipe.DEFAULT_NETWORKS),
+        repeats,
+        seed,
+    )
+    _print(tables)
+    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+
+
+def _print(tables):
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, frame in tables.items():
+        shown = Table(title=title, title_justify="left")
+        if frame.index.name is not None:
+            frame = frame.reset_index()
+        for column in frame:
+            shown.add_column(str(column))
+        for row in frame.itertuples(index=False):
+            shown.add_row(*map(str, row))
+        console.print(shown)
+
+
+def add_to(app):
+    """Adds the command group to the application."""
+    app.add_typer(recipe, name="recipe")
