@@ -104,6 +104,30 @@ class ClassificationHead(Head):
         x = self.dropout_layer(x, training=training)
         return self.classes(ops.cast(x, "float32"))
 
+    def maps(self, features, training=None):
+        """Class activation maps: what each cell adds to each class's score.
+
+        `Omega_c = sum_k Lambda_ck A_k + lambda_c` (Zhou et al. 2016; GG-CAM,
+        Equation 4), whose average over the cells is the logit; (batch, rows,
+        columns, num_classes), float32.
+
+        Raises:
+            UmsrepError: the logits are no average over the cells of one
+                feature.
+        """
+        if self.hidden is not None or len(self.feature_names) > 1:
+            raise UmsrepError(
+                f"Head '{self.name}' (hidden_units={self.hidden_units}, "
+                f"features={self.feature_names}) has no class activation "
+                "map: only an average and one dense layer on one feature "
+                "have. Use GradCAM, or a head with hidden_units=0."
+            )
+        (x,) = features
+        for block in self.blocks:
+            x = block(x, training=training)
+        # Dense layers work on the last axis, so on every cell alike.
+        return self.classes(ops.cast(x, "float32"))
+
     def call(self, features, training=None):
         return ops.softmax(self.logits(features, training=training))
 

@@ -4,8 +4,14 @@ They honour `sample_weight`: a missing label is weight 0 and is never averaged
 in (reduction "mean_with_sample_weight").
 """
 
+from umsrep.losses.attention import SelectiveMSE
 from umsrep.losses.classification import CategoricalCrossentropy
 from umsrep.losses.reconstruction import MeanSquaredError
 from umsrep.losses.segmentation import BCEDice
 
-__all__ = ["BCEDice", "CategoricalCrossentropy", "MeanSquaredError"]
+__all__ = [
+    "BCEDice",
+    "CategoricalCrossentropy",
+    "MeanSquaredError",
+    "SelectiveMSE",
+]
