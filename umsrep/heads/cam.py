@@ -35,6 +35,7 @@ class CAMHead(Head):
     """
 
     kind = "label"
+    has_maps = True
 
     def __init__(
         self,

@@ -104,6 +104,11 @@ class ClassificationHead(Head):
         x = self.dropout_layer(x, training=training)
         return self.classes(ops.cast(x, "float32"))
 
+    @property
+    def has_maps(self):
+        """Whether the logits are averages of class activation maps."""
+        return self.hidden is None and len(self.feature_names) == 1
+
     def maps(self, features, training=None):
         """Class activation maps: what each cell adds to each class's score.
 
@@ -111,17 +116,9 @@ class ClassificationHead(Head):
         Equation 4), whose average over the cells is the logit; (batch, rows,
         columns, num_classes), float32.
 
-        Raises:
-            UmsrepError: the logits are no average over the cells of one
-                feature.
+        Only where `has_maps`: the logits are an average over the cells of
+        one feature.
         """
-        if self.hidden is not None or len(self.feature_names) > 1:
-            raise UmsrepError(
-                f"Head '{self.name}' (hidden_units={self.hidden_units}, "
-                f"features={self.feature_names}) has no class activation "
-                "map: only an average and one dense layer on one feature "
-                "have. Use GradCAM, or a head with hidden_units=0."
-            )
         (x,) = features
         for block in self.blocks:
             x = block(x, training=training)
