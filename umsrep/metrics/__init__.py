@@ -5,8 +5,14 @@ NumPy in, plain numbers out; no model, no files, no global state:
 - `classification`: accuracy, F-score, MCC, AUC, calibration, ...
 - `segmentation`: Dice, IoU, surface distances of one mask
 - `image_quality`: PSNR, SSIM, MS-SSIM
+- `attention`: whether an explanation's map points into a mask
 """
 
-from umsrep.metrics import classification, image_quality, segmentation
+from umsrep.metrics import (
+    attention,
+    classification,
+    image_quality,
+    segmentation,
+)
 
-__all__ = ["classification", "image_quality", "segmentation"]
+__all__ = ["attention", "classification", "image_quality", "segmentation"]
