@@ -23,10 +23,10 @@ class Square(Representation):
         )
 
 
-def model(gain=400.0, extra=()):
+def model(gain=400.0, name="finding"):
     """Two classes; class 1 wins where the square is brighter than half."""
-    head = ClassificationHead(2, "finding", hidden_units=0, dropout=0)
-    made = MultiTaskModel(Square(), [*extra, head])
+    head = ClassificationHead(2, name, hidden_units=0, dropout=0)
+    made = MultiTaskModel(Square(), head)
     share = 64 / SIDE**2
     head.classes.set_weights(
         [
