@@ -3,15 +3,15 @@
 A converter is a function in a file of its own:
 
     @register("shenzhen")
-    def convert(source, out, size=256, on_error="stop",
-                sixteen_bit="refuse", progress=None):
+    def convert(source, out, progress=None, **options):
         ...
 
 It finds the files below `source`, adds them to a
-`umsrep.data.writer.PreparedWriter`, calls `progress(done, total)` after each
-image and returns the writer's header. Nothing else needs to be told: files of
-this folder whose names do not start with "_" are imported when a converter is
-asked for, and the command line lists them.
+`umsrep.data.writer.PreparedWriter` (which takes the options), calls
+`progress(done, total)` after each image and returns the writer's header.
+Nothing else needs to be told: files of this folder whose names do not start
+with "_" are imported when a converter is asked for, and the command line lists
+them. A file's name is its converter's, with "_" for "-".
 """
 
 import importlib
@@ -42,9 +42,9 @@ def register(name):
 
 
 def files():
-    """Names of the converters' files, without importing them."""
+    """Names of the converters, without importing them."""
     return sorted(
-        module.name
+        module.name.replace("_", "-")
         for module in pkgutil.iter_modules(__path__)
         if not module.name.startswith("_")
     )
@@ -53,7 +53,7 @@ def files():
 def converters():
     """All converters, {name: function}, in order of name."""
     for name in files():
-        importlib.import_module(f"{__name__}.{name}")
+        importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     return dict(sorted(_CONVERTERS.items()))
 
 

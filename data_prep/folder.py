@@ -41,14 +41,7 @@ LEAK = (
 
 
 @register("folder")
-def convert(
-    source,
-    out,
-    size=256,
-    on_error="stop",
-    sixteen_bit="refuse",
-    progress=None,
-):
+def convert(source, out, progress=None, on_error="stop", **options):
     """Converts a folder of your own; its tasks come from what it holds.
 
     Each folder below `masks` is a mask task, each column of `labels.csv`
@@ -58,10 +51,10 @@ def convert(
     Args:
         source: The folder that holds `images`.
         out: The folder to make.
-        size, on_error, sixteen_bit: See `PreparedWriter`. A table that cannot
-            be understood stops in either case; `on_error` is about single
-            files and rows.
         progress: `progress(done, total)`, called after each image.
+        on_error: See `PreparedWriter`. A table that cannot be understood
+            stops in either case; `on_error` is about single files and rows.
+        options: Of `PreparedWriter`: size, fit, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set. Its "warnings" say
@@ -79,9 +72,8 @@ def convert(
         name,
         contents.tasks,
         replace(DESCRIPTION, title=f"Own folder '{name}'"),
-        size,
-        on_error,
-        sixteen_bit,
+        on_error=on_error,
+        **options,
     )
     with writer:
         for path, message in contents.problems:

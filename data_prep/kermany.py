@@ -64,14 +64,7 @@ class Case:
 
 
 @register("kermany")
-def convert(
-    source,
-    out,
-    size=256,
-    on_error="stop",
-    sixteen_bit="refuse",
-    progress=None,
-):
+def convert(source, out, progress=None, **options):
     """Converts the paediatric set: three binary tasks, official split.
 
     The official validation images join "train". Byte-identical copies are
@@ -80,8 +73,8 @@ def convert(
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
-        size, on_error, sixteen_bit: See `PreparedWriter`.
         progress: `progress(done, total)`, called after each image.
+        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.
@@ -92,9 +85,7 @@ def convert(
             files of different classes among them.
     """
     split_folders = find_split_folders(source)
-    writer = PreparedWriter(
-        out, "kermany", TASKS, DESCRIPTION, size, on_error, sixteen_bit
-    )
+    writer = PreparedWriter(out, "kermany", TASKS, DESCRIPTION, **options)
     with writer:
         cases = _without_copies(writer, _collect(writer, split_folders))
         for done, case in enumerate(cases, 1):

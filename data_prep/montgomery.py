@@ -53,21 +53,14 @@ SAME_PATIENT = {
 
 
 @register("montgomery")
-def convert(
-    source,
-    out,
-    size=256,
-    on_error="stop",
-    sixteen_bit="refuse",
-    progress=None,
-):
+def convert(source, out, progress=None, **options):
     """Converts the Montgomery set: tasks `lung` and `abnormality`, no split.
 
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
-        size, on_error, sixteen_bit: See `PreparedWriter`.
         progress: `progress(done, total)`, called after each image.
+        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.
@@ -77,9 +70,7 @@ def convert(
             mask of one lung only among them.
     """
     found = find_nlm_files(source, "MCUCXR", LOOKED_FOR)
-    writer = PreparedWriter(
-        out, "montgomery", TASKS, DESCRIPTION, size, on_error, sixteen_bit
-    )
+    writer = PreparedWriter(out, "montgomery", TASKS, DESCRIPTION, **options)
     with writer:
         add_nlm_images(writer, found, SAME_PATIENT, progress)
     return writer.header

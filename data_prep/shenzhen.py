@@ -44,14 +44,7 @@ LOOKED_FOR = "CHNCXR_NNNN_L.png (L = 0 or 1)"
 
 
 @register("shenzhen")
-def convert(
-    source,
-    out,
-    size=256,
-    on_error="stop",
-    sixteen_bit="refuse",
-    progress=None,
-):
+def convert(source, out, progress=None, **options):
     """Converts the Shenzhen set: tasks `lung` and `abnormality`, no split.
 
     Every image is taken as another patient: no repeats are known.
@@ -59,8 +52,8 @@ def convert(
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
-        size, on_error, sixteen_bit: See `PreparedWriter`.
         progress: `progress(done, total)`, called after each image.
+        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.
@@ -69,9 +62,7 @@ def convert(
         UmsrepError: nothing found, or a bad file (`on_error="stop"`).
     """
     found = find_nlm_files(source, "CHNCXR", LOOKED_FOR)
-    writer = PreparedWriter(
-        out, "shenzhen", TASKS, DESCRIPTION, size, on_error, sixteen_bit
-    )
+    writer = PreparedWriter(out, "shenzhen", TASKS, DESCRIPTION, **options)
     with writer:
         add_nlm_images(writer, found, progress=progress)
     return writer.header

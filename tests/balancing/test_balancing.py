@@ -96,11 +96,12 @@ def test_half_the_loss_is_half_the_gradient():
     whole = attached(UncertaintyWeighting(fixed=("s", "c")))
     half = attached(UncertaintyWeighting(fixed=("s", "c"), halved="s"))
     loss = keras.Variable(0.7)
+    present = ops.convert_to_tensor(1.0)
     for balancer, expected in ((whole, 1.0), (half, 0.5)):
         (gradient,) = gradients(
             lambda balancer=balancer: balancer(
                 {"s": loss * 1.0, "c": ops.convert_to_tensor(0.4)},
-                {"s": 1.0, "c": 1.0},
+                {"s": present, "c": present},
             ),
             [loss],
         )

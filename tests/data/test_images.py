@@ -94,7 +94,7 @@ def test_png_with_a_flipped_bit_is_refused(tmp_path, grey):
     [
         (b"", "is empty .0 bytes.*again"),
         (b"%PDF-1.7\n...", "a PDF document.*convert it"),
-        (bytes(128) + b"DICM", "a DICOM file.*convert it"),
+        (bytes(128) + b"DICM", "no pixel data.*leave the file out"),
         (b"<!DOCTYPE html><html>", "an HTML page.*get the file again"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer"),
         (b"patient,age\n1,4\n", "a text file.*leave it out"),

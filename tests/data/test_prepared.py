@@ -381,7 +381,7 @@ def removed(key):
         (removed("format_version"), "version None.*again"),
         (removed("checksums"), "entry 'checksums'.*again"),
         (changed("tasks", {"a": []}), "damaged entry 'tasks'.*again"),
-        (changed("tasks", {"a": {"kind": "box"}}), "'label' or 'mask'.*again"),
+        (changed("tasks", {"a": {"kind": "box"}}), "label, mask, map.*again"),
         (changed("preprocessing", {"size": [0, 9]}), r"\[0, 9\].*again"),
     ],
 )
@@ -411,7 +411,7 @@ def test_broken_or_missing_header_is_refused(tmp_path):
     [
         (("lung mask", "mask"), "Use letters, digits and underscores"),
         (("split", "mask"), "fixed column.*another name"),
-        (("lung", "box"), "Expected 'label' or 'mask'"),
+        (("lung", "box"), "one of label, mask, map"),
         (("lung", "mask", ("a", "b")), "Leave classes out"),
         (("x", "label", ("a",)), "at least two different"),
         (("x", "label", ("a", "a")), "at least two different"),

@@ -420,7 +420,9 @@ def test_other_tables_and_folders_are_pointed_out(layout, out):
 
 def test_progress_and_name(layout, out, tmp_path, monkeypatch):
     calls = []
-    convert(own(layout), out, 32, progress=lambda *call: calls.append(call))
+    convert(
+        own(layout), out, size=32, progress=lambda *call: calls.append(call)
+    )
     assert calls == [(n, 4) for n in range(1, 5)]
     monkeypatch.chdir(layout.folder)
     assert data_set_name(".") == "public"

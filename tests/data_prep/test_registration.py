@@ -14,14 +14,10 @@ def test_every_file_is_a_converter_with_the_same_arguments():
     assert set(known) >= {"kermany", "montgomery", "shenzhen"}
     assert set(data_prep.files()) <= set(known)
     for convert in known.values():
-        assert list(inspect.signature(convert).parameters) == [
-            "source",
-            "out",
-            "size",
-            "on_error",
-            "sixteen_bit",
-            "progress",
-        ]
+        arguments = list(inspect.signature(convert).parameters)
+        assert arguments[:3] == ["source", "out", "progress"]
+        # What the writer takes, such as size and on_error.
+        assert arguments[-1] == "options"
         module = inspect.getmodule(convert)
         assert all(isinstance(task, TaskSpec) for task in module.TASKS)
         assert isinstance(module.DESCRIPTION, SourceDescription)
@@ -32,7 +28,7 @@ def test_every_file_is_a_converter_with_the_same_arguments():
 def test_unknown_name_lists_what_exists():
     with pytest.raises(
         UmsrepError,
-        match="'jsrt'. Known: folder, kermany, montgomery, shenzhen.*own, use",
+        match="'jsrt'. Known: egd-cxr, folder, .*shenzhen.*own, use",
     ):
         data_prep.get("jsrt")
 
@@ -43,7 +39,9 @@ def test_duplicate_name_is_refused():
         data_prep.register("shenzhen")(print)
 
 
-@pytest.mark.parametrize("name", ["kermany", "montgomery", "shenzhen"])
+@pytest.mark.parametrize(
+    "name", ["egd-cxr", "kermany", "montgomery", "osie", "shenzhen"]
+)
 def test_source_that_is_none_is_refused(tmp_path, name):
     convert = data_prep.get(name)
     with pytest.raises(UmsrepError, match="does not exist.*check the path"):

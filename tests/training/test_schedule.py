@@ -65,3 +65,32 @@ def test_state_goes_on_where_it_was():
 def test_bad_input(build, advice):
     with pytest.raises(UmsrepError, match=advice):
         build()
+
+
+def test_mt_unets_stop_rules():
+    schedule = Schedule.of_mt_unet(1e-4, patience=3)
+    assert schedule.stop_patience == 9
+    schedule.update(0, 1.0)
+    for epoch in range(1, 30):
+        schedule.update(epoch, 2.0)
+        if schedule.stopped:
+            break
+    assert epoch == 9
+    assert schedule.rate(0, 1) == pytest.approx(1e-7)
+
+
+def test_stops_below_the_smallest_rate_and_not_at_it():
+    schedule = Schedule(
+        1e-4, "plateau", factor=0.1, patience=1, smallest_rate=1e-8
+    )
+    schedule.update(0, 1.0)
+    rates = []
+    while not schedule.stopped:
+        schedule.update(len(rates) + 1, 2.0)
+        rates.append(schedule.rate(0, 1))
+    assert rates == pytest.approx([1e-5, 1e-6, 1e-7, 1e-8, 1e-9])
+
+
+def test_unknown_monitor():
+    with pytest.raises(UmsrepError, match="losses, balanced"):
+        Schedule(monitor="auc")

@@ -37,7 +37,10 @@ def finetune(
         ),
     ] = None,
     weighting: Annotated[
-        str, typer.Option(help="Joint: equal or uncertainty.")
+        str,
+        typer.Option(
+            help="Joint: equal, uncertainty, kendall, mtls1, mtls2 or mtls3."
+        ),
     ] = "equal",
     weight: Annotated[
         list[str] | None,
@@ -102,6 +105,19 @@ def finetune(
     filters: options.Filters = None,
     skip_connections: options.SkipConnections = None,
     normalization: options.Normalization = "percentile",
+    architecture: Annotated[
+        str,
+        typer.Option(
+            help="Of a new representation: conv_autoencoder, unet, "
+            "keras_application, ..."
+        ),
+    ] = "conv_autoencoder",
+    argument: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of that architecture: NAME=VALUE, such as width=16; repeat."
+        ),
+    ] = None,
     resume: options.Resume = False,
 ):
     """Fine-tune task heads on a shared representation."""
@@ -142,10 +158,17 @@ def finetune(
         precision=precision,
         xla=xla,
         distribution=distribution,
-        preset=preset,
-        filters=options.whole_numbers(filters, "--filters"),
-        normalization=normalization,
-        skip_connections=skip_connections,
+        architecture=architecture,
+        arguments=_arguments(
+            architecture,
+            argument,
+            {
+                "preset": preset,
+                "filters": options.whole_numbers(filters, "--filters"),
+                "normalization": normalization,
+                "skip_connections": skip_connections,
+            },
+        ),
     )
     metrics = run(
         data,
@@ -160,6 +183,14 @@ def finetune(
         return
     print_metrics(metrics, "validation")
     print(f"Run folder: {out}")
+
+
+def _arguments(architecture, pairs, autoencoder):
+    """Arguments of a new representation, from the options."""
+    own = options.values(pairs, "--argument", "width=16")
+    if architecture == "conv_autoencoder":
+        return autoencoder | own
+    return {"normalization": autoencoder["normalization"]} | own
 
 
 def add_to(app):

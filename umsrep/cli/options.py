@@ -66,6 +66,26 @@ def whole_numbers(text, option):
         ) from error
 
 
+def values(pairs, option, example):
+    """{name: value} of NAME=VALUE arguments, as JSON where it is JSON."""
+    import json
+
+    from umsrep.errors import UmsrepError
+
+    result = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UmsrepError(
+                f"{option} {pair}: expected NAME=VALUE, such as {example}."
+            )
+        try:
+            result[name] = json.loads(value)
+        except ValueError:
+            result[name] = value
+    return result
+
+
 def counts(pairs, option, example):
     """{task: whole number} of TASK=NUMBER arguments; None where none."""
     from umsrep.errors import UmsrepError

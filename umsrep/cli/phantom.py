@@ -17,7 +17,8 @@ def chest(
     layout: Annotated[
         str,
         typer.Option(
-            help="File layout of a public set: shenzhen, montgomery or kermany."
+            help="File layout of a public set: shenzhen, montgomery, kermany "
+            "or egd-cxr (with gaze)."
         ),
     ],
     images: Annotated[int, typer.Option(help="How many images.")],

@@ -1,5 +1,6 @@
 """`umsrep prepare`: a public data set or own folder -> prepared format."""
 
+import inspect
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 import data_prep
+from umsrep.errors import UmsrepError
 
 
 class OnError(StrEnum):
@@ -14,6 +16,20 @@ class OnError(StrEnum):
 
     stop = "stop"
     skip = "skip"
+
+
+class Fit(StrEnum):
+    """What to do with images of another aspect ratio."""
+
+    stretch = "stretch"
+    pad = "pad"
+
+
+class GazeWeight(StrEnum):
+    """What a gaze point counts."""
+
+    count = "count"
+    duration = "duration"
 
 
 class SixteenBit(StrEnum):
@@ -47,8 +63,18 @@ def prepare(
         ),
     ],
     size: Annotated[
-        int, typer.Option(help="Side of the prepared images in pixels.")
-    ] = 256,
+        str,
+        typer.Option(
+            help="Of the prepared images in pixels: the side of a square, or "
+            "HEIGHTxWIDTH such as 640x416."
+        ),
+    ] = "256",
+    fit: Annotated[
+        Fit,
+        typer.Option(
+            help="Images of another aspect ratio: stretch, or pad with black."
+        ),
+    ] = Fit.stretch,
     on_error: Annotated[
         OnError,
         typer.Option(
@@ -62,6 +88,27 @@ def prepare(
             "its minimum and maximum."
         ),
     ] = SixteenBit.refuse,
+    gaze_sigma: Annotated[
+        float | None,
+        typer.Option(
+            help="Gaze: blur in pixels of the source images. Default: 2.5 % "
+            "of the longer side, as MT-UNet."
+        ),
+    ] = None,
+    gaze_degrees: Annotated[
+        float | None,
+        typer.Option(help="Gaze: blur in degrees of visual angle instead."),
+    ] = None,
+    gaze_weight: Annotated[
+        GazeWeight | None,
+        typer.Option(help="Gaze: what a point counts. Default: count."),
+    ] = None,
+    gaze_points: Annotated[
+        str | None,
+        typer.Option(
+            help="Gaze of egd-cxr: samples (60 Hz, as MT-UNet) or fixations."
+        ),
+    ] = None,
 ):
     """Converts a public data set or your own into the prepared format.
 
@@ -69,18 +116,45 @@ def prepare(
     manifest.csv and dataset.json. The folder appears when all is done.
     """
     from umsrep.cli.counting import counting
+    from umsrep.data.gaze import GazeMap
 
     convert = data_prep.get(name)
-    with counting(f"Preparing {name}") as progress:
-        header = convert(
-            source,
-            out,
-            size=size,
-            on_error=on_error.value,
-            sixteen_bit=sixteen_bit.value,
-            progress=progress,
+    options = {
+        "size": _size(size),
+        "fit": fit.value,
+        "on_error": on_error.value,
+        "sixteen_bit": sixteen_bit.value,
+    }
+    if gaze_sigma or gaze_degrees or gaze_weight:
+        options["gaze_map"] = GazeMap(
+            weight=gaze_weight.value if gaze_weight else "count",
+            sigma=gaze_sigma,
+            sigma_degrees=gaze_degrees,
         )
+    if gaze_points:
+        if "points" not in inspect.signature(convert).parameters:
+            raise UmsrepError(
+                f"--gaze-points {gaze_points}: '{name}' has one kind of gaze "
+                "points, or none. Leave the option out."
+            )
+        options["points"] = gaze_points
+    with counting(f"Preparing {name}") as progress:
+        header = convert(source, out, progress=progress, **options)
     print(summary(header, out))
+
+
+def _size(text):
+    """256 -> 256, 640x416 -> (640, 416)."""
+    try:
+        sides = [int(part) for part in text.lower().split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise UmsrepError(
+            f"--size {text}: expected whole pixels, such as 256, or "
+            "HEIGHTxWIDTH, such as 640x416."
+        )
+    return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 def summary(header, out):
@@ -96,6 +170,7 @@ def summary(header, out):
         listed = ", ".join(f"{n} {name}" for name, n in splits.items())
         parts.append(f"Splits: {listed}.")
     for name, entry in counts["tasks"].items():
+        kind = header["tasks"][name]["kind"]
         line = f"Task {name}: {entry['labelled']} "
         if classes := entry.get("classes"):
             listed = ", ".join(f"{n} {label}" for label, n in classes.items())
@@ -103,7 +178,7 @@ def summary(header, out):
             if len(classes) == 2:
                 line += f"; positive: {list(classes)[-1]}"
         else:
-            line += "with a mask"
+            line += f"with a {kind}"
         parts.append(f"{line}.")
     if header["skipped"]:
         first = header["skipped"][0]

@@ -19,7 +19,7 @@ class Batches(keras.utils.PyDataset):
     - images: (batch, height, width, channels) float32, grey levels in
       [0, 255];
     - targets: {task: (batch,) int32 class indices, or (batch, height, width,
-      1) float32 mask in {0, 1}, or clean image in [0, 1]};
+      1) float32 mask in {0, 1}, map of sum 1, or clean image in [0, 1]};
     - weights: {task: (batch,) float32}, 0 where the label is missing.
 
     Args:
@@ -93,7 +93,9 @@ class Batches(keras.utils.PyDataset):
             task: dataset.labelled(task).astype(np.float32)
             for task in self.tasks
         }
-        self._masks = [task for task in self.tasks if task not in self._labels]
+        kinds = {task: dataset.task(task).kind for task in self.tasks}
+        self._masks = [task for task in kinds if kinds[task] == "mask"]
+        self._maps = [task for task in kinds if kinds[task] == "map"]
         self._draw_order()
 
     def _draw_order(self):
@@ -131,13 +133,19 @@ class Batches(keras.utils.PyDataset):
         chosen = self._order[start : start + self.batch_size]
         if self.features is not None:
             images, targets = self.features.read(
-                self.draw, self.dataset.rows[chosen], self.inputs, self._masks
+                self.draw,
+                self.dataset.rows[chosen],
+                self.inputs,
+                self._masks + self._maps,
             )
         else:
             images, targets = self._pictures(chosen)
         for task, labels in self._labels.items():
             targets[task] = np.maximum(labels[chosen], 0).astype(np.int32)
         weights = {task: self._labelled[task][chosen] for task in self.tasks}
+        for task in self._maps:
+            # A geometry may move all of a map out of the frame.
+            weights[task] = weights[task] * targets[task].any(axis=(1, 2, 3))
         if self.reconstruction:
             weights[self.reconstruction] = np.ones(len(chosen), np.float32)
         return images, targets, weights
@@ -147,15 +155,15 @@ class Batches(keras.utils.PyDataset):
         images = np.empty((len(chosen), height, width, 1), np.float32)
         targets = {
             task: np.zeros((len(chosen), height, width, 1), np.float32)
-            for task in self._masks
+            for task in self._masks + self._maps
         }
         if self.reconstruction:
             targets[self.reconstruction] = np.empty_like(images)
         for slot, index in enumerate(chosen):
-            clean, noisy, masks = self._sample(int(index))
+            clean, noisy, pictures = self._sample(int(index))
             images[slot, ..., 0] = noisy
-            for task, mask in masks.items():
-                targets[task][slot, ..., 0] = mask
+            for task, picture in pictures.items():
+                targets[task][slot, ..., 0] = picture
             if self.reconstruction:
                 targets[self.reconstruction][slot, ..., 0] = clean / 255.0
         if self.channels > 1:
@@ -167,24 +175,31 @@ class Batches(keras.utils.PyDataset):
         return images, targets
 
     def _sample(self, index):
+        """(clean image, image, {task: mask or map}) of one image."""
         image = self.dataset.image(index)
         masks = {task: self.dataset.mask(task, index) for task in self._masks}
         masks = {task: m for task, m in masks.items() if m is not None}
+        maps = {task: self.dataset.map(task, index) for task in self._maps}
+        maps = {task: m for task, m in maps.items() if m is not None}
         row = int(self.dataset.rows[index])
         rng = np.random.default_rng([self.seed, self.draw, row])
         if self.augmentation is not None:
             stack = np.stack(list(masks.values()), -1) if masks else None
             if len(masks) == 1:
                 stack = stack[..., 0]
-            image, stack = self.augmentation(image, stack, rng)
+            drawn = self.augmentation.draw(rng)
+            image, stack = self.augmentation.apply(image, stack, drawn)
             if masks:
                 stack = stack.reshape(*image.shape[:2], len(masks))
                 masks = {t: stack[..., i] for i, t in enumerate(masks)}
+            for task, values in maps.items():
+                values = self.augmentation.apply_to_map(values, drawn)
+                maps[task] = values / (values.sum() or 1.0)
         clean = np.asarray(image, np.float32)
         noisy = clean
         if self.corruption is not None:
             noisy = self.corruption(clean, rng)
-        return clean, noisy, masks
+        return clean, noisy, masks | maps
 
 
 def ahead(batches, workers=2, depth=4):

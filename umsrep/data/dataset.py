@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from umsrep.data import prepared
+from umsrep.data import gaze, prepared
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
 
@@ -108,7 +108,7 @@ class Dataset:
         name: Name of the data set.
         tasks: {task: TaskSpec}.
         table: One row per image: image, patient, split and a column per task
-            (class name or mask file; empty where unlabelled).
+            (class name, or file of the mask or map; empty where unlabelled).
     """
 
     def __init__(self, name, tasks, table, store, rows=None):
@@ -141,6 +141,19 @@ class Dataset:
     def mask(self, task, index):
         """Mask of `task`, (height, width) uint8 in {0, 1}, or None."""
         return self.store.mask(task, self.rows[index])
+
+    def map(self, task, index):
+        """Map of `task`, (height, width) float32 of sum 1, or None."""
+        return self.store.map(task, self.rows[index])
+
+    def fixations(self, task, index):
+        """Fixations behind the map of `task`, or None where unknown.
+
+        Returns:
+            Data frame: observer, x, y (pixels of the prepared image from its
+            top-left corner, continuous), duration_ms.
+        """
+        return self.store.fixations(task, self.rows[index])
 
     def task(self, name):
         """The TaskSpec of `name`; a miss lists what exists."""
@@ -214,8 +227,7 @@ class Dataset:
         """The same table over other pictures.
 
         Args:
-            store: An object with `size`, `image(row)` and `mask(task, row)`,
-                such as one that wraps `self.store`.
+            store: An object such as `OtherImages(self.store)`.
         """
         return Dataset(self.name, self.tasks, self.table, store, self.rows)
 
@@ -259,18 +271,42 @@ class Dataset:
 CACHE_BYTES = 2**30
 
 
+class OtherImages:
+    """A store with the targets of another and images of its own (abstract).
+
+    A subclass implements `image(row)`.
+
+    Args:
+        store: The other store.
+    """
+
+    def __init__(self, store):
+        self.store = store
+        self.size = store.size
+
+    def mask(self, task, row):
+        return self.store.mask(task, row)
+
+    def map(self, task, row):
+        return self.store.map(task, row)
+
+    def fixations(self, task, row):
+        return self.store.fixations(task, row)
+
+
 class _Pictures:
-    """Images and masks of one folder, decoded at first use and kept."""
+    """Images, masks and maps of one folder, decoded at first use and kept."""
 
     def __init__(self, path, table, tasks, size):
         self.path = path
         self.size = tuple(size)
         self._images = table["image"].tolist()
-        self._masks = {
+        self._files = {
             name: table[name].tolist()
             for name, task in tasks.items()
-            if task.kind == "mask"
+            if task.kind != "label"
         }
+        self._fixations = {}
         self._cache = {}
         self._room = CACHE_BYTES
 
@@ -278,15 +314,48 @@ class _Pictures:
         return self._read(self._images[row])
 
     def mask(self, task, row):
-        names = self._masks.get(task)
-        if names is None or not names[row]:
+        file = self._file(task, row)
+        if file is None:
             return None
-        return (self._read(names[row]) > 127).astype(np.uint8)
+        return (self._read(file) > 127).astype(np.uint8)
 
-    def _read(self, name):
+    def map(self, task, row):
+        file = self._file(task, row)
+        if file is None:
+            return None
+        depth = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
+        return gaze.normalized(self._read(file, depth))
+
+    def fixations(self, task, row):
+        if task not in self._fixations:
+            self._fixations[task] = self._read_fixations(task)
+        return self._fixations[task].get(self._images[row])
+
+    def _read_fixations(self, task):
+        path = self.path / "fixations" / f"{task}.csv"
+        if not path.exists():
+            return {}
+        try:
+            table = pd.read_csv(path, dtype={"image": str, "observer": str})
+            groups = table.groupby("image", sort=False)
+            columns = list(gaze.COLUMNS)
+            return {
+                image: rows[columns].reset_index(drop=True)
+                for image, rows in groups
+            }
+        except (OSError, ValueError, KeyError) as error:
+            raise UmsrepError(
+                f"{path} cannot be read ({error}). Run `umsrep verify`, or "
+                "prepare the data set again."
+            ) from error
+
+    def _file(self, task, row):
+        return self._files[task][row] or None if task in self._files else None
+
+    def _read(self, name, flags=cv2.IMREAD_GRAYSCALE):
         picture = self._cache.get(name)
         if picture is None:
-            picture = cv2.imread(str(self.path / name), cv2.IMREAD_GRAYSCALE)
+            picture = cv2.imread(str(self.path / name), flags)
             if picture is None or picture.shape != self.size:
                 found = "nothing readable"
                 if picture is not None:
@@ -318,3 +387,11 @@ class _Joined:
     def mask(self, task, row):
         store, inner = self._rows[row]
         return store.mask(task, inner)
+
+    def map(self, task, row):
+        store, inner = self._rows[row]
+        return store.map(task, inner)
+
+    def fixations(self, task, row):
+        store, inner = self._rows[row]
+        return store.fixations(task, inner)

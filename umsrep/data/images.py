@@ -1,7 +1,8 @@
 """Reading image and mask files strictly, and resizing them.
 
-Public data sets arrive as palette, RGB and grey PNG, JPEG and TIFF, and with
-truncated downloads among them. A file is read whole or refused, never half.
+Public data sets arrive as palette, RGB and grey PNG, JPEG, TIFF and DICOM,
+with truncated downloads among them. A file is read whole or refused, never
+half.
 """
 
 import io
@@ -55,10 +56,11 @@ def open_image(path):
         UmsrepError: missing, unreadable, empty, truncated, damaged, not an
             image, several pictures in one file, or absurdly large.
     """
-    return _decode(Path(path), _read_bytes(Path(path)))
+    return _decode(Path(path), read_bytes(Path(path)))
 
 
-def _read_bytes(path):
+def read_bytes(path):
+    """The whole content of a file, or an error that says what is wrong."""
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -100,7 +102,7 @@ def _decode(path, data):
             "it, get the file again, or leave it out."
         ) from error
     except Image.DecompressionBombError as error:
-        raise UmsrepError(_too_large(path)) from error
+        raise UmsrepError(too_large(path)) from error
     # Decoders of damaged files raise nearly anything.
     except Exception as error:
         raise UmsrepError(
@@ -110,7 +112,8 @@ def _decode(path, data):
     return ImageOps.exif_transpose(image)
 
 
-def _too_large(path):
+def too_large(path):
+    """The message about an image of more than `MAX_PIXELS`."""
     return (
         f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels. "
         "Expected a radiograph; check the file, or make it smaller first."
@@ -119,7 +122,7 @@ def _too_large(path):
 
 def _check_layout(path, image):
     if image.width * image.height > MAX_PIXELS:
-        raise UmsrepError(_too_large(path))
+        raise UmsrepError(too_large(path))
     frames = getattr(image, "n_frames", 1)
     if frames != 1:
         raise UmsrepError(
@@ -142,12 +145,14 @@ def _describe(data):
 def read_grey(path, sixteen_bit="refuse"):
     """Reads an image as 8-bit grey.
 
-    Colour and palette images become luma (ITU-R BT.601: 0.299 R + 0.587 G +
-    0.114 B), which leaves equal channels exactly as they are; transparency is
-    ignored.
+    A DICOM file is read as `umsrep.data.dicom.read_dicom` says: rescaled,
+    windowed, bright = dense. Its header says what its bits mean, so
+    `sixteen_bit` does not apply to it. Of the other formats, colour and
+    palette images become luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B),
+    which leaves equal channels exactly as they are; transparency is ignored.
 
     Args:
-        path: A PNG, JPEG, TIFF or BMP file.
+        path: A PNG, JPEG, TIFF, BMP or DICOM file, judged by its content.
         sixteen_bit: What to do with more than 8 bits per value: "refuse", or
             "rescale" from the image's own minimum and maximum to 0-255.
 
@@ -155,8 +160,9 @@ def read_grey(path, sixteen_bit="refuse"):
         uint8 array (height, width), not constant.
 
     Raises:
-        UmsrepError: the file cannot be read (see `open_image`), has more
-            than 8 bits, holds NaN or infinite values, or is constant.
+        UmsrepError: the file cannot be read (see `open_image`,
+            `read_dicom`), has more than 8 bits, holds NaN or infinite
+            values, or is constant.
     """
     if sixteen_bit not in SIXTEEN_BIT:
         raise UmsrepError(
@@ -164,7 +170,12 @@ def read_grey(path, sixteen_bit="refuse"):
             f"{', '.join(SIXTEEN_BIT)}."
         )
     path = Path(path)
-    data = _read_bytes(path)
+    data = read_bytes(path)
+    if data[128:132] == b"DICM":
+        # Imported here: it reads files with this module, and few need it.
+        from umsrep.data import dicom
+
+        return dicom.read_dicom(path).image
     image = _decode(path, data)
     if _is_deep(image, data):
         grey = _rescale(path, _deep_values(path, image, data), sixteen_bit)
@@ -261,6 +272,36 @@ def read_mask(path):
             "PNG (JPEG blurs the edge)."
         )
     return values != 0
+
+
+def read_map(path):
+    """Reads a heat map: a grey image, bright where there is much.
+
+    Returns:
+        float32 array (height, width), at least 0; 8 or 16 bits.
+
+    Raises:
+        UmsrepError: the file cannot be read, is coloured, or is 0 everywhere.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    image = _decode(path, data)
+    if image.mode in ("P", "RGB", "RGBA", "CMYK"):
+        raise UmsrepError(
+            f"{path} is a coloured picture. Expected a grey heat map, bright "
+            "where there is much; export it without a colour scale."
+        )
+    if _is_deep(image, data):
+        values = _deep_values(path, image, data)
+    else:
+        values = np.array(image.convert("L"), np.float64)
+    if values.min() < 0 or values.max() <= 0:
+        raise UmsrepError(
+            f"{path} has values from {values.min():g} to {values.max():g}. "
+            "Expected a heat map of at least 0 that is not 0 everywhere; "
+            "export it again, or leave it out."
+        )
+    return values.astype(np.float32)
 
 
 def resize_image(image, size):

@@ -4,6 +4,10 @@ A prepared data set is one folder that everything after the conversion reads:
 
     images/<id>.png        8-bit grey, all of one size
     masks/<task>/<id>.png  8-bit, 0 outside and 255 inside
+    maps/<task>/<id>.png   16-bit, at least 0, its maximum 65535: where people
+                           looked, for example
+    fixations/<task>.csv   image, observer, x, y, duration_ms: what a map was
+                           made of, in pixels of the prepared image
     manifest.csv           one row per image: image, patient, split, one
                            column per task, source
     dataset.json           what it is, where it came from, counts, checksums
@@ -24,6 +28,8 @@ FORMAT_VERSION = 1
 HEADER = "dataset.json"
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "validation", "test")
+KINDS = ("label", "mask", "map")
+FIXATION_COLUMNS = ("image", "observer", "x", "y", "duration_ms")
 FIXED_COLUMNS = ("image", "patient", "split", "source")
 
 
@@ -34,9 +40,10 @@ class TaskSpec:
     Attributes:
         name: The task's name, everywhere: manifest column, head, output.
             Letters, digits and underscores, starting with a letter.
-        kind: "label" (one class per image) or "mask" (one binary mask).
+        kind: "label" (one class per image), "mask" (one binary mask) or
+            "map" (one map that sums to 1, such as where people looked).
         classes: Class names of a label task, in the order of the outputs and
-            the positive class last; empty for a mask task.
+            the positive class last; empty for the other kinds.
     """
 
     name: str
@@ -55,15 +62,15 @@ class TaskSpec:
                 f"Task name '{self.name}' is a fixed column of the manifest "
                 f"({', '.join(FIXED_COLUMNS)}). Choose another name."
             )
-        if self.kind not in ("label", "mask"):
+        if self.kind not in KINDS:
             raise UmsrepError(
-                f"Task '{self.name}' has kind '{self.kind}'. Expected "
-                "'label' or 'mask'."
+                f"Task '{self.name}' has kind '{self.kind}'. Expected one of "
+                f"{', '.join(KINDS)}."
             )
-        if self.kind == "mask" and self.classes:
+        if self.kind != "label" and self.classes:
             raise UmsrepError(
-                f"Mask task '{self.name}' has classes {self.classes}. Leave "
-                "classes out, or use kind 'label'."
+                f"{self.kind.capitalize()} task '{self.name}' has classes "
+                f"{self.classes}. Leave classes out, or use kind 'label'."
             )
         if self.kind == "label" and (
             len(set(self.classes)) < max(2, len(self.classes))

@@ -25,6 +25,7 @@ from umsrep.errors import UmsrepError
 # than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
 PLAUSIBLE_FOREGROUND = (0.002, 0.9)
 _AGAIN = "Prepare the data set again with 'umsrep prepare'."
+_BITS = {"L": 8, "I;16": 16}
 _CLUTTER = ("thumbs.db", "desktop.ini")
 
 
@@ -97,6 +98,7 @@ class _Checks:
                 pixels[digest].append(row)
             if progress:
                 progress(index + 1, len(table))
+        self.check_fixations(table)
         self.check_repeats(table)
         self.check_patients(table)
         self.check_identical(pixels)
@@ -113,9 +115,10 @@ class _Checks:
         }
         for file in sorted(set(self.checksums) - present):
             self.error(file, "is listed but missing")
+        own = ("images/", "masks/", "maps/", "fixations/")
         for file in sorted(present - set(self.checksums) - {HEADER}):
             remedy = "Remove it, or prepare the data set again with it."
-            if file.startswith(("images/", "masks/")) or file == MANIFEST:
+            if file.startswith(own) or file == MANIFEST:
                 self.error(file, "is not listed in dataset.json", remedy)
             else:
                 self.warning(file, "is not listed in dataset.json", remedy)
@@ -177,6 +180,8 @@ class _Checks:
                 continue
             if task.kind == "mask":
                 self.check_mask(f"masks/{name}/{match[1]}.png", value, image)
+            elif task.kind == "map":
+                self.check_map(f"maps/{name}/{match[1]}.png", value, image)
             elif value not in task.classes:
                 self.error(
                     image,
@@ -192,7 +197,7 @@ class _Checks:
             self.error(image, "is constant: it shows nothing")
         return hashlib.sha256(pixels.tobytes()).hexdigest()
 
-    def read_pixels(self, file):
+    def read_pixels(self, file, mode="L"):
         """The array of a stored PNG, or None where something is wrong."""
         if file not in self.checksums:
             # A present file that is not listed was reported before.
@@ -206,9 +211,11 @@ class _Checks:
         except UmsrepError as error:
             self.error(file, f"is not a readable image ({error})")
             return None
-        if picture.mode != "L":
+        if picture.mode != mode:
             self.error(
-                file, f"is stored as {picture.mode}; expected 8-bit grey (L)"
+                file,
+                f"is stored as {picture.mode}; expected {_BITS[mode]}-bit "
+                f"grey ({mode})",
             )
             return None
         pixels = np.asarray(picture)
@@ -241,6 +248,37 @@ class _Checks:
                 + (" (it is empty)" if fraction == 0 else ""),
                 "Look at it; leave it out of the source if it is wrong.",
             )
+
+    def check_map(self, expected, file, image):
+        if file != expected:
+            self.error(image, f"has the map '{file}'; expected {expected}")
+            return
+        pixels = self.read_pixels(file, "I;16")
+        if pixels is not None and not pixels.any():
+            self.error(file, "is 0 everywhere; a map needs a sum above 0")
+
+    def check_fixations(self, table):
+        height, width = self.size
+        for name, task in self.tasks.items():
+            file = f"fixations/{name}.csv"
+            if task.kind != "map" or file not in self.checksums:
+                continue
+            try:
+                fixations = pd.read_csv(self.path / file)
+                known = fixations["image"].isin(table["image"])
+                inside = fixations["x"].between(0, width, inclusive="left")
+                inside &= fixations["y"].between(0, height, inclusive="left")
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                # A missing file was reported with the listing.
+                if (self.path / file).exists():
+                    self.error(file, f"cannot be read ({error})")
+                continue
+            for kept, what in (
+                (known, "are of images that the manifest lacks"),
+                (inside, "lie outside their image"),
+            ):
+                if not kept.all():
+                    self.error(file, f"{int((~kept).sum())} fixations {what}")
 
     def check_repeats(self, table):
         for name, group in table.groupby(table["image"].str.lower()):

@@ -14,6 +14,9 @@ import PIL
 
 from umsrep.data import images as reading
 from umsrep.data import storage
+from umsrep.data.frame import Frame
+from umsrep.data.gaze import Gaze, GazeMap, to_sixteen_bit
+from umsrep.data.gaze_record import GazeRecord
 from umsrep.data.prepared import (
     FORMAT,
     FORMAT_VERSION,
@@ -42,6 +45,9 @@ class PreparedWriter:
         on_error: "stop" at the first bad file, or "skip" it, count it and
             record it with the reason.
         sixteen_bit: "refuse" or "rescale", see `images.read_grey`.
+        fit: "stretch" to the size, or "pad": keep the aspect ratio and put
+            black beside the image.
+        gaze_map: A `gaze.GazeMap`: how gaze becomes the map of a map task.
 
     Attributes:
         skipped: [{"file", "reason"}] so far.
@@ -62,6 +68,8 @@ class PreparedWriter:
         size=256,
         on_error="stop",
         sixteen_bit="refuse",
+        fit="stretch",
+        gaze_map=None,
     ):
         self.out = Path(out)
         self.name = name
@@ -82,6 +90,8 @@ class PreparedWriter:
                 f"{[task.name for task in tasks]}. Give each task its own "
                 "name."
             )
+        Frame(self.size, self.size, fit)
+        self.fit = fit
         self.on_error = on_error
         self.sixteen_bit = sixteen_bit
         self.skipped = []
@@ -90,6 +100,7 @@ class PreparedWriter:
         self._rows = []
         self._checksums = {}
         self._seen = {}
+        self._gaze = GazeRecord(gaze_map or GazeMap())
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
@@ -104,7 +115,14 @@ class PreparedWriter:
         return False
 
     def add(
-        self, image_id, image_path, patient, split="", labels=None, masks=None
+        self,
+        image_id,
+        image_path,
+        patient,
+        split="",
+        labels=None,
+        masks=None,
+        maps=None,
     ):
         """Reads, checks, resizes and writes one image with its labels.
 
@@ -118,14 +136,17 @@ class PreparedWriter:
                 unlabelled.
             masks: {mask task: mask file, or several to unite}; left out,
                 None or empty is unlabelled.
+            maps: {map task: a `gaze.Gaze`, or a grey heat map file of the
+                image's size}; left out or None is unlabelled.
 
         Returns:
             True if the image was written, False if it was skipped.
 
         Raises:
             UmsrepError: an unknown task or split; or, with
-                `on_error="stop"`, a bad file, an unknown class, a mask of
-                another size, or an id seen before.
+                `on_error="stop"`, a bad file, an unknown class, a mask or
+                map of another size, gaze that never meets the image, or an
+                id seen before.
         """
         image_id = str(image_id)
         labels = {
@@ -136,6 +157,8 @@ class PreparedWriter:
             for k, v in (masks or {}).items()
             if v
         }
+        maps = {k: v for k, v in (maps or {}).items() if v is not None}
+        self._check_tasks(maps, "map")
         self._check_tasks(labels, "label")
         self._check_tasks(masks, "mask")
         if split not in ("", *SPLITS):
@@ -147,7 +170,11 @@ class PreparedWriter:
         try:
             self._check_identity(image_id, image_path, patient)
             self._check_classes(image_path, labels)
-            grey, united = self._read(image_path, masks)
+            frame, grey, united = self._read(image_path, masks)
+            drawn = {
+                task: self._gaze.draw(image_path, frame, task, value)
+                for task, value in maps.items()
+            }
         except UmsrepError as error:
             return self.reject(image_path, error)
         self._seen[image_id.lower()] = image_path
@@ -161,10 +188,17 @@ class PreparedWriter:
         for task, mask in united.items():
             row[task] = f"masks/{task}/{image_id}.png"
             self._write_png(row[task], mask.astype(np.uint8) * 255)
+        for task, values in drawn.items():
+            row[task] = f"maps/{task}/{image_id}.png"
+            self._write_png(row[task], to_sixteen_bit(values))
+            if isinstance(maps[task], Gaze):
+                self._gaze.keep(row["image"], frame, task, maps[task])
         files = [
             image_path,
             *(file for group in masks.values() for file in group),
+            *(v for v in maps.values() if not isinstance(v, Gaze)),
         ]
+        files = [Path(file) for file in files]
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
         self._rows.append(row)
         return True
@@ -187,13 +221,13 @@ class PreparedWriter:
     def skip(self, path, reason):
         """Records a file that is left out on purpose, whatever `on_error`."""
         path = Path(path)
-        # The record travels with the data: no need to name a home folder.
-        above = f"{path.parent.parent}{os.sep}"
+        # The record travels with the data: no need to name a home folder. Other
+        # files in the reason share the outer folders only.
+        for above in path.parents[1:]:
+            if above.name:
+                reason = reason.replace(f"{above}{os.sep}", "")
         self.skipped.append(
-            {
-                "file": "/".join(path.parts[-2:]),
-                "reason": reason.replace(above, ""),
-            }
+            {"file": "/".join(path.parts[-2:]), "reason": reason}
         )
 
     def warn(self, message):
@@ -239,6 +273,7 @@ class PreparedWriter:
 
     def _read(self, path, masks):
         grey = reading.read_grey(path, self.sixteen_bit)
+        frame = Frame(grey.shape, self.size, self.fit)
         united = {}
         for task, files in masks.items():
             whole = np.zeros(grey.shape, bool)
@@ -252,10 +287,10 @@ class PreparedWriter:
                         "size; get the matching file, or leave it out."
                     )
                 whole |= mask
-            united[task] = reading.resize_mask(whole, self.size)
-        grey = reading.resize_image(grey, self.size)
+            united[task] = frame.mask(whole)
+        grey = frame.image(grey)
         reading.check_not_constant(path, grey)
-        return grey, united
+        return frame, grey, united
 
     def _write_png(self, relative, pixels):
         file = self._folder / relative
@@ -276,6 +311,7 @@ class PreparedWriter:
         table = pd.DataFrame(self._rows)
         counts = count_images(table, self.tasks)
         self._warn_of_missing(counts)
+        gaze = self._gaze.write(self._folder, self._checksums, self.warn)
         storage.write_csv(self._folder / MANIFEST, table)
         self._checksums[MANIFEST] = storage.sha256(self._folder / MANIFEST)
         about = self.description
@@ -293,7 +329,7 @@ class PreparedWriter:
             "licence": about.licence,
             "preprocessing": {
                 "size": list(self.size),
-                "aspect_ratio": "stretched to the size",
+                "fit": self.fit,
                 "grey": "8-bit luma (ITU-R BT.601)",
                 "sixteen_bit": self.sixteen_bit,
                 "image_interpolation": "bicubic (OpenCV)",
@@ -302,7 +338,9 @@ class PreparedWriter:
                     "to twice the size"
                 ),
                 "mask_interpolation": "nearest",
+                "map_interpolation": "area averages, sum 1",
             },
+            "gaze": gaze,
             "tasks": {
                 task.name: {"kind": task.kind}
                 | ({"classes": list(task.classes)} if task.classes else {})

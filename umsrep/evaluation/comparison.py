@@ -26,6 +26,10 @@ from umsrep.evaluation import table_metrics
 from umsrep.evaluation.bootstrap import bootstrap_intervals
 
 # Below this number of discordant images the chi-squared form is too rough.
+# Columns that Wilcoxon's test compares, by kind of task.
+WILCOXON = {"mask": ("dice",), "map": ("kld", "cc")}
+NAMES = {"dice": "Dice", "kld": "KLD", "cc": "CC"}
+LOWER_IS_BETTER = ("kld",)
 EXACT_BELOW = 25
 
 
@@ -88,7 +92,7 @@ def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
         _check_threshold(dice_threshold)
         metric = f"share with Dice >= {dice_threshold:g}"
         right_a, right_b = (
-            table_metrics.mask_values(rows, task) >= dice_threshold
+            table_metrics.pixel_values(rows, task) >= dice_threshold
             for rows in (rows_a, rows_b)
         )
     counts = np.zeros((2, 2), int)
@@ -111,22 +115,33 @@ def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
     )
 
 
-def wilcoxon(table_a, table_b, task, seed=0):
-    """Wilcoxon signed-rank test of the Dice values of a mask task.
+def wilcoxon(table_a, table_b, task, seed=0, column=None):
+    """Wilcoxon signed-rank test of a mask or map task's per-image values.
 
     Equal values are left out (Wilcoxon's own rule); p is 1 if all are equal.
     Arguments, result and errors as for `mcnemar`.
+
+    Args:
+        column: "dice" of a mask (the default), "kld" of a map (the default),
+            or another column of `table_metrics.COLUMNS`.
     """
+    column = column or table_metrics.COLUMNS[task.kind][0]
     rows_a, rows_b = _aligned(table_a, table_b, task)
-    a, b = (table_metrics.mask_values(rows, task) for rows in (rows_a, rows_b))
+    a, b = (
+        table_metrics.pixel_values(rows, task, column)
+        for rows in (rows_a, rows_b)
+    )
     p = stats.wilcoxon(a, b).pvalue if np.any(a != b) else 1.0
     return PairedTest(
         task=task.name,
         test="Wilcoxon signed-rank",
-        metric="mean Dice",
+        metric=f"mean {NAMES.get(column, column)}",
         p=float(p),
         p_holm=float(p),
-        **_paired(a, b, table_metrics.patients_of(rows_a), seed),
+        **_paired(
+            *(a, b, table_metrics.patients_of(rows_a), seed),
+            lower_is_better=column in LOWER_IS_BETTER,
+        ),
     )
 
 
@@ -145,8 +160,9 @@ def paired_tests(table_a, table_b, tasks, dice_threshold=0.95, seed=0):
         seed: Seed of the intervals' bootstrap.
 
     Returns:
-        A list of `PairedTest`: McNemar for each task, followed by Wilcoxon
-        for a mask task. A task with no labelled image is left out.
+        A list of `PairedTest`: McNemar for a label or mask task, Wilcoxon for
+        a mask task (Dice) and a map task (KLD, CC). A task with no labelled
+        image is left out.
     """
     tests = []
     for task in tasks:
@@ -154,9 +170,10 @@ def paired_tests(table_a, table_b, tasks, dice_threshold=0.95, seed=0):
             table_metrics.labelled(table_b, task).empty
         ):
             continue
-        tests.append(mcnemar(table_a, table_b, task, dice_threshold, seed))
-        if task.kind == "mask":
-            tests.append(wilcoxon(table_a, table_b, task, seed))
+        if task.kind != "map":
+            tests.append(mcnemar(table_a, table_b, task, dice_threshold, seed))
+        for column in WILCOXON.get(task.kind, ()):
+            tests.append(wilcoxon(table_a, table_b, task, seed, column))
     return tests
 
 
@@ -270,7 +287,7 @@ def _aligned(table_a, table_b, task):
     return rows_a, rows_b
 
 
-def _paired(a, b, patients, seed):
+def _paired(a, b, patients, seed, lower_is_better=False):
     """What both tests report of the paired values `a` and `b`."""
     a, b = np.asarray(a, float), np.asarray(b, float)
 
@@ -285,8 +302,8 @@ def _paired(a, b, patients, seed):
         "difference_ci95": (interval.low, interval.high),
         "images": len(a),
         "patients": len(set(patients)),
-        "a_better": int((a > b).sum()),
-        "b_better": int((b > a).sum()),
+        "a_better": int(((a < b) if lower_is_better else (a > b)).sum()),
+        "b_better": int(((b < a) if lower_is_better else (b > a)).sum()),
     }
 
 

@@ -159,8 +159,8 @@ def _check(model, dataset, explainer, masks, explain):
     for name in set(by_class.values()):
         if dataset.task(name).kind != "mask":
             raise UmsrepError(
-                f"masks names '{name}', which is a label task of data set "
-                f"'{dataset.name}'. Choose a mask task."
+                f"masks names '{name}', which is no mask task of data set "
+                f"'{dataset.name}'. Choose one that is."
             )
     return spec, by_class
 

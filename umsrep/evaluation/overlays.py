@@ -38,13 +38,14 @@ def mask_overlay(image, reference, predicted):
     return picture
 
 
-def heat_overlay(image, heat, opacity=0.45):
+def heat_overlay(image, heat, opacity=0.45, colours=cv2.COLORMAP_TURBO):
     """A heat map in [0, 1] over the image; what is cold stays visible.
 
     Args:
         image: (height, width) uint8.
         heat: (height, width) float in [0, 1].
         opacity: Of the hottest colour.
+        colours: One of OpenCV's colour maps.
 
     Returns:
         BGR uint8.
@@ -55,11 +56,33 @@ def heat_overlay(image, heat, opacity=0.45):
         picture.shape[1::-1],
         interpolation=cv2.INTER_CUBIC,
     ).clip(0, 1)
-    colours = cv2.applyColorMap(
-        (large * 255).astype(np.uint8), cv2.COLORMAP_TURBO
-    )
+    coloured = cv2.applyColorMap((large * 255).astype(np.uint8), colours)
     share = (opacity * np.minimum(1.0, 2.0 * large))[..., None]
-    return (picture * (1 - share) + colours * share).round().astype(np.uint8)
+    return (picture * (1 - share) + coloured * share).round().astype(np.uint8)
+
+
+def map_pair(image, reference, predicted):
+    """Two maps over the image, side by side: reference left, predicted right.
+
+    Both in the jet colours of MT-UNet's Table 4, each from 0 to its own
+    maximum; a map of 0 leaves the image grey.
+
+    Args:
+        image: (height, width) uint8.
+        reference: (height, width), at least 0, or None.
+        predicted: the same.
+
+    Returns:
+        BGR uint8.
+    """
+    parts = []
+    for values in (reference, predicted):
+        if values is None:
+            parts.append(_enlarged(image))
+            continue
+        heat = values / max(float(values.max()), 1e-30)
+        parts.append(heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET))
+    return np.hstack(parts)
 
 
 def _enlarged(image):

@@ -12,6 +12,8 @@ from umsrep.evaluation import table_metrics
 
 # Pictures shown of one kind, task and evaluation.
 PICTURES = 16
+# Kinds shown from worst to best, and by which column.
+RANKED = {"mask": "dice", "map": "cc"}
 
 
 def embedded(picture):
@@ -64,7 +66,7 @@ def sections(named):
     Args:
         named: [(strategy, `Evaluation`)].
     """
-    titles = {"mask": "Masks", "gradcam": "Grad-CAM"}
+    titles = {"mask": "Masks", "map": "Maps", "gradcam": "Grad-CAM"}
     keys = dict.fromkeys(
         (picture.kind, picture.task)
         for _, evaluation in named
@@ -79,7 +81,9 @@ def sections(named):
                 for name, evaluation in named
             ],
         }
-        for kind, task in sorted(keys, key=lambda key: (key[0] != "mask", key))
+        for kind, task in sorted(
+            keys, key=lambda key: (key[0] == "gradcam", key)
+        )
     ]
 
 
@@ -89,9 +93,9 @@ def _strip(title, evaluation, kind, task):
         p for p in evaluation.pictures if (p.kind, p.task) == (kind, task)
     ]
     ranks = {}
-    if kind == "mask":
+    if kind in RANKED:
         pictures.sort(key=lambda p: (p.score is None, p.score or 0))
-        ranks = _ranks(evaluation, task)
+        ranks = _ranks(evaluation, task, RANKED[kind])
     return {
         "name": title,
         "total": len(pictures),
@@ -115,16 +119,18 @@ def _chosen(pictures):
     return pictures[:8] + pictures[middle : middle + 4] + pictures[-4:]
 
 
-def _ranks(evaluation, task_name):
-    """{image: "rank 3 of 69"}, by Dice, from the predictions."""
+def _ranks(evaluation, task_name, column):
+    """{image: "rank 3 of 69"} by a column, lowest first."""
     tasks = [t for t in evaluation.tasks if t.name == task_name]
     if evaluation.predictions is None or not tasks:
         return {}
     rows = table_metrics.labelled(evaluation.predictions, tasks[0])
-    dice = table_metrics.mask_values(evaluation.predictions, tasks[0])
-    order = np.argsort(np.argsort(dice, kind="stable"), kind="stable")
+    values = table_metrics.pixel_values(
+        evaluation.predictions, tasks[0], column
+    )
+    order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     return {
-        image: f"rank {rank + 1} of {len(dice)}"
+        image: f"rank {rank + 1} of {len(values)}"
         for image, rank in zip(rows["image"], order, strict=True)
     }
 

@@ -53,7 +53,9 @@ _STYLE = {
 
 
 def training_curves(history):
-    """Training and validation loss per task, and what else was validated.
+    """Training and validation loss per task, and the sigmas if learnt.
+
+    The layout of MT-UNet's Figures 2 and 3.
 
     Args:
         history: Data frame of history.csv.
@@ -70,10 +72,16 @@ def training_curves(history):
         return None
     epochs = history["epoch"] if "epoch" in history else history.index + 1
     epochs = np.asarray(epochs)
+    sigmas = [c for c in history.columns if c.startswith("sigma_")]
     panels = [(task, f"{task}_loss", f"val_{task}_loss") for task in tasks]
+    if sigmas:
+        panels.append(("sigma", None, None))
 
     def draw(figure):
         for axes, (task, train, validation) in _panels(figure, panels):
+            if train is None:
+                _draw_sigmas(axes, epochs, history[sigmas])
+                continue
             for column, colour, style, name in (
                 (train, COLOURS[0], "-", "training"),
                 (validation, COLOURS[1], "--", "validation"),
@@ -110,6 +118,20 @@ def training_curves(history):
             axes.legend()
 
     return _svg(draw, *_size(len(panels)))
+
+
+def _draw_sigmas(axes, epochs, table):
+    for number, column in enumerate(table):
+        axes.plot(
+            epochs,
+            table[column].to_numpy(float),
+            STYLES[number % len(STYLES)],
+            color=COLOURS[(number + 2) % len(COLOURS)],
+            label=column.removeprefix("sigma_"),
+        )
+    axes.set(title="sigma", xlabel="epoch", ylabel="sigma")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
 
 
 def metric_intervals(frame, metrics):
@@ -208,24 +230,25 @@ def roc_and_reliability(curves):
     return _svg(draw, 9, 4.2)
 
 
-def dice_distribution(values):
-    """Dice of every image, one row per strategy.
+def value_distribution(values, heading):
+    """A metric of every image, one row per strategy.
 
     Args:
-        values: {strategy: array of Dice values}.
+        values: {strategy: array of one value per image}.
+        heading: Name of the metric.
     """
-    values = {name: dice for name, dice in values.items() if len(dice)}
+    values = {name: found for name, found in values.items() if len(found)}
     if not values:
         return None
     rng = np.random.default_rng([0])
 
     def draw(figure):
         axes = figure.subplots()
-        for row, dice in enumerate(values.values()):
+        for row, found in enumerate(values.values()):
             colour = COLOURS[row % len(COLOURS)]
-            heights = row + rng.uniform(-0.25, 0.25, len(dice))
-            axes.plot(dice, heights, ".", color=colour, alpha=0.5, ms=5, mew=0)
-            low, median, high = np.quantile(dice, [0.25, 0.5, 0.75])
+            heights = row + rng.uniform(-0.25, 0.25, len(found))
+            axes.plot(found, heights, ".", color=colour, alpha=0.5, ms=5, mew=0)
+            low, median, high = np.quantile(found, [0.25, 0.5, 0.75])
             axes.plot([low, high], [row, row], color="black", lw=1.2)
             axes.plot(median, row, "|", color="black", ms=16, mew=1.8)
         axes.set_yticks(range(len(values)), list(values))
@@ -233,7 +256,8 @@ def dice_distribution(values):
         axes.tick_params(axis="y", length=0, labelcolor="black")
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(
-            "Dice of each image; bar: median, line: middle half of the images"
+            f"{heading} of each image; bar: median, line: middle half of the "
+            "images"
         )
 
     return _svg(draw, 11, 0.8 + 0.42 * len(values))

@@ -4,19 +4,20 @@ import numpy as np
 import pandas as pd
 
 from umsrep.data.batches import ahead
-from umsrep.evaluation import calibration
+from umsrep.data.dataset import OtherImages
+from umsrep.evaluation import calibration, gaze_reference
+from umsrep.evaluation.table_metrics import COLUMNS
 from umsrep.metrics import segmentation
 from umsrep.training.progress import Progress
 
 BATCH_SIZE = 32
 
 
-class _Replaced:
-    """Pictures of another store, with other images and the same masks."""
+class _Replaced(OtherImages):
+    """The images given, by row."""
 
     def __init__(self, store, images):
-        self.size = store.size
-        self.mask = store.mask
+        super().__init__(store)
         self._images = images
 
     def image(self, row):
@@ -59,8 +60,8 @@ def probabilities(model, dataset, progress=False):
         progress: Show a progress bar.
 
     Returns:
-        {task: (n, classes) float32, or (n, height, width) float32 for masks,
-        stored in half precision to spare memory}.
+        {task: (n, classes) float32, or (n, height, width): float16 for masks,
+        to spare memory, and float32 for maps}.
     """
     models = getattr(model, "models", [model])
     parts = {task: [] for task in model.tasks}
@@ -72,13 +73,15 @@ def probabilities(model, dataset, progress=False):
                 for task, output in one.predict_on_batch(images).items():
                     output = np.asarray(output)
                     if output.ndim == 4:
-                        output = output[..., 0].astype(np.float16)
+                        output = output[..., 0]
+                    if one.head(task).kind == "mask":
+                        output = output.astype(np.float16)
                     parts[task].append(output)
             bar.advance()
     return {task: np.concatenate(arrays) for task, arrays in parts.items()}
 
 
-def table(outputs, dataset, specs, calibrations):
+def table(outputs, dataset, specs, calibrations, references=None):
     """The per-image table (predictions.csv).
 
     Args:
@@ -87,6 +90,8 @@ def table(outputs, dataset, specs, calibrations):
             labels it lacks, leave empty cells.
         specs: `TaskSpec`s of the tasks predicted.
         calibrations: {label task: `calibration.Calibration`}.
+        references: {map task: `gaze_reference.GazeReference`} of training
+            images, for the metrics that compare with other images.
 
     Returns:
         A data frame as described in `table_metrics`.
@@ -96,8 +101,12 @@ def table(outputs, dataset, specs, calibrations):
     for spec in specs:
         if spec.kind == "label":
             columns |= _label_columns(outputs, dataset, spec, calibrations)
-        else:
+        elif spec.kind == "mask":
             columns |= _mask_columns(outputs, dataset, spec)
+        else:
+            columns |= _map_columns(
+                outputs, dataset, spec, (references or {}).get(spec.name)
+            )
     return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
 
 
@@ -130,7 +139,31 @@ def _mask_columns(outputs, dataset, spec):
             continue
         predicted = outputs[spec.name][index] > 0.5
         rows.append(segmentation.mask_metrics(true.astype(bool), predicted))
-    names = ("dice", "iou", "dice_mean", "iou_mean", "accuracy", "hausdorff95")
+    return _pixel_columns(spec, rows)
+
+
+def _map_columns(outputs, dataset, spec, reference):
+    rows = []
+    for index in range(len(dataset)):
+        true = None
+        if spec.name in dataset.tasks:
+            true = dataset.map(spec.name, index)
+        if true is None:
+            rows.append({})
+            continue
+        rows.append(
+            gaze_reference.score(
+                true,
+                outputs[spec.name][index],
+                dataset.fixations(spec.name, index),
+                reference,
+            )
+        )
+    return _pixel_columns(spec, rows)
+
+
+def _pixel_columns(spec, rows):
     return {
-        f"{spec.name}_{name}": [row.get(name) for row in rows] for name in names
+        f"{spec.name}_{name}": [row.get(name) for row in rows]
+        for name in COLUMNS[spec.kind]
     }

@@ -70,7 +70,7 @@ def render(folders, title="UMS-Rep report"):
     environment.tests["missing"] = pd.isna
     return environment.get_template("report.html").render(
         title=title,
-        metrics=summary.METRICS,
+        metrics=summary.present(frame),
         groups=[
             results.section(data, members, frame[frame["data"] == data])
             for data, members in groups.items()

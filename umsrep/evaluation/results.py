@@ -59,9 +59,11 @@ def _size(rows):
 
 def _finding(task, rows, tests):
     """One sentence: the best strategy, and how the baseline does."""
-    metric, heading = (
-        ("dice", "Dice") if task.kind == "mask" else ("accuracy", "accuracy")
-    )
+    metric, heading = {
+        "mask": ("dice", "Dice"),
+        "map": ("cc", "CC"),
+        "label": ("accuracy", "accuracy"),
+    }[task.kind]
     rows = rows[rows[metric].notna()]
     if len(rows) < 2:
         return None
@@ -76,7 +78,7 @@ def _finding(task, rows, tests):
             test["task"] == task.name
             and {test["name_a"], test["name_b"]}
             == {best["strategy"], summary.BASELINE}
-            and test["metric"] in ("accuracy", "mean Dice")
+            and test["metric"] in ("accuracy", "mean Dice", "mean CC")
         ):
             sentence += f", p (Holm) {p_value(test['p_holm'], equals='= ')}"
     return sentence
@@ -114,9 +116,16 @@ def _task_figure(task, members):
         for name, evaluation in members
         if evaluation.predictions is not None and task in evaluation.tasks
     }
-    if task.kind == "mask":
-        return plots.dice_distribution(
-            {n: table_metrics.mask_values(t, task) for n, t in tables.items()}
+    if task.kind != "label":
+        column, heading = {"mask": ("dice", "Dice"), "map": ("cc", "CC")}[
+            task.kind
+        ]
+        return plots.value_distribution(
+            {
+                name: table_metrics.pixel_values(table, task, column)
+                for name, table in tables.items()
+            },
+            heading,
         )
     if len(task.classes) > 2:
         return None

@@ -5,25 +5,27 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from umsrep import data, runs
 from umsrep.data import storage
+from umsrep.data.dataset import OtherImages
 from umsrep.data.images import write_png
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.shifts import simulated_shifts
-from umsrep.derived import GradCAM
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import calibration, overlays, predict, table_metrics
+from umsrep.evaluation import (
+    calibration,
+    example_pictures,
+    gaze_reference,
+    predict,
+    table_metrics,
+)
 from umsrep.evaluation import components as components_filter
 from umsrep.finetuning.separate import SeparateModels
 
 SPLITS = ("train", "validation", "test")
 FORMAT = "umsrep-evaluation"
 FORMAT_VERSION = 1
-WORST, MEDIAN, BEST = 10, 2, 2
-# Grad-CAM pictures per task: the surest right and the surest wrong.
-RIGHT, WRONG = 4, 4
 
 
 def evaluate_run(
@@ -70,13 +72,16 @@ def evaluate_run(
         outputs = components_filter.clean(
             predict.probabilities(network, seen, progress=True), components
         )
-        table = predict.table(outputs, dataset, specs, subject.calibrations)
+        table = predict.table(
+            *(outputs, dataset, specs, subject.calibrations),
+            subject.references,
+        )
         metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
         table.to_csv(folder / "predictions.csv", index=False)
         storage.write_json(folder / "metrics.json", metrics)
         if (run.path / "history.csv").exists():
             shutil.copy(run.path / "history.csv", folder / "history.csv")
-        pictures = _pictures(
+        pictures = example_pictures.write(
             folder, dataset, seen, network, table, outputs, specs
         )
         storage.write_json(folder / "pictures" / "pictures.json", pictures)
@@ -117,6 +122,7 @@ class Subject:
         network: Its model, or its `SeparateModels`.
         specs: `TaskSpec`s of its tasks.
         calibrations: {label task: `Calibration`}.
+        references: {map task: `GazeReference`} of the training images.
         dataset: The images, as a `data.Dataset`.
         split: The name of their split, or None.
     """
@@ -143,6 +149,7 @@ class Subject:
         self.specs = specs_of(run)
         _check_tasks(self.specs, self.dataset)
         self.calibrations = calibrations_of(run)
+        self.references = gaze_reference.load(run.path, self.specs)
         self._denoiser = run.denoiser()
 
     @property
@@ -267,8 +274,8 @@ def _check_tasks(specs, dataset):
 
 
 def _words(spec):
-    if spec.kind == "mask":
-        return "a mask"
+    if spec.kind != "label":
+        return f"a {spec.kind}"
     return f"a label of {', '.join(spec.classes)}"
 
 
@@ -281,11 +288,12 @@ def _shift(name):
     return shifts[name]
 
 
-class _Shifted:
-    """Pictures of another store under a simulated shift."""
+class _Shifted(OtherImages):
+    """Images and masks under a simulated shift."""
 
     def __init__(self, store, shift):
-        self.store, self.shift, self.size = store, shift, store.size
+        super().__init__(store)
+        self.shift = shift
 
     def _apply(self, row, mask):
         rng = np.random.default_rng([0, row])
@@ -299,108 +307,24 @@ class _Shifted:
         mask = self.store.mask(task, row)
         return None if mask is None else self._apply(row, mask)[1]
 
+    def map(self, task, row):
+        # A shift moves images and masks only; a map that stayed behind would
+        # be the wrong reference.
+        return None
 
-class _Blanked:
-    """Pictures of another store, black outside a mask."""
+    def fixations(self, task, row):
+        return None
+
+
+class _Blanked(OtherImages):
+    """Images that are black outside a mask."""
 
     def __init__(self, store, task):
-        self.store, self.task, self.size = store, task, store.size
-        self.mask = store.mask
+        super().__init__(store)
+        self.task = task
 
     def image(self, row):
         return self.store.image(row) * self.store.mask(self.task, row)
-
-
-def _pictures(folder, dataset, seen, network, table, outputs, specs):
-    entries = []
-    for spec in specs:
-        if spec.kind == "mask":
-            entries += _mask_pictures(folder, dataset, table, outputs, spec)
-        else:
-            entries += _heat_pictures(folder, seen, network, table, spec)
-    return entries
-
-
-def _mask_pictures(folder, dataset, table, outputs, spec):
-    scores = table[f"{spec.name}_dice"].dropna().sort_values()
-    middle = len(scores) // 2
-    groups = {
-        "worst": scores.index[:WORST],
-        "median": scores.index[middle : middle + MEDIAN],
-        "best": scores.index[::-1][:BEST],
-    }
-    entries, done = [], set()
-    for kind, chosen in groups.items():
-        for index in chosen:
-            if index in done:
-                continue
-            done.add(index)
-            image = table["image"][index]
-            file = f"pictures/{spec.name}-{Path(image).stem}.png"
-            picture = overlays.mask_overlay(
-                dataset.image(index),
-                dataset.mask(spec.name, index) > 0,
-                outputs[spec.name][index] > 0.5,
-            )
-            write_png(folder / file, picture)
-            entries.append(
-                {
-                    "kind": "mask",
-                    "task": spec.name,
-                    "image": image,
-                    "file": file,
-                    "caption": (
-                        f"{kind}: Dice {scores[index]:.3f} (blue reference, "
-                        "orange predicted)"
-                    ),
-                    "score": float(scores[index]),
-                }
-            )
-    return entries
-
-
-def _heat_pictures(folder, dataset, network, table, spec):
-    true = table.get(f"{spec.name}_true")
-    predicted = table[f"{spec.name}_pred"]
-    sure = table[[f"{spec.name}_p_{c}" for c in spec.classes]].max(axis=1)
-    known = true.notna() if true is not None else pd.Series(False, table.index)
-    right = sure[known & (true == predicted)].sort_values(ascending=False)
-    wrong = sure[known & (true != predicted)].sort_values(ascending=False)
-    # The surest of each class: one class alone would hide the other.
-    chosen = list(wrong.index[:WRONG])
-    for label in spec.classes:
-        of_class = right[predicted[right.index] == label]
-        chosen += list(of_class.index[: -(-RIGHT // len(spec.classes))])
-    if not chosen:
-        return []
-    shown = dataset.subset(np.array(chosen))
-    channels = network.representation.image_shape[-1]
-    images = np.repeat(shown.images, channels, axis=-1)
-    model = getattr(network, "models", None)
-    model = network.view(spec.name) if model else network
-    classes = [spec.classes.index(predicted[index]) for index in chosen]
-    heats = GradCAM(spec.name)(model, images, classes)
-    entries = []
-    for position, (index, heat) in enumerate(zip(chosen, heats, strict=True)):
-        image, label = table["image"][index], predicted[index]
-        file = f"pictures/{spec.name}-{Path(image).stem}.png"
-        write_png(
-            folder / file, overlays.heat_overlay(shown.image(position), heat)
-        )
-        caption = f"right: {label}"
-        if true[index] != label:
-            caption = f"wrong: {true[index]} taken for {label}"
-        entries.append(
-            {
-                "kind": "gradcam",
-                "task": spec.name,
-                "image": image,
-                "file": file,
-                "caption": f"{caption}, p = {sure[index]:.2f}",
-                "score": float(sure[index]),
-            }
-        )
-    return entries
 
 
 def _write_masks(folder, dataset, outputs, specs):

@@ -16,7 +16,14 @@ METRICS = {
     "auc": "AUC",
     "iou": "IoU",
     "dice": "Dice",
+    "kld": "KLD",
+    "cc": "CC",
+    "sim": "SIM",
+    "nss": "NSS",
+    "shuffled_auc": "sAUC",
+    "information_gain": "IG",
 }
+LOWER_IS_BETTER = ("kld",)
 PRETRAINING = "pre-training"
 BASELINE = "separate"
 
@@ -79,7 +86,7 @@ def summary_table(folders):
 def print_summary(frame, console=None):
     """Prints the data frame of `summary_table` in the terminal.
 
-    The highest value of each task and column is bold. Training time and
+    The best value of each task and column is bold. Training time and
     parameters stand in the first row of each run.
     """
     if console is None:
@@ -87,6 +94,7 @@ def print_summary(frame, console=None):
         if not console.is_terminal:
             console = Console(width=120)  # a log has no edge to fit
     pretraining = frame[frame["data"] == ""]
+    metrics = present(frame)
     for data, part in frame[frame["data"] != ""].groupby("data", sort=False):
         table = Table(
             title=escape(data),
@@ -99,7 +107,7 @@ def print_summary(frame, console=None):
         )
         table.add_column("Strategy", overflow="fold", min_width=11)
         table.add_column("Task", overflow="fold", min_width=11)
-        for heading in (*METRICS.values(), "Seconds", "Parameters"):
+        for heading in (*metrics.values(), "Seconds", "Parameters"):
             table.add_column(
                 "Acc." if heading == "Accuracy" else heading,
                 justify="right",
@@ -114,7 +122,7 @@ def print_summary(frame, console=None):
                 f"[bold]{text(row[metric])}[/bold]"
                 if row[metric] == best[metric]
                 else text(row[metric])
-                for metric in METRICS
+                for metric in metrics
             ]
             table.add_row(
                 escape(row["strategy"]) if first else "",
@@ -127,12 +135,23 @@ def print_summary(frame, console=None):
 
 
 def best_values(frame, task):
-    """{metric: highest value of `task`}; nan where fewer than two compete."""
+    """{metric: best value of `task`}; nan where fewer than two compete."""
     part = frame[frame["task"] == task]
     return {
-        metric: part[metric].max() if part[metric].count() > 1 else float("nan")
+        metric: (
+            part[metric].min()
+            if metric in LOWER_IS_BETTER
+            else part[metric].max()
+        )
+        if part[metric].count() > 1
+        else float("nan")
         for metric in METRICS
     }
+
+
+def present(frame):
+    """The part of `METRICS` that any row has."""
+    return {m: h for m, h in METRICS.items() if frame[m].notna().any()}
 
 
 def labels(evaluations):

@@ -6,7 +6,10 @@ One row per image, with the columns
 - of a label task T: `T_true` and `T_pred` (class names) and one
   `T_p_<class>` per class (probabilities);
 - of a mask task T: `T_dice`, `T_iou`, `T_dice_mean`, `T_iou_mean`,
-  `T_accuracy`, `T_hausdorff95` (pixels).
+  `T_accuracy`, `T_hausdorff95` (pixels);
+- of a map task T: `T_kld` (nats), `T_cc`, `T_sim`, and where fixations are
+  known `T_nss`, `T_auc_judd`, `T_shuffled_auc`, `T_information_gain` (bits
+  per fixation).
 
 A cell is empty where the image has no reference for the task; such an image
 takes no part in that task's metrics.
@@ -21,15 +24,28 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation.bootstrap import bootstrap_intervals
 from umsrep.metrics import classification
 
-# Per-image columns of a mask task; the first two are required.
-MASK_COLUMNS = (
-    "dice",
-    "iou",
-    "dice_mean",
-    "iou_mean",
-    "accuracy",
-    "hausdorff95",
-)
+# Per-image columns; the first is there where the image has a reference.
+COLUMNS = {
+    "mask": (
+        "dice",
+        "iou",
+        "dice_mean",
+        "iou_mean",
+        "accuracy",
+        "hausdorff95",
+    ),
+    "map": (
+        "kld",
+        "cc",
+        "sim",
+        "nss",
+        "auc_judd",
+        "shuffled_auc",
+        "information_gain",
+    ),
+}
+# Without these a table is of no use.
+REQUIRED = {"mask": ("dice", "iou"), "map": ("kld", "cc", "sim")}
 # No interval: the minimum of a resample is never below that of the sample.
 WITHOUT_INTERVAL = ("dice_min",)
 
@@ -71,7 +87,7 @@ def read_predictions(path):
 
 def labelled(table, task):
     """The rows of `table` that have a reference for `task`."""
-    suffix = "true" if task.kind == "label" else "dice"
+    suffix = "true" if task.kind == "label" else COLUMNS[task.kind][0]
     reference = _column(table, f"{task.name}_{suffix}")
     return table[reference.notna() & (reference != "")]
 
@@ -125,9 +141,9 @@ def task_metrics(table, task):
     Returns:
         {metric: value}; undefined ones are nan, and there are none when no
         image has a reference. A label task has those of
-        `classification.label_metrics`; a mask task has the means over images
-        of its columns, plus `dice_median` and `dice_min`. The F-score of a
-        mask is its Dice and is not repeated.
+        `classification.label_metrics`; a mask or map task has the means over
+        images of its columns, and a mask task `dice_median` and `dice_min`.
+        The F-score of a mask is its Dice and is not repeated.
     """
     if labelled(table, task).empty:
         return {}
@@ -177,8 +193,12 @@ def all_metrics(table, tasks, bootstrap=1000, seed=0):
     return result
 
 
-def mask_values(table, task, column="dice"):
-    """One per-image column of a mask task, labelled rows only."""
+def pixel_values(table, task, column=None):
+    """One per-image column of a mask or map task, labelled rows only.
+
+    Default: Dice of a mask, KLD of a map.
+    """
+    column = column or COLUMNS[task.kind][0]
     return _numbers(labelled(table, task), [f"{task.name}_{column}"])[:, 0]
 
 
@@ -186,18 +206,28 @@ def _statistics(table, task):
     """The task's metrics as a function of weights, for the bootstrap."""
     if task.kind == "label":
         arrays = label_arrays(table, task)
-        return lambda weights: classification.label_metrics(*arrays, weights)
-    columns = {
-        name: mask_values(table, task, name)
-        for name in MASK_COLUMNS
-        if name in MASK_COLUMNS[:2] or f"{task.name}_{name}" in table.columns
-    }
+        return lambda weights: classification.label_metrics(
+            *arrays, weights, task.classes
+        )
+    columns = {}
+    rows = labelled(table, task)
+    for name in COLUMNS[task.kind]:
+        column = f"{task.name}_{name}"
+        if name in REQUIRED[task.kind]:
+            columns[name] = pixel_values(table, task, name)
+        elif column in table.columns and _filled(rows[column]).any():
+            # Not every image has fixations.
+            known = _filled(rows[column]).to_numpy()
+            values = np.full(len(rows), np.nan)
+            values[known] = _numbers(rows[known], [column])[:, 0]
+            columns[name] = values
 
     def statistics(weights):
         if weights is None:
-            weights = np.ones(len(columns["dice"]))
-        total = weights.sum(-1)
-        means = {name: weights @ x / total for name, x in columns.items()}
+            weights = np.ones(len(rows))
+        means = {name: _mean(x, weights) for name, x in columns.items()}
+        if task.kind == "map":
+            return means
         dice = columns["dice"]
         return means | {
             "dice_median": weighted_median(dice, weights),
@@ -219,6 +249,24 @@ def weighted_median(values, weights):
     lower = np.argmax(cumulative >= half, axis=-1)
     upper = np.argmax(cumulative > half, axis=-1)
     return (values[lower] + values[upper]) / 2
+
+
+def _filled(column):
+    return column.notna() & (column != "")
+
+
+def _mean(values, weights):
+    """Mean of the values that are known; nan where none is."""
+    known = ~np.isnan(values)
+    total = np.asarray((weights * known).sum(-1), float)
+    result = np.full(total.shape, np.nan)
+    np.divide(
+        weights @ np.where(known, values, 0.0),
+        total,
+        out=result,
+        where=total > 0,
+    )
+    return result
 
 
 def _column(table, column):

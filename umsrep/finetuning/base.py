@@ -213,15 +213,17 @@ class FineTuning:
         if not isinstance(model, MultiTaskModel):
             return None
         names = sources(model, self.freeze)
-        masks = [
-            task for task in model.tasks if train_data.task(task).kind == "mask"
+        pictured = [
+            task
+            for task in model.tasks
+            if train_data.task(task).kind != "label"
         ]
         train_data, validation_data = (
             data.subset(_any_label(data, model.tasks))
             for data in (train_data, validation_data)
         )
         memory = self.feature_memory * 2**30
-        needed = size(model, names, train_data, masks)
+        needed = size(model, names, train_data, pictured)
         if drawn["augmentation"] is not None:
             needed *= drawn["draws"] or 1
         # A file that is written anew every epoch saves no time.
@@ -230,7 +232,7 @@ class FineTuning:
             return None
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
-        options = {"masks": masks, "folder": folder}
+        options = {"tasks": pictured, "folder": folder}
         rest_of_memory = memory - needed if needed <= memory else memory
         return (
             FeatureStore(

@@ -66,14 +66,14 @@ def rest(model, names):
 
 
 class FeatureStore:
-    """Features and masks of every image, for each of its augmented versions.
+    """Features, masks and maps of every image, per augmented version.
 
     Args:
         model: A `MultiTaskModel` with a frozen encoder.
         names: Features to keep.
         dataset: The images.
-        masks: Names of the mask tasks whose masks are kept beside them (an
-            augmentation moves the mask as it moves the image).
+        tasks: Names of the mask and map tasks whose targets are kept beside
+            them (an augmentation moves them as it moves the image).
         seed, augmentation, draws: As of `data.Batches`. Without `draws`, the
             versions of one epoch replace those of the last.
         memory: Bytes that may be kept in memory; what needs more lies in a
@@ -86,7 +86,7 @@ class FeatureStore:
         model,
         names,
         dataset,
-        masks=(),
+        tasks=(),
         seed=0,
         augmentation=None,
         draws=None,
@@ -94,11 +94,11 @@ class FeatureStore:
         folder=None,
     ):
         self.names = tuple(names)
-        self.masks = tuple(masks)
+        self.tasks = tuple(tasks)
         self._extractor = model.feature_model(self.names)
         self._batches = dataset.batches(
             BATCH_SIZE,
-            tasks=self.masks,
+            tasks=self.tasks,
             augmentation=augmentation,
             seed=seed,
             draws=draws,
@@ -108,7 +108,7 @@ class FeatureStore:
         self._versions = 1 if augmentation is None else draws or 1
         # Without a number of draws, one slot serves every epoch.
         self._filled = [None] * self._versions
-        self.bytes = self._versions * size(model, names, dataset, masks)
+        self.bytes = self._versions * size(model, names, dataset, tasks)
         self._folder = folder
         self._in_memory = self.bytes <= memory
         self._arrays = None
@@ -129,20 +129,20 @@ class FeatureStore:
             found = self._extractor.predict_on_batch(images)
             for name in self.names:
                 self._arrays[name][slot, here] = np.asarray(found[name])
-            for task in self.masks:
-                self._arrays[task, "mask"][slot, here] = targets[task][..., 0]
+            for task in self.tasks:
+                self._arrays[task, "target"][slot, here] = targets[task][..., 0]
         self._filled[slot] = draw
 
-    def read(self, draw, rows, names, masks):
+    def read(self, draw, rows, names, tasks):
         """({feature: array}, {task: (n, height, width, 1) float32})."""
         slot = draw % self._versions
         at = [self._position[row] for row in rows]
         features = {name: self._arrays[name][slot, at] for name in names}
         targets = {
-            task: self._arrays[task, "mask"][slot, at][..., None].astype(
+            task: self._arrays[task, "target"][slot, at][..., None].astype(
                 np.float32
             )
-            for task in masks
+            for task in tasks
         }
         return features, targets
 
@@ -153,8 +153,10 @@ class FeatureStore:
             tensor = self._extractor.output[name]
             kind = _numpy_type(tensor.dtype)
             layout[name] = (tuple(tensor.shape[1:]), kind)
-        for task in self.masks:
-            layout[task, "mask"] = (self._batches.dataset.image_size, np.uint8)
+        dataset = self._batches.dataset
+        for task in self.tasks:
+            kind = _target_type(dataset, task)
+            layout[task, "target"] = (dataset.image_size, kind)
         self._arrays = {
             key: self._array((self._versions, count, *shape), kind)
             for key, (shape, kind) in layout.items()
@@ -187,15 +189,23 @@ class FeatureStore:
                 ) from error
 
 
-def size(model, names, dataset, masks):
-    """Bytes that the features and masks of one version of a set take."""
+def size(model, names, dataset, tasks):
+    """Bytes that the features and targets of one version of a set take."""
     tensors = model.feature_model(names).output.values()
     per_image = sum(
         math.prod(t.shape[1:]) * np.dtype(_numpy_type(t.dtype)).itemsize
         for t in tensors
     )
-    per_image += len(tuple(masks)) * math.prod(dataset.image_size)
+    per_image += math.prod(dataset.image_size) * sum(
+        _target_type(dataset, task).itemsize for task in tasks
+    )
     return per_image * len(dataset)
+
+
+def _target_type(dataset, task):
+    """What a target picture is kept as: masks are 0 and 1."""
+    mask = dataset.task(task).kind == "mask"
+    return np.dtype(np.uint8 if mask else np.float32)
 
 
 def _numpy_type(name):

@@ -5,6 +5,7 @@ from umsrep.heads.base import Head, registry
 from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.reconstruction import ReconstructionHead
+from umsrep.heads.saliency import SaliencyHead
 from umsrep.heads.segmentation import SegmentationHead
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ClassificationHead",
     "Head",
     "ReconstructionHead",
+    "SaliencyHead",
     "SegmentationHead",
     "registry",
 ]

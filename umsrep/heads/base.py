@@ -19,9 +19,10 @@ class Head(keras.layers.Layer):
     returns a float32 prediction.
 
     Kinds and their targets: "label", class indices (batch,); "mask", (batch,
-    height, width, 1) in {0, 1}; "image", grey levels in [0, 1]; "attention",
-    (batch, rows, columns, classes), the heat map in [0, 1] in the channel of
-    the true class and -1 elsewhere (`data.attention_target`).
+    height, width, 1) in {0, 1}; "map", the same shape, of sum 1; "image",
+    grey levels in [0, 1]; "attention", (batch, rows, columns, classes), the
+    heat map in [0, 1] in the channel of the true class and -1 elsewhere
+    (`data.attention_target`).
 
     Args:
         name: The task.

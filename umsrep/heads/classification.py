@@ -18,6 +18,10 @@ class ClassificationHead(Head):
         features: One feature, or several whose averages are concatenated.
         hidden_units: Units of the dense layer before the softmax layer; 0
             leaves it out.
+        hidden_activation: Of that layer. "linear" is MT-UNet's text to the
+            letter (two linear transforms with dropout between them); its
+            published code has a ReLU after the dropout, which is the same as
+            before it, since dropout scales by at least 0.
         convolutions: Filters of 3x3 convolution blocks of stride 2 between
             the (single) feature and the average. The paper's encoder sees 31
             pixels per cell; every block here more than doubles that.
@@ -35,6 +39,7 @@ class ClassificationHead(Head):
         name,
         features="bottleneck",
         hidden_units=64,
+        hidden_activation="relu",
         convolutions=(),
         dropout=0.5,
         loss=None,
@@ -53,6 +58,7 @@ class ClassificationHead(Head):
             )
         self.num_classes = num_classes
         self.hidden_units = hidden_units
+        self.hidden_activation = hidden_activation
         self.convolutions = tuple(convolutions)
         self.dropout = dropout
         policy = self.dtype_policy
@@ -62,7 +68,10 @@ class ClassificationHead(Head):
         ]
         self.hidden = (
             keras.layers.Dense(
-                hidden_units, activation="relu", dtype=policy, name="hidden"
+                hidden_units,
+                activation=hidden_activation,
+                dtype=policy,
+                name="hidden",
             )
             if hidden_units
             else None
@@ -137,6 +146,7 @@ class ClassificationHead(Head):
             **super().get_config(),
             "num_classes": self.num_classes,
             "hidden_units": self.hidden_units,
+            "hidden_activation": self.hidden_activation,
             "convolutions": self.convolutions,
             "dropout": self.dropout,
         }

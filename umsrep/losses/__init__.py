@@ -7,11 +7,13 @@ in (reduction "mean_with_sample_weight").
 from umsrep.losses.attention import SelectiveMSE
 from umsrep.losses.classification import CategoricalCrossentropy
 from umsrep.losses.reconstruction import MeanSquaredError
+from umsrep.losses.saliency import KLDivergence
 from umsrep.losses.segmentation import BCEDice
 
 __all__ = [
     "BCEDice",
     "CategoricalCrossentropy",
+    "KLDivergence",
     "MeanSquaredError",
     "SelectiveMSE",
 ]

@@ -4,6 +4,7 @@ NumPy in, plain numbers out; no model, no files, no global state:
 
 - `classification`: accuracy, F-score, MCC, AUC, calibration, ...
 - `segmentation`: Dice, IoU, surface distances of one mask
+- `saliency`: KLD, CC, SIM, NSS, AUC, information gain of one saliency map
 - `image_quality`: PSNR, SSIM, MS-SSIM
 - `attention`: whether an explanation's map points into a mask
 """
@@ -12,7 +13,14 @@ from umsrep.metrics import (
     attention,
     classification,
     image_quality,
+    saliency,
     segmentation,
 )
 
-__all__ = ["attention", "classification", "image_quality", "segmentation"]
+__all__ = [
+    "attention",
+    "classification",
+    "image_quality",
+    "saliency",
+    "segmentation",
+]

@@ -121,6 +121,23 @@ def auc(true, probabilities, weights=None):
     return _number(np.mean(pairs, axis=0))
 
 
+def auc_per_class(true, probabilities, weights=None):
+    """Area under the ROC curve of each class against the rest.
+
+    Returns:
+        Array `(classes,)`, or `(classes, resamples)`; nan for a class that no
+        image, or every image, has.
+    """
+    true, probabilities = _checked(true, probabilities)
+    weights = _weights(weights, len(true))
+    return np.array(
+        [
+            _rank_auc(true == k, probabilities[:, k], weights)
+            for k in range(probabilities.shape[1])
+        ]
+    )
+
+
 def brier(true, probabilities, weights=None):
     """Brier score: mean squared error of the probabilities, 0 is perfect.
 
@@ -151,7 +168,7 @@ def expected_calibration_error(true, probabilities, bins=15, weights=None):
     return _number(_ratio(np.abs(weights @ gaps).sum(-1), weights.sum(-1)))
 
 
-def label_metrics(true, predicted, probabilities, weights=None):
+def label_metrics(true, predicted, probabilities, weights=None, names=None):
     """All of the above by name, as reported in metrics.json.
 
     Args:
@@ -160,6 +177,8 @@ def label_metrics(true, predicted, probabilities, weights=None):
             made them differ from the likeliest class.
         probabilities: `(images, classes)`.
         weights: See the module.
+        names: Names of the classes; with more than two, `auc_<name>` of each
+            is added.
     """
     classes = np.shape(probabilities)[1]
     of_class = {
@@ -172,12 +191,20 @@ def label_metrics(true, predicted, probabilities, weights=None):
         "sensitivity": sensitivity(true, predicted, classes, weights),
         "specificity": specificity(true, predicted, classes, weights),
     }
+    each = {}
+    if names is not None and classes > 2:
+        areas = auc_per_class(true, probabilities, weights)
+        each = {
+            f"auc_{name}": _number(area)
+            for name, area in zip(names, areas, strict=True)
+        }
     return of_class | {
         "auc": auc(true, probabilities, weights),
         "brier": brier(true, probabilities, weights),
         "expected_calibration_error": expected_calibration_error(
             true, probabilities, weights=weights
         ),
+        **each,
     }
 
 

@@ -76,13 +76,27 @@ class Group:
         return result
 
     def keep_best(self):
-        """Remembers the current weights as the best."""
-        self.best = [np.asarray(v) for v in map(_numpy, self.variables())]
+        """Remembers the current weights as the best.
+
+        With the optimizers' state, if the schedule returns to them.
+        """
+        kept = self.variables()
+        if self.schedule.return_to_best:
+            kept += self._optimizers()
+        self.best = [np.asarray(v) for v in map(_numpy, kept)]
 
     def return_to_best(self):
-        """Puts the best weights back."""
-        for variable, value in zip(self.variables(), self.best, strict=True):
+        """Puts the best weights back, and optimizers' states if kept."""
+        kept = self.variables()
+        if self.schedule.return_to_best:
+            kept += self._optimizers()
+        for variable, value in zip(kept, self.best, strict=True):
             variable.assign(value)
+
+    def _optimizers(self):
+        return [
+            v for lane in self.lanes for v in lane.model.optimizer.variables
+        ]
 
 
 def _numpy(variable):
@@ -102,7 +116,8 @@ def train(groups, epochs, checkpoint=None, title="training", progress=True):
 
     Returns:
         A data frame with one row per epoch: epoch (from 1), seconds of
-        training and validation, per group `learning_rate_<name>`, per task
+        training and validation, per group `learning_rate_<name>` and
+        `val_loss_<name>` (what its schedule watches), per task
         `<task>_loss` and `val_<task>_loss`, and `sigma_<task>` where learned.
         The models hold the weights of their best epoch.
     """
@@ -158,19 +173,33 @@ def _run_epoch(group, epoch, epochs, bar):
         row[f"{task}_loss"] = value / max(counts[task], 1.0)
     monitored = 0.0
     for lane in group.lanes:
-        for task, loss in _validate(lane).items():
-            row[f"val_{task}_loss"] = loss
-            monitored += loss
+        losses = _validate(lane)
+        row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
+        monitored += _monitored(group.schedule, lane, losses)
         sigmas = getattr(lane.model.balancer, "sigmas", dict)()
         row |= {f"sigma_{task}": value for task, value in sigmas.items()}
     if group.schedule.update(epoch, monitored):
         group.keep_best()
+    elif group.schedule.return_to_best and (
+        group.schedule.reduced_epoch == epoch
+    ):
+        group.return_to_best()
+    row[f"val_loss_{group.name}"] = monitored
     seconds = time.perf_counter() - begin
     group.seconds += seconds
     group.epochs_run = epoch + 1
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
+
+
+def _monitored(schedule, lane, losses):
+    """What the schedule watches, of one lane's validation losses."""
+    if schedule.monitor == "losses":
+        return sum(losses.values())
+    values = {t: keras.ops.convert_to_tensor(v) for t, v in losses.items()}
+    present = {t: keras.ops.convert_to_tensor(1.0) for t in losses}
+    return float(_numpy(lane.model.balancer(values, present)))
 
 
 def _set_epoch(groups, epoch):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from umsrep.errors import UmsrepError
 
 DECAYS = ("constant", "cosine", "plateau")
+MONITORED = ("losses", "balanced")
 
 
 @dataclass
@@ -22,6 +23,12 @@ class Schedule:
         factor, patience: Of the plateau.
         stop_patience: Epochs without a better validation loss after which
             training stops; None never stops early.
+        smallest_rate: Training stops once the plateau's rate is below this.
+        return_to_best: At each reduction, go back to the best epoch: weights,
+            batch-norm statistics and optimizer.
+        monitor: What is watched: "losses", the sum of the tasks' validation
+            losses; or "balanced", what the balancer makes of them, with the
+            sigmas of that epoch.
 
     The state (`state`, `restore`) survives an interruption.
     """
@@ -32,6 +39,9 @@ class Schedule:
     factor: float = 0.3
     patience: int = 3
     stop_patience: int | None = None
+    smallest_rate: float = 0.0
+    return_to_best: bool = False
+    monitor: str = "losses"
     best: float = field(default=math.inf, init=False)
     best_epoch: int = field(default=-1, init=False)
     reduced_epoch: int = field(default=-1, init=False)
@@ -44,11 +54,35 @@ class Schedule:
                 f"decay='{self.decay}' is unknown. Choose one of "
                 f"{', '.join(DECAYS)}."
             )
+        if self.monitor not in MONITORED:
+            raise UmsrepError(
+                f"monitor='{self.monitor}' is unknown. Choose one of "
+                f"{', '.join(MONITORED)}."
+            )
         if not self.learning_rate > 0:
             raise UmsrepError(
                 f"learning_rate={self.learning_rate}: expected a number "
                 "above 0, such as 1e-3."
             )
+
+    @classmethod
+    def of_mt_unet(cls, learning_rate=1e-4, patience=40):
+        """MT-UNet's (Zhu et al. 2022, Appendix B, and its published code).
+
+        A tenth of the rate, and back to the best epoch, after `patience`
+        epochs without a better balanced validation loss; the end below a rate
+        of 1e-8, or after `2 patience + 3` such epochs.
+        """
+        return cls(
+            learning_rate,
+            decay="plateau",
+            factor=0.1,
+            patience=patience,
+            stop_patience=2 * patience + 3,
+            smallest_rate=1e-8,
+            return_to_best=True,
+            monitor="balanced",
+        )
 
     def rate(self, step, total_steps):
         """The learning rate of one step, counted from 0."""
@@ -76,6 +110,9 @@ class Schedule:
         if self.decay == "plateau" and quiet >= self.patience:
             self.scale *= self.factor
             self.reduced_epoch = epoch
+            rate = self.learning_rate * self.scale
+            # The tenth of a tenth is not quite a hundredth.
+            self.stopped |= rate < self.smallest_rate * (1 - 1e-9)
         if (
             self.stop_patience is not None
             and epoch - self.best_epoch >= self.stop_patience

@@ -1,12 +1,14 @@
 """Synthetic images with known truth, for tests, teaching and the demo."""
 
 from umsrep.data.phantoms.chest import FINDINGS, ChestPhantom, draw_chest
+from umsrep.data.phantoms.egd import write_egd
 from umsrep.data.phantoms.exposure import (
     KERMANY,
     MONTGOMERY,
     SHENZHEN,
     ChestStyle,
 )
+from umsrep.data.phantoms.gaze import ScanPath, draw_scanpath
 from umsrep.data.phantoms.layouts import LAYOUTS, write_chest
 
 __all__ = [
@@ -17,6 +19,9 @@ __all__ = [
     "SHENZHEN",
     "ChestPhantom",
     "ChestStyle",
+    "ScanPath",
     "draw_chest",
+    "draw_scanpath",
     "write_chest",
+    "write_egd",
 ]

@@ -1,4 +1,4 @@
-"""Synthetic chest X-rays in the file layouts of three public data sets.
+"""Synthetic chest X-rays in the file layouts of public data sets.
 
 What comes after them (`umsrep prepare` and the rest) runs as on the real
 downloads: the same folders, names, file kinds and irregularities. A file
@@ -12,21 +12,14 @@ import numpy as np
 from PIL import Image
 
 from umsrep.data.phantoms.chest import draw_chest
+from umsrep.data.phantoms.egd import EGD_CXR
 from umsrep.data.phantoms.exposure import KERMANY, MONTGOMERY, SHENZHEN
-from umsrep.data.storage import new_folder, write_json
+from umsrep.data.phantoms.sets import PLAN_STREAM, SyntheticSet
 from umsrep.errors import UmsrepError
 
-# Fewest images with which every class occurs (in kermany in both folders).
-FEWEST = {"shenzhen": 2, "montgomery": 2, "kermany": 6}
-LAYOUTS = tuple(FEWEST)
-SMALLEST = 64
 MASKED_SHARE = 566 / 662  # Shenzhen images that have a lung mask
 NORMAL_SHARE = {"shenzhen": 326 / 662, "montgomery": 80 / 138}
 TEST_SHARE = 0.12
-# Sets of one seed must not share patients: each has its own numbers.
-_FIRST_INDEX = {"shenzhen": 0, "montgomery": 10**6, "kermany": 2 * 10**6}
-# The image model uses the streams [seed, index, 0] to [seed, index, 4].
-_PLAN_STREAM = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +49,7 @@ def write_chest(out, layout, images, seed, size=256, on_image=None):
         "kermany": `chest_xray/{train,test}/{NORMAL,PNEUMONIA}/*.jpeg` of
             children; several images of some patients, 12 % of the images
             in test, no patient in both.
+        "egd-cxr": DICOM files with gaze; see `egd.write_egd`.
     An abnormal chest of the first two shows tuberculosis, one in eight an
     enlarged heart. The lead marker does not depend on the label.
 
@@ -64,83 +58,45 @@ def write_chest(out, layout, images, seed, size=256, on_image=None):
         layout: One of `LAYOUTS`.
         images: How many, at least `FEWEST[layout]`.
         seed: Non-negative integer; the same seed gives the same files.
-        size: Pixels: about the length of a side; at least `SMALLEST`.
+        size: Pixels: about the length of a side; at least 64.
         on_image: Called without arguments after each image, for a progress
             bar.
 
     Raises:
         UmsrepError: A bad argument, or `out` holds something already.
     """
-    _check(layout, images, seed, size)
-    plans = {
-        "shenzhen": _plan_shenzhen,
-        "montgomery": _plan_montgomery,
-        "kermany": _plan_kermany,
-    }
-    styles = {
-        "shenzhen": SHENZHEN,
-        "montgomery": MONTGOMERY,
-        "kermany": KERMANY,
-    }
-    first = _FIRST_INDEX[layout]
-    rng = np.random.default_rng([seed, first, _PLAN_STREAM])
-    truth = []
-    with new_folder(out) as folder:
-        for number, planned in enumerate(plans[layout](images, size, rng)):
+    if layout not in SETS:
+        raise UmsrepError(
+            f"No layout is named '{layout}'. Choose one of "
+            f"{', '.join(LAYOUTS)}."
+        )
+    SETS[layout].write(out, images, seed, size, on_image)
+
+
+def _draw_pictures(plan, style, first):
+    """The drawing function of one set of pictures; see `SyntheticSet`."""
+
+    def draw(folder, images, seed, size):
+        rng = np.random.default_rng([seed, first, PLAN_STREAM])
+        for number, planned in enumerate(plan(images, size, rng)):
             phantom = draw_chest(
                 seed,
                 first + number,
                 planned.finding,
                 planned.shape,
-                styles[layout],
+                style,
                 patient=first + planned.patient,
             )
             _write(folder, planned, phantom)
-            truth.append(
-                {
-                    "file": planned.file,
-                    "masks": [file for _, file in planned.masks],
-                    "patient": planned.patient,
-                    "finding": phantom.finding,
-                    "parameters": phantom.parameters,
-                }
-            )
-            if on_image is not None:
-                on_image()
-        write_json(
-            folder / "phantom.json",
-            {
-                "format": "umsrep-phantom",
-                "format_version": 1,
-                "layout": layout,
-                "seed": seed,
-                "size": size,
-                "images": truth,
-            },
-        )
+            yield {
+                "file": planned.file,
+                "masks": [file for _, file in planned.masks],
+                "patient": planned.patient,
+                "finding": phantom.finding,
+                "parameters": phantom.parameters,
+            }
 
-
-def _check(layout, images, seed, size):
-    if layout not in LAYOUTS:
-        raise UmsrepError(
-            f"No layout is named '{layout}'. Choose one of "
-            f"{', '.join(LAYOUTS)}."
-        )
-    if images < FEWEST[layout]:
-        raise UmsrepError(
-            f"Got {images} images; the {layout} layout needs at least "
-            f"{FEWEST[layout]} to hold every class. Ask for more, for "
-            "example 60."
-        )
-    if size < SMALLEST:
-        raise UmsrepError(
-            f"Got size {size}; a chest needs at least {SMALLEST} pixels. "
-            "Choose a larger size, for example 256."
-        )
-    if seed < 0:
-        raise UmsrepError(
-            f"Got seed {seed}; seeds count from 0. Give a non-negative integer."
-        )
+    return draw
 
 
 def _two_classes(layout, images, rng):
@@ -311,3 +267,23 @@ def _place(folder, file):
     path = Path(folder) / file
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+# Sets of one seed must not share patients: each has its own first number.
+SETS = {
+    found.name: found
+    for found in (
+        SyntheticSet(
+            "shenzhen", 2, _draw_pictures(_plan_shenzhen, SHENZHEN, 0)
+        ),
+        SyntheticSet(
+            "montgomery", 2, _draw_pictures(_plan_montgomery, MONTGOMERY, 10**6)
+        ),
+        SyntheticSet(
+            "kermany", 6, _draw_pictures(_plan_kermany, KERMANY, 2 * 10**6)
+        ),
+        EGD_CXR,
+    )
+}
+LAYOUTS = tuple(SETS)
+FEWEST = {name: found.fewest for name, found in SETS.items()}

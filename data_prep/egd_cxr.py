@@ -1,0 +1,229 @@
+"""EGD-CXR: chest X-rays with a radiologist's gaze (Karargyris et al. 2021).
+
+Layout read, as PhysioNet publishes it (egd-cxr 1.0.0): `master_sheet.csv`,
+`eye_gaze.csv`, `fixations.csv` and
+`audio_segmentation_transcripts/<dicom_id>/` with `left_lung.png`,
+`right_lung.png` and `mediastanum.png` (or `mediastinum.png`). The images are
+those of MIMIC-CXR, which is a download of its own: they are looked for under
+the master sheet's `path`, with or without its leading folders, in the set's
+folder and in folders beside it whose names contain "mimic" (one level of
+version folders included). The DICOM file counts, or a .jpg or .png of the
+same size beside or instead of it.
+
+Access to both is credentialed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep import register
+from data_prep._common import check_source
+from data_prep._egd_tables import read_gaze, read_master_sheet
+from data_prep._gaze_tables import (
+    check_extent,
+    check_reach,
+    image_shape,
+    reach,
+)
+from umsrep.data.gaze import Gaze
+from umsrep.data.prepared import SourceDescription, TaskSpec
+from umsrep.data.writer import PreparedWriter
+from umsrep.errors import UmsrepError
+
+TASKS = (
+    TaskSpec("gaze", "map"),
+    TaskSpec("finding", "label", ("normal", "enlarged_heart", "pneumonia")),
+    TaskSpec("lung", "mask"),
+    TaskSpec("heart", "mask"),
+)
+DESCRIPTION = SourceDescription(
+    title="Eye Gaze Data for Chest X-rays (EGD-CXR) 1.0.0, images of MIMIC-CXR",
+    url="https://physionet.org/content/egd-cxr/1.0.0/",
+    citation="A. Karargyris, S. Kashyap, I. Lourentzou et al., "
+    '"Creation and validation of a chest X-ray dataset with eye-tracking and '
+    'report dictation for AI development", Scientific Data 8:92, 2021, '
+    "doi:10.1038/s41597-021-00863-5. A. E. W. Johnson, T. J. Pollard, S. J. "
+    'Berkowitz et al., "MIMIC-CXR, a de-identified publicly available '
+    'database of chest radiographs with free-text reports", Scientific Data '
+    "6:317, 2019, doi:10.1038/s41597-019-0322-0.",
+    licence="PhysioNet Credentialed Health Data License",
+    modality="chest X-ray",
+    terms="Credentialed access; neither the data nor what is made of them "
+    "may be passed on to people without it.",
+)
+POINTS = ("samples", "fixations")
+# Of the class columns of the master sheet; one of them is 1.
+FINDINGS = {
+    "Normal": "normal",
+    "CHF": "enlarged_heart",
+    "pneumonia": "pneumonia",
+}
+HEART = ("mediastanum.png", "mediastinum.png")
+SUFFIXES = (".dcm", ".jpg", ".jpeg", ".png")
+
+
+@dataclass
+class _Set:
+    """Where the files are and what the tables hold."""
+
+    root: Path
+    image_roots: list
+    points: dict
+    fixations: dict
+    reaches: list = field(default_factory=list)
+    without_gaze: int = 0
+
+
+@register("egd-cxr")
+def convert(source, out, progress=None, points="samples", **options):
+    """Converts EGD-CXR: gaze, finding, lung and heart, no split.
+
+    The class is enlarged_heart where the sheet says CHF, as in MT-UNet (Zhu
+    et al. 2022). The lung is the left one or the right one; the heart is the
+    mask of the mediastinum.
+
+    Gaze maps are made of the 60 Hz samples of eye_gaze.csv, all of them, as
+    in the code of MT-UNet, or of the fixations of fixations.csv. Metrics at
+    fixations use the latter in either case. Left out and counted are
+    calibration images (ids that are not 44 characters long) and points
+    outside the image. An image without a row of gaze stays, without a map.
+
+    Args:
+        source: The set's folder, or one above it.
+        out: The folder to make.
+        progress: `progress(done, total)`, called after each image.
+        points: "samples" or "fixations".
+        options: Of `PreparedWriter`: size, fit, on_error, gaze_map, ...
+
+    Returns:
+        The header (`dataset.json`) of the new data set.
+
+    Raises:
+        UmsrepError: nothing found, a table that is none, gaze in fractions of
+            the screen or in pixels of smaller images; or, with
+            `on_error="stop"`, a record that contradicts itself, an image or
+            the mask of one lung missing or damaged, or gaze that does not
+            meet its image or lies beyond it.
+    """
+    if points not in POINTS:
+        raise UmsrepError(
+            f"points='{points}' is unknown. Choose one of {', '.join(POINTS)}."
+        )
+    root = _find(source)
+    writer = PreparedWriter(out, "egd-cxr", TASKS, DESCRIPTION, **options)
+    with writer:
+        records = read_master_sheet(root / "master_sheet.csv", FINDINGS, writer)
+        fixations = read_gaze(root / "fixations.csv", records, writer)
+        files = _Set(root, _image_roots(root), fixations, fixations)
+        if points == "samples":
+            files.points = read_gaze(root / "eye_gaze.csv", records, writer)
+        for done, record in enumerate(records.values(), 1):
+            _add(writer, files, record)
+            if progress:
+                progress(done, len(records))
+        if files.without_gaze:
+            writer.warn(
+                f"{files.without_gaze} images have no row of gaze; they have "
+                "no map."
+            )
+        check_reach(root, files.reaches)
+    return writer.header
+
+
+def _find(source):
+    source = check_source(source)
+    # Not deeper: the images of MIMIC-CXR lie in 65,000 folders.
+    for pattern in ("", "*/", "*/*/"):
+        found = sorted(source.glob(f"{pattern}master_sheet.csv"))
+        if len(found) > 1:
+            raise UmsrepError(
+                f"{source} holds several copies of the set: "
+                f"{', '.join(str(path.parent) for path in found)}. Name one "
+                "of them as the source."
+            )
+        if found:
+            return found[0].parent
+    raise UmsrepError(
+        f"{source} holds no EGD-CXR set. Looked for master_sheet.csv, in "
+        "this folder and two levels below it; check the path."
+    )
+
+
+def _image_roots(root):
+    """Folders in which the sheet's paths may begin."""
+    root = root.resolve()
+    roots = [root]
+    for above in (root, *root.parents[:2]):
+        for beside in sorted(above.glob("*[mM][iI][mM][iI][cC]*")):
+            if beside.is_dir():
+                below = sorted(
+                    path for path in beside.iterdir() if path.is_dir()
+                )
+                roots += [beside, *below]
+    return list(dict.fromkeys(roots))
+
+
+def _add(writer, files, record):
+    image = _image(files.image_roots, record.path)
+    key = record.dicom_id
+    try:
+        if image is None:
+            raise UmsrepError(
+                f"The image {record.path} was not found in the set's folder "
+                "or in one beside it named like 'mimic'. Get it from "
+                "MIMIC-CXR, or leave its record out."
+            )
+        gaze = None
+        if key in files.points:
+            shape = image_shape(image)
+            check_extent(image, shape, files.points[key])
+            points = files.points[key]
+            gaze = Gaze(points, files.fixations.get(key, points.iloc[:0]))
+        masks = _masks(files.root, key)
+    except UmsrepError as error:
+        writer.reject(image or Path(record.path), error)
+        return
+    added = writer.add(
+        key,
+        image,
+        patient=record.patient,
+        labels={"finding": record.finding},
+        masks=masks,
+        maps={"gaze": gaze},
+    )
+    if added and gaze is None:
+        files.without_gaze += 1
+    elif added:
+        files.reaches.append(reach(shape, gaze.points))
+
+
+def _image(roots, path):
+    """The file of a path in the sheet, or None.
+
+    People keep the images as `files/p10/p10000032/...`, `p10/...` or, as
+    MT-UNet's code does, `p10000032/...`.
+    """
+    parts = Path(path).parts
+    starts = (0, 1, 2) if parts[0] == "files" and len(parts) > 3 else (0,)
+    for root in roots:
+        for start in starts:
+            for suffix in SUFFIXES:
+                file = root.joinpath(*parts[start:]).with_suffix(suffix)
+                if file.is_file():
+                    return file
+    return None
+
+
+def _masks(root, dicom_id):
+    below = f"audio_segmentation_transcripts/{dicom_id}"
+    folder = root / below
+    sides = [folder / f"{side}_lung.png" for side in ("left", "right")]
+    present = [file for file in sides if file.is_file()]
+    if len(present) == 1:
+        raise UmsrepError(
+            f"{below} holds {present[0].name} but not the other lung. "
+            "Expected left_lung.png and right_lung.png; get the missing one, "
+            "or leave the record out."
+        )
+    hearts = [folder / name for name in HEART if (folder / name).is_file()]
+    return {"lung": present, "heart": hearts[:1]}

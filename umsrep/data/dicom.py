@@ -1,0 +1,227 @@
+"""Reading one radiograph from a DICOM file as 8-bit grey.
+
+The file is parsed, never executed, and a file without the DICOM preamble is
+refused rather than guessed at (pydicom's `force` stays off). Grey values take
+the path of the standard (PS3.3 C.11): stored values -> Modality LUT (rescale
+slope and intercept) -> VOI LUT (window) -> MONOCHROME1 inverted.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom import pixels
+
+from umsrep.data import images as reading
+from umsrep.errors import UmsrepError
+
+GREY = ("MONOCHROME1", "MONOCHROME2")
+_AGAIN = "Download or export it again."
+_NEEDED = (
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+)
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """One radiograph of a DICOM file.
+
+    Attributes:
+        image: uint8 (height, width), bright = dense, not constant.
+        pixel_spacing: (row, column) distance in mm, or None. Pixel Spacing
+            where the file has it; otherwise Imager Pixel Spacing, which holds
+            at the detector and so exceeds the patient's by the magnification.
+        bits_stored: Bits of a stored value, for example 12.
+        photometric: "MONOCHROME1" or "MONOCHROME2", as in the file.
+    """
+
+    image: np.ndarray
+    pixel_spacing: tuple[float, float] | None
+    bits_stored: int
+    photometric: str
+
+
+def read_dicom(path):
+    """Reads a grey, single-frame DICOM file.
+
+    The first VOI LUT or window counts if there are several. Without one the
+    image's own minimum and maximum become 0 and 255.
+
+    Args:
+        path: A DICOM file, judged by its content.
+
+    Returns:
+        `DicomImage`.
+
+    Raises:
+        UmsrepError: missing, unreadable, not DICOM, truncated or damaged,
+            without pixels, in colour, several frames, absurdly large,
+            compressed in a way that no installed decoder reads, with an
+            impossible window, or constant.
+    """
+    path = Path(path)
+    dataset = _parse(path, reading.read_bytes(path))
+    _check(path, dataset)
+    stored = _decode(path, dataset)
+    try:
+        image = _grey(stored, dataset)
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise UmsrepError(
+            f"{path} has a rescale or window that cannot be applied "
+            f"({error}). Expected those of PS3.3 C.11; correct or remove "
+            "Window Center and Window Width, or export it again."
+        ) from error
+    reading.check_not_constant(path, image)
+    return DicomImage(
+        image=image,
+        pixel_spacing=_spacing(dataset),
+        bits_stored=int(dataset.BitsStored),
+        photometric=str(dataset.PhotometricInterpretation),
+    )
+
+
+def read_shape(path):
+    """(height, width) of a DICOM file, without decoding its pixels.
+
+    Raises:
+        UmsrepError: as `read_dicom` about the header.
+    """
+    path = Path(path)
+    dataset = _parse(path, reading.read_bytes(path))
+    return int(dataset.Rows), int(dataset.Columns)
+
+
+def _parse(path, data):
+    try:
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            dataset = pydicom.dcmread(io.BytesIO(data), force=False)
+            # Values are parsed when they are first read.
+            lacking = [name for name in _NEEDED if dataset.get(name) is None]
+    except pydicom.errors.InvalidDicomError as error:
+        raise UmsrepError(
+            f"{path} is not a DICOM file (the preamble 'DICM' is missing). "
+            "Expected one file of an X-ray image; check the path, or export "
+            "it again."
+        ) from error
+    # The parser meets damaged files with nearly anything.
+    except Exception as error:
+        raise UmsrepError(
+            f"{path} is truncated or damaged ({error}). {_AGAIN}"
+        ) from error
+    if any("end of file" in str(item.message).lower() for item in noticed):
+        raise UmsrepError(
+            f"{path} is truncated: it ends inside an element. {_AGAIN}"
+        )
+    if "PixelData" not in dataset:
+        raise UmsrepError(
+            f"{path} has no pixel data"
+            + (f" and lacks {', '.join(lacking)}" if lacking else "")
+            + ": it is cut off, or no image (a report, for example). Export "
+            "the image itself, or leave the file out."
+        )
+    if lacking:
+        raise UmsrepError(
+            f"{path} lacks the required {', '.join(lacking)}. Export the "
+            "image again with a complete header."
+        )
+    return dataset
+
+
+def _check(path, dataset):
+    photometric = dataset.PhotometricInterpretation
+    if photometric not in GREY or dataset.get("SamplesPerPixel", 1) != 1:
+        raise UmsrepError(
+            f"{path} is in colour ({photometric}). Expected a grey X-ray "
+            f"image ({' or '.join(GREY)}); export it as grey, or leave it "
+            "out (colour is used by screenshots and reports)."
+        )
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise UmsrepError(
+            f"{path} holds {frames} frames. Expected one image; export the "
+            "wanted frame to a file of its own."
+        )
+    if dataset.Rows * dataset.Columns > reading.MAX_PIXELS:
+        raise UmsrepError(reading.too_large(path))
+
+
+def _decode(path, dataset):
+    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    if syntax is None:
+        raise UmsrepError(f"{path} does not say its transfer syntax. {_AGAIN}")
+    try:
+        available = pixels.get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise UmsrepError(
+            f"{path} is compressed as {syntax.name} ({syntax}), which no "
+            "installed decoder reads. Install one with 'pip install "
+            "pylibjpeg[all]' (or python-gdcm), or export the file "
+            "uncompressed."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Padding after the pixels does not matter.
+            warnings.simplefilter("ignore")
+            return pixels.pixel_array(dataset)
+    # Decoders of damaged files raise nearly anything.
+    except Exception as error:
+        raise UmsrepError(
+            f"{path} has truncated or damaged pixel data ({error}). {_AGAIN}"
+        ) from error
+
+
+def _grey(stored, dataset):
+    """Stored values -> uint8, bright = dense."""
+    values = pixels.apply_modality_lut(stored, dataset)
+    table = (dataset.get("VOILUTSequence") or [None])[0]
+    if table is not None:
+        # A table is looked up by whole numbers; rescaling made real ones.
+        values = np.rint(values).astype(np.int64)
+        values = pixels.apply_voi(values, dataset).astype(np.float64)
+        low, high = 0.0, 2.0 ** table.LUTDescriptor[2] - 1
+    elif None not in (dataset.get("WindowCenter"), dataset.get("WindowWidth")):
+        values = pixels.apply_windowing(values, _eight_bit_window(dataset))
+        low, high = 0.0, 255.0
+    else:
+        values = values.astype(np.float64)
+        low, high = values.min(), values.max()
+    scale = 255.0 / (high - low) if high > low else 0.0
+    grey = np.clip(np.rint((values - low) * scale), 0, 255).astype(np.uint8)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        grey = 255 - grey
+    return grey
+
+
+def _eight_bit_window(dataset):
+    """The window alone, with 0-255 as its output.
+
+    pydicom takes the output range from the bits stored and the rescaling;
+    with those of the file a negative slope would turn the range around.
+    """
+    window = pydicom.Dataset()
+    for name in ("WindowCenter", "WindowWidth", "VOILUTFunction"):
+        if dataset.get(name) is not None:
+            setattr(window, name, dataset.get(name))
+    window.PhotometricInterpretation = "MONOCHROME2"
+    window.PixelRepresentation = 0
+    window.BitsStored = 8
+    return window
+
+
+def _spacing(dataset):
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        value = dataset.get(name)
+        if value is not None and len(value) == 2 and min(value) > 0:
+            return float(value[0]), float(value[1])
+    return None

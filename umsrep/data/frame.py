@@ -1,0 +1,83 @@
+"""Where a source image lies in the prepared one: stretched, or padded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from umsrep.data import gaze
+from umsrep.data import images as reading
+from umsrep.errors import UmsrepError
+
+FITS = ("stretch", "pad")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One geometry for an image, its masks, its maps and its points.
+
+    Args:
+        shape: (height, width) of the source image.
+        size: (height, width) of the prepared image.
+        fit: "stretch" to the size, or "pad": scale by one factor, and centre
+            on black.
+    """
+
+    shape: tuple[int, int]
+    size: tuple[int, int]
+    fit: str = "stretch"
+
+    def __post_init__(self):
+        if self.fit not in FITS:
+            raise UmsrepError(
+                f"fit='{self.fit}' is unknown. Choose one of {', '.join(FITS)}."
+            )
+
+    @property
+    def inner(self):
+        """(height, width) of the content in the prepared image."""
+        if self.fit == "stretch":
+            return tuple(self.size)
+        ratios = [n / m for n, m in zip(self.size, self.shape, strict=True)]
+        return tuple(
+            max(1, min(n, round(m * min(ratios))))
+            for n, m in zip(self.size, self.shape, strict=True)
+        )
+
+    @property
+    def offset(self):
+        """(rows, columns) before the content."""
+        return tuple(
+            (n - m) // 2 for n, m in zip(self.size, self.inner, strict=True)
+        )
+
+    def image(self, grey):
+        """uint8 (height, width); black beside the content."""
+        return self._padded(reading.resize_image(grey, self.inner))
+
+    def mask(self, mask):
+        """bool (height, width)."""
+        return self._padded(reading.resize_mask(mask, self.inner))
+
+    def map(self, values):
+        """float32 (height, width) of sum 1; 0 beside the content."""
+        return self._padded(gaze.resize_map(values, self.inner))
+
+    def points(self, table):
+        """The points with x and y in pixels of the prepared image."""
+        table = table.copy()
+        for column, axis in (("y", 0), ("x", 1)):
+            scale = self.inner[axis] / self.shape[axis]
+            moved = table[column].to_numpy(float) * scale + self.offset[axis]
+            # Rounding must not carry a point over the far border.
+            last = np.nextafter(self.offset[axis] + self.inner[axis], 0)
+            table[column] = np.minimum(moved, last)
+        return table
+
+    def _padded(self, inner):
+        if inner.shape == tuple(self.size):
+            return inner
+        whole = np.zeros(self.size, inner.dtype)
+        top, left = self.offset
+        height, width = inner.shape
+        whole[top : top + height, left : left + width] = inner
+        return whole

@@ -1,0 +1,67 @@
+"""What every synthetic data set shares: arguments, folder and truth file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from umsrep.data.storage import new_folder, write_json
+from umsrep.errors import UmsrepError
+
+SMALLEST = 64
+# Of the random generators that plan a set: [seed, first index, PLAN_STREAM].
+# The image model uses the streams 0 to 4, gaze 20.
+PLAN_STREAM = 10
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """A data set that can be drawn.
+
+    Attributes:
+        name: Its name as a layout; the converter's name, too.
+        fewest: Fewest images with which every class occurs, in every part.
+        draw: `draw(folder, images, seed, size)` writes the files below an
+            existing folder and yields the truth about each image, a dict.
+    """
+
+    name: str
+    fewest: int
+    draw: Callable
+
+    def write(self, out, images, seed, size=256, on_image=None):
+        """Writes the files and `phantom.json`; see `layouts.write_chest`."""
+        self._check(images, seed, size)
+        truth = []
+        with new_folder(out) as folder:
+            for entry in self.draw(folder, images, seed, size):
+                truth.append(entry)
+                if on_image is not None:
+                    on_image()
+            write_json(
+                folder / "phantom.json",
+                {
+                    "format": "umsrep-phantom",
+                    "format_version": 1,
+                    "layout": self.name,
+                    "seed": seed,
+                    "size": size,
+                    "images": truth,
+                },
+            )
+
+    def _check(self, images, seed, size):
+        if images < self.fewest:
+            raise UmsrepError(
+                f"Got {images} images; the {self.name} layout needs at least "
+                f"{self.fewest} to hold every class. Ask for more, for "
+                "example 60."
+            )
+        if size < SMALLEST:
+            raise UmsrepError(
+                f"Got size {size}; a chest needs at least {SMALLEST} pixels. "
+                "Choose a larger size, for example 256."
+            )
+        if seed < 0:
+            raise UmsrepError(
+                f"Got seed {seed}; seeds count from 0. Give a non-negative "
+                "integer."
+            )

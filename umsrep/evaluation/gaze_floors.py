@@ -1,0 +1,147 @@
+"""What a saliency prediction is worth: floors and the inter-observer limit.
+
+- *uniform*: every pixel alike;
+- *centre bias*: the training images' mean map, whatever the image;
+- *other observers*: the map of one half of the people, scored against the
+  other half, both ways. No image-based model can be expected to do much better.
+  A model's score against the same halves stands beside it, since a target made
+  of fewer people is noisier.
+"""
+
+import numpy as np
+import pandas as pd
+
+from umsrep.data import gaze
+from umsrep.errors import UmsrepError
+from umsrep.evaluation import gaze_reference
+
+# Shares of the other half's map; the rest is the centre bias.
+SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+def floor_tables(dataset, task, reference):
+    """Per-image metrics of the predictions that ignore the image.
+
+    Args:
+        dataset: The images, a `data.Dataset`.
+        task: Name of the map task.
+        reference: `gaze_reference.GazeReference` of the training images.
+
+    Returns:
+        {"centre bias": data frame, "uniform": data frame}, one row per image
+        with gaze.
+    """
+    constant = {
+        "centre bias": reference.centre_bias,
+        "uniform": np.full(dataset.image_size, 1.0),
+    }
+    indices = np.flatnonzero(dataset.labelled(task))
+    return {
+        name: pd.DataFrame(
+            gaze_reference.score(
+                dataset.map(task, index),
+                values,
+                dataset.fixations(task, index),
+                reference,
+            )
+            for index in indices
+        )
+        for name, values in constant.items()
+    }
+
+
+def halves(fixations):
+    """Two data frames: every other observer, in order of their names."""
+    observers = fixations["observer"].astype(str)
+    names = sorted(observers.unique(), key=lambda name: (len(name), name))
+    first = observers.isin(names[::2])
+    return (
+        fixations[first].reset_index(drop=True),
+        fixations[~first].reset_index(drop=True),
+    )
+
+
+class Halves:
+    """Scores against one half of the observers.
+
+    Args:
+        dataset: The images; fixations of at least two people on each count.
+        task: Name of the map task.
+        reference: `GazeReference` of the training images.
+        sigma: Blur of a half's map, in pixels of the prepared images, or one
+            for (y, x).
+        weight: "count" or "duration".
+
+    Raises:
+        UmsrepError: no image with two observers' fixations.
+    """
+
+    def __init__(self, dataset, task, reference, sigma, weight="count"):
+        self.reference = reference
+        self.items = []
+        for index in np.flatnonzero(dataset.labelled(task)):
+            fixations = dataset.fixations(task, index)
+            parts = () if fixations is None else halves(fixations)
+            if not parts or not all(map(len, parts)):
+                continue
+            maps = [
+                gaze.density(part, dataset.image_size, sigma, weight)
+                for part in parts
+            ]
+            self.items.append((int(index), parts, maps))
+        if not self.items:
+            raise UmsrepError(
+                f"No image of '{dataset.name}' has fixations of two people "
+                f"for '{task}', so there is no inter-observer limit. Leave it "
+                "out."
+            )
+
+    def of_observers(self, share):
+        """Per-image metrics of each half as prediction for the other.
+
+        Args:
+            share: Of the half's map; the rest is the centre bias. See
+                `best_share`.
+        """
+        rows = []
+        for _, parts, maps in self.items:
+            scores = [
+                gaze_reference.score(
+                    maps[one],
+                    share * maps[1 - one]
+                    + (1 - share) * self.reference.centre_bias,
+                    parts[one],
+                    self.reference,
+                )
+                for one in (0, 1)
+            ]
+            rows.append(pd.DataFrame(scores).mean())
+        return pd.DataFrame(rows).reset_index(drop=True)
+
+    def of_model(self, outputs):
+        """Per-image metrics of a model against each half, averaged.
+
+        Args:
+            outputs: (images of the data set, height, width), sum 1.
+        """
+        rows = []
+        for index, parts, maps in self.items:
+            scores = [
+                gaze_reference.score(
+                    target, outputs[index], part, self.reference
+                )
+                for part, target in zip(parts, maps, strict=True)
+            ]
+            rows.append(pd.DataFrame(scores).mean())
+        return pd.DataFrame(rows).reset_index(drop=True)
+
+    def best_share(self):
+        """The share of `SHARES` with the highest information gain.
+
+        Choose it on training or validation images.
+        """
+        gains = [
+            self.of_observers(share)["information_gain"].mean()
+            for share in SHARES
+        ]
+        return SHARES[int(np.argmax(gains))]

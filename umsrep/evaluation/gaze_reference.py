@@ -1,0 +1,126 @@
+"""Where people look whatever the image: the training images' gaze.
+
+Location-based metrics compare a prediction with the centre bias, and with
+fixations on other images. Both come from training images, so that no test
+image says anything about another.
+
+File `gaze-<task>.npz` of a run folder:
+
+    centre_bias  float32 (height, width), the mean of the training maps, sum 1
+    fixations    float32 (n, 2), x and y of the training fixations; 0 rows
+                 where the data set has maps only
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from umsrep.data import gaze
+from umsrep.data.storage import atomic_path
+from umsrep.errors import UmsrepError
+from umsrep.metrics import saliency
+
+# Chance costs shuffled AUC nothing beyond this many fixations.
+MOST_FIXATIONS = 20_000
+
+
+@dataclass(frozen=True)
+class GazeReference:
+    """Gaze on training images.
+
+    Attributes:
+        centre_bias: float32 (height, width), sum 1.
+        fixations: float32 (n, 2): x, y in pixels of the prepared images.
+    """
+
+    centre_bias: np.ndarray
+    fixations: np.ndarray
+
+
+def measure(dataset, task, seed=0):
+    """The `GazeReference` of a data set's map task.
+
+    Args:
+        dataset: The training images, a `data.Dataset`.
+        task: Name of the map task.
+        seed: Of the choice among more than `MOST_FIXATIONS` fixations.
+    """
+    total = np.zeros(dataset.image_size, np.float64)
+    points = []
+    for index in np.flatnonzero(dataset.labelled(task)):
+        total += dataset.map(task, index)
+        fixations = dataset.fixations(task, index)
+        if fixations is not None:
+            points.append(fixations[["x", "y"]].to_numpy(np.float32))
+    found = np.concatenate(points) if points else np.empty((0, 2), np.float32)
+    if len(found) > MOST_FIXATIONS:
+        rng = np.random.default_rng([seed, len(found)])
+        found = found[rng.choice(len(found), MOST_FIXATIONS, replace=False)]
+    return GazeReference(gaze.normalized(total), found)
+
+
+def save(folder, dataset, specs):
+    """Writes the references of the map tasks into a run folder."""
+    for spec in specs:
+        if spec.kind != "map":
+            continue
+        one = measure(dataset, spec.name)
+        with (
+            atomic_path(_path(folder, spec.name)) as temporary,
+            open(temporary, "wb") as out,
+        ):
+            np.savez_compressed(
+                out, centre_bias=one.centre_bias, fixations=one.fixations
+            )
+
+
+def load(folder, specs):
+    """{map task: `GazeReference`} of a run folder.
+
+    Raises:
+        UmsrepError: a file is missing or damaged.
+    """
+    found = {}
+    for spec in specs:
+        if spec.kind != "map":
+            continue
+        path = _path(folder, spec.name)
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                found[spec.name] = GazeReference(
+                    stored["centre_bias"], stored["fixations"]
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise UmsrepError(
+                f"{path} cannot be read ({error}). The run folder is damaged; "
+                "train again."
+            ) from error
+    return found
+
+
+def score(true, predicted, fixations=None, reference=None):
+    """{metric: value} of one predicted map.
+
+    Args:
+        true, predicted: (height, width), at least 0.
+        fixations: Data frame with x and y, or None.
+        reference: `GazeReference`, or None.
+
+    Returns:
+        As `metrics.saliency.saliency_metrics`: what can be computed.
+    """
+    points = None
+    if fixations is not None and len(fixations):
+        points = fixations[["x", "y"]].to_numpy(float)
+    others = baseline = None
+    if reference is not None:
+        baseline = reference.centre_bias
+        others = reference.fixations if len(reference.fixations) else None
+    return saliency.saliency_metrics(
+        true, predicted, points, baseline=baseline, other_fixations=others
+    )
+
+
+def _path(folder, task):
+    return Path(folder) / f"gaze-{task}.npz"

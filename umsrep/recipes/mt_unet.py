@@ -1,0 +1,257 @@
+"""MT-UNet: where people look, together with the diagnosis.
+
+Source: Zhu, Rohling, Salcudean, "Multi-task UNet: jointly boosting saliency
+prediction and disease classification on chest X-ray images" (2022).
+Command: `umsrep recipe mt-unet --data DATA --scheme mtls3 --repeats 5`.
+Cost: `small` on 2 CPU cores some minutes per training of 300 images at
+128x128; `paper` (width 64, 640x416, up to 1,024 epochs) needs a GPU.
+Expected: docs/results.md.
+
+The paper states neither learning rate nor patience; `paper` has those of its
+published code.
+"""
+
+from dataclasses import dataclass, replace
+
+from umsrep import balancing, heads, representations
+from umsrep.errors import UmsrepError
+from umsrep.model import MultiTaskModel
+from umsrep.workflows.repeats import Candidate
+from umsrep.workflows.settings import FinetuneSettings
+
+# Appendix B and the published code.
+PAPER = FinetuneSettings(
+    strategy="joint",
+    weighting="mtls3",
+    architecture="unet",
+    arguments={"width": 64, "depth": 5, "normalization": "none"},
+    classification_features=("bottleneck", "decoded"),
+    convolutions=(),
+    hidden_units=64,
+    dropout=0.25,
+    decay="return_to_best",
+    learning_rate=1e-4,
+    patience=40,
+    epochs=1024,
+    batch_size=6,
+    augmentation=0.0,
+    fractions=(0.7, 0.1, 0.2),
+)
+# For a laptop: narrow, few epochs, a rate to match, and augmentation, since
+# such sets are small.
+SMALL = replace(
+    PAPER,
+    arguments={"width": 16, "depth": 5, "normalization": "percentile"},
+    hidden_units=16,
+    learning_rate=1e-3,
+    patience=6,
+    epochs=40,
+    batch_size=8,
+    augmentation=0.5,
+)
+PRESETS = {"paper": PAPER, "small": SMALL}
+# Which features the classification head reads (Section 5.2).
+HEADS = {
+    "MT-UNet": ("bottleneck", "decoded"),
+    "MT-UNetB": "bottleneck",
+    "MT-UNetT": "decoded",
+}
+SCHEMES = {"mtls1": "MTLS1", "mtls2": "MTLS2", "mtls3": "MTLS3"}
+CLASSIFIERS = {
+    "ResNet50": ("resnet50", 1.0),
+    "IRNetV2": ("inception_resnet_v2", 1.0),
+    "EffNetV2-S": ("efficientnetv2s", 1.0),
+}
+SALIENCY_NETWORKS = {
+    "SimpleNet": "simple_net",
+    "MSINet": "msi_net",
+    "VGGSSM": "vgg_ssm",
+}
+NETWORKS = (
+    *HEADS,
+    "UNetC",
+    *CLASSIFIERS,
+    "UNetS",
+    *SALIENCY_NETWORKS,
+)
+DEFAULT_NETWORKS = ("MT-UNet", "UNetC", "UNetS")
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Names of the data set's tasks.
+
+    Attributes:
+        saliency: A map task.
+        classification: A label task, or None where there is none.
+    """
+
+    saliency: str
+    classification: str | None = None
+
+    @classmethod
+    def of(cls, dataset):
+        """The only map task and the only label task of a data set."""
+        names = {
+            kind: [n for n, t in dataset.tasks.items() if t.kind == kind]
+            for kind in ("map", "label")
+        }
+        if len(names["map"]) != 1 or len(names["label"]) > 1:
+            raise UmsrepError(
+                f"Data set '{dataset.name}' has the map tasks "
+                f"{names['map']} and the label tasks {names['label']}. "
+                "Expected one map task and at most one label task; prepare "
+                "the data with these alone."
+            )
+        return cls(names["map"][0], *names["label"])
+
+
+def mt_unet(
+    image_shape=(640, 416, 1),
+    num_classes=3,
+    width=64,
+    depth=5,
+    scheme="mtls3",
+    variant="MT-UNet",
+    fidelity="paper",
+    saliency="gaze",
+    classification="finding",
+):
+    """The network of the paper (Figure 1).
+
+    At width 64, one channel and three classes it has 34,632,837 trainable
+    parameters, one sigma included.
+
+    Args:
+        image_shape: (height, width, channels).
+        num_classes: Of the classification.
+        width, depth: Of the U-Net.
+        scheme: "mtls1", "mtls2" or "mtls3".
+        variant: "MT-UNet"; "MT-UNetB" or "MT-UNetT", whose classification
+            reads the bottleneck or the top alone; "UNetC" or "UNetS" with one
+            task alone.
+        fidelity: "paper"; or "code": half the saliency loss
+            (`UncertaintyWeighting.scheme`).
+        saliency, classification: Names of the tasks.
+
+    Returns:
+        A `MultiTaskModel`.
+    """
+    if variant not in (*HEADS, "UNetC", "UNetS"):
+        raise UmsrepError(
+            f"variant='{variant}' is unknown. Choose one of "
+            f"{', '.join(HEADS)}, UNetC, UNetS."
+        )
+    chosen, balancer = [], None
+    if variant != "UNetC":
+        chosen.append(heads.SaliencyHead(saliency))
+    if variant != "UNetS":
+        chosen.append(
+            heads.ClassificationHead(
+                num_classes,
+                classification,
+                features=HEADS.get(variant, "bottleneck"),
+                hidden_units=width,
+                dropout=PAPER.dropout,
+            )
+        )
+    if len(chosen) == 2:
+        balancer = balancing.UncertaintyWeighting.scheme(
+            scheme, saliency, classification, fidelity
+        )
+    representation = representations.UNet(
+        image_shape,
+        width=width,
+        depth=depth,
+        normalization=PAPER.arguments["normalization"],
+    )
+    return MultiTaskModel(representation, chosen, balancer, name="mt_unet")
+
+
+def candidates(tasks, settings, schemes=("mtls3",), networks=DEFAULT_NETWORKS):
+    """What the recipe trains.
+
+    Args:
+        tasks: `Tasks`.
+        settings: `FinetuneSettings`, such as `SMALL`.
+        schemes: Learning schemes of MT-UNet; with several, each is a network
+            called as in the paper's Table 3.
+        networks: Names of `NETWORKS`, or "all".
+
+    Returns:
+        `Candidate`s; networks of tasks that the data set lacks are left out.
+
+    Raises:
+        UmsrepError: an unknown name, or nothing left to train.
+    """
+    networks = NETWORKS if "all" in networks else tuple(networks)
+    for given, known, what in (
+        (networks, NETWORKS, "network"),
+        (schemes, SCHEMES, "scheme"),
+    ):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise UmsrepError(
+                f"No {what} is named '{unknown[0]}'. Choose among "
+                f"{', '.join(known)}."
+            )
+    both = (tasks.saliency, tasks.classification)
+    found = []
+    for name in networks:
+        if name in HEADS and tasks.classification:
+            found += _joint(name, both, settings, schemes)
+        elif name == "UNetC" or name in CLASSIFIERS:
+            if tasks.classification:
+                one = _classifier(name, settings)
+                found.append(Candidate(name, both[1:], one))
+        elif name not in HEADS:
+            found.append(Candidate(name, both[:1], _saliency(name, settings)))
+    if not found:
+        raise UmsrepError(
+            f"The data set has no label task, which {', '.join(networks)} "
+            f"need. Choose among UNetS, {', '.join(SALIENCY_NETWORKS)}."
+        )
+    return found
+
+
+def _joint(name, tasks, settings, schemes):
+    for scheme in schemes:
+        one = replace(
+            settings, weighting=scheme, classification_features=HEADS[name]
+        )
+        title = name
+        if len(schemes) > 1 and name == "MT-UNet":
+            title = SCHEMES[scheme]
+        elif scheme != schemes[-1]:
+            continue
+        yield Candidate(title, tasks, one)
+
+
+def _classifier(name, settings):
+    """UNetC, or a general network with GAP and one dense layer."""
+    settings = replace(settings, classification_features="bottleneck")
+    if name == "UNetC":
+        return settings
+    architecture, width = CLASSIFIERS[name]
+    return replace(
+        settings,
+        architecture="keras_application",
+        arguments={
+            "architecture": architecture,
+            "normalization": settings.arguments["normalization"],
+        },
+        hidden_units=0,
+    )
+
+
+def _saliency(name, settings):
+    if name == "UNetS":
+        return settings
+    return replace(
+        settings,
+        architecture=SALIENCY_NETWORKS[name],
+        arguments={
+            "width": settings.arguments["width"] / 64,
+            "normalization": settings.arguments["normalization"],
+        },
+    )

@@ -1,0 +1,170 @@
+"""From settings to a network, a balancer and a strategy."""
+
+import inspect
+
+from umsrep import (
+    balancing,
+    finetuning,
+    heads,
+    losses,
+    model,
+    representations,
+    runs,
+)
+from umsrep.balancing.uncertainty import SCHEMES
+from umsrep.errors import UmsrepError
+from umsrep.training import Schedule
+
+
+def new_representation(image_size, architecture, arguments=None):
+    """A representation with newly drawn weights.
+
+    Args:
+        image_size: (height, width) in pixels.
+        architecture: Registered name.
+        arguments: {argument: value} of the class, beyond `image_shape`;
+            "channels" is 1 unless given (3 for the autoencoder's preset
+            "paper").
+
+    Raises:
+        UmsrepError: an unknown name or argument.
+    """
+    arguments = dict(arguments or {})
+    cls = representations.registry.get(architecture)
+    paper = arguments.get("preset") == "paper"
+    channels = arguments.pop("channels", 3 if paper else 1)
+    known = set(inspect.signature(cls.__init__).parameters)
+    known -= {"self", "image_shape", "kwargs"}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise UmsrepError(
+            f"Architecture '{architecture}' has no argument '{unknown[0]}'. "
+            f"Its arguments: channels, {', '.join(sorted(known))}."
+        )
+    return cls(image_shape=(*image_size, channels), **arguments)
+
+
+def build(dataset, tasks, settings, source=None):
+    """The network: heads for the tasks on a representation.
+
+    Args:
+        dataset: A `data.Dataset`.
+        tasks: Names of tasks.
+        settings: `FinetuneSettings`.
+        source: A `runs.Run` of `pretrain`, or None for new weights.
+    """
+
+    def representation():
+        if source is not None:
+            # Each call reads the file anew, so that copies share nothing.
+            return runs.Run(source.path).model().representation
+        return new_representation(
+            dataset.image_size, settings.architecture, settings.arguments
+        )
+
+    specs = [dataset.task(task) for task in tasks]
+    if settings.strategy == "separate":
+        separate = []
+        for spec in specs:
+            own = representation()
+            separate.append(
+                model.MultiTaskModel(own, [head(spec, settings, own)])
+            )
+        return finetuning.SeparateModels(separate)
+    shared = representation()
+    return model.MultiTaskModel(
+        shared,
+        [head(spec, settings, shared) for spec in specs],
+        balancer(specs, settings),
+    )
+
+
+def head(spec, settings, representation):
+    """The head of one task.
+
+    Args:
+        spec: A `data.TaskSpec`.
+        settings: `FinetuneSettings`.
+        representation: What it is to be attached to.
+    """
+    if spec.kind == "mask":
+        features = settings.segmentation_features
+        if features == "stages":
+            features = representation.stages
+        return heads.SegmentationHead(spec.name, features=features)
+    if spec.kind == "map":
+        return heads.SaliencyHead(
+            spec.name, features=settings.saliency_features
+        )
+    features = settings.classification_features
+    if features is None:
+        features = (
+            "stage4" if "stage4" in representation.features else "bottleneck"
+        )
+    return heads.ClassificationHead(
+        len(spec.classes),
+        spec.name,
+        features=features,
+        convolutions=settings.convolutions,
+        hidden_units=settings.hidden_units,
+        hidden_activation=settings.hidden_activation,
+        dropout=settings.dropout,
+        loss=losses.CategoricalCrossentropy(settings.label_smoothing),
+    )
+
+
+def balancer(specs, settings):
+    """The balancer of joint training; None where nothing is to be balanced."""
+    weighting = settings.weighting
+    if settings.strategy != "joint" or len(specs) < 2:
+        return None
+    if isinstance(weighting, dict):
+        return balancing.FixedWeighting(weighting)
+    if weighting == "uncertainty":
+        return balancing.UncertaintyWeighting()
+    if weighting == "kendall":
+        return balancing.UncertaintyWeighting(regularizer="log")
+    if weighting in SCHEMES:
+        names = {
+            kind: tuple(spec.name for spec in specs if spec.kind == kind)
+            for kind in ("map", "label")
+        }
+        if not all(names.values()):
+            raise UmsrepError(
+                f"weighting='{weighting}' balances saliency and "
+                f"classification, but the tasks are "
+                f"{', '.join(f'{s.name} ({s.kind})' for s in specs)}. Use "
+                "'uncertainty', or tasks of both kinds."
+            )
+        return balancing.UncertaintyWeighting.scheme(
+            weighting, names["map"], names["label"], settings.fidelity
+        )
+    return None
+
+
+def strategy(settings):
+    """The strategy object that the settings describe."""
+    options = {
+        "optimizer": settings.optimizer,
+        "cache_features": settings.cache_features,
+        "xla": settings.xla,
+        "schedule": schedule(settings),
+    }
+    if settings.freeze is not None:
+        options["freeze"] = tuple(settings.freeze)
+    if settings.strategy == "alternating":
+        options["ratio"] = settings.ratio
+    return finetuning.registry.get(settings.strategy)(**options)
+
+
+def schedule(settings):
+    """The `Schedule` that the settings describe."""
+    if settings.decay == "return_to_best":
+        return Schedule.of_mt_unet(settings.learning_rate, settings.patience)
+    return Schedule(
+        settings.learning_rate,
+        decay=settings.decay,
+        patience=settings.patience,
+        stop_patience=settings.stop_patience,
+        warmup_steps=20,
+    )

@@ -1,0 +1,155 @@
+"""Several networks, each trained several times, on one split.
+
+A repeat has its own seed for weights, order and augmentation; the split is
+the same for all, so that what differs is the training. Everything is kept in
+run and evaluation folders, and what is there is not done again.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from umsrep import runs
+from umsrep.data import storage
+from umsrep.evaluation.run_evaluation import evaluate_run
+from umsrep.workflows.finetuning import finetune
+from umsrep.workflows.settings import FinetuneSettings
+
+BOOTSTRAP = 200
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One network to be trained.
+
+    Attributes:
+        name: Of its column in the tables and of its folders.
+        tasks: Names of the tasks it learns.
+        settings: `FinetuneSettings`; the seeds are set for each repeat.
+    """
+
+    name: str
+    tasks: tuple
+    settings: FinetuneSettings
+
+
+def run_repeats(data, candidates, out, repeats=5, seed=0, say=print):
+    """Trains and evaluates every candidate `repeats` times.
+
+    Args:
+        data: A prepared data set.
+        candidates: `Candidate`s.
+        out: Folder; interrupted work goes on where it was.
+        repeats: Trainings of each, with the seeds seed, seed + 1, ...
+        seed: Of the split, and of the first repeat.
+        say: Called with a line per step.
+
+    Returns:
+        Data frame, one row per network, repeat, task and metric: network,
+        repeat, seed, task, metric, value (of the test images).
+    """
+    out = Path(out)
+    rows = []
+    total = len(candidates) * repeats
+    # Repeats outside: after the first round every network has a number.
+    for repeat in range(repeats):
+        for number, one in enumerate(candidates):
+            run, evaluation = folders(out, one.name, repeat)
+            step = f"{repeat * len(candidates) + number + 1} of {total}"
+            settings = replace(
+                one.settings, seed=seed + repeat, split_seed=seed
+            )
+            if not evaluation.exists():
+                say(f"{one.name}, repeat {repeat + 1} ({step})")
+            finetune(data, one.tasks, run, settings=settings, resume=True)
+            if not evaluation.exists():
+                evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
+            rows += _rows(one.name, repeat, seed, run, evaluation)
+    return pd.DataFrame(rows)
+
+
+def folders(out, name, repeat):
+    """(run folder, evaluation folder) of one repeat."""
+    slug = name.lower().replace(" ", "-")
+    return (
+        Path(out) / "runs" / f"{slug}-{repeat}",
+        Path(out) / "evaluations" / f"{slug}-{repeat}",
+    )
+
+
+def _rows(name, repeat, seed, run, evaluation):
+    metrics = storage.read_json(evaluation / "metrics.json", "metrics")
+    info = runs.read_run(run)
+    common = {"network": name, "repeat": repeat, "seed": seed + repeat}
+    cost = {
+        "seconds": info["seconds"],
+        "epochs": info["epochs_run"],
+        "trainable_parameters": info["trainable_parameters"]["total"],
+    }
+    for metric, value in cost.items():
+        yield {**common, "task": "", "metric": metric, "value": value}
+    for task, entry in metrics.items():
+        for metric, value in entry.items():
+            if isinstance(value, (int, float)) and not metric.endswith(
+                "_undefined_resamples"
+            ):
+                yield {
+                    **common,
+                    "task": task,
+                    "metric": metric,
+                    "value": value,
+                }
+
+
+def median_and_spread(frame):
+    """Median and standard deviation over the repeats, as the papers report.
+
+    Args:
+        frame: As of `run_repeats`.
+
+    Returns:
+        Data frame: network, task, metric, median, std (of the sample; 0 for a
+        single repeat), repeats.
+    """
+    groups = frame.groupby(["network", "task", "metric"], sort=False)["value"]
+    table = groups.agg(["median", "std", "count"]).reset_index()
+    table["std"] = table["std"].fillna(0.0)
+    return table.rename(columns={"count": "repeats"})
+
+
+def layout(table, task, metrics, networks):
+    """A table in the papers' layout: a row per metric, a column per network.
+
+    Args:
+        table: As of `median_and_spread`.
+        task: Name of a task.
+        metrics: {metric: heading}; a heading may end in an arrow.
+        networks: Names, in order; one without the task gets no column.
+
+    Returns:
+        Data frame of text, "0.670 ± 0.018"; a single repeat has no spread.
+    """
+    part = table[table["task"] == task]
+    columns = {}
+    for network in networks:
+        of_network = part[part["network"] == network].set_index("metric")
+        if of_network.empty:
+            continue
+        columns[network] = {
+            heading: _cell(of_network, metric)
+            for metric, heading in metrics.items()
+        }
+    frame = pd.DataFrame(columns)
+    frame.index.name = "Metrics"
+    return frame
+
+
+def _cell(table, metric):
+    if metric not in table.index:
+        return "–"
+    row = table.loc[metric]
+    value = f"{row['median']:.3f}"
+    if row["repeats"] > 1:
+        value += f" ± {row['std']:.3f}"
+    return value.replace("-", "−")
