@@ -13,14 +13,18 @@ from umsrep.errors import UmsrepError
 
 @dataclass(frozen=True)
 class _Parts:
-    """Hides the representation from Keras's tracking of attributes.
+    """Hides the parts from Keras's tracking of attributes.
 
-    The graph already holds the layers that the heads need; tracked as a whole,
+    The graph already holds the layers that the tasks need; tracked as a whole,
     an unused decoder would count as trainable.
     """
 
     representation: keras.Model
     heads: tuple
+    tasks: tuple
+    # {name: head that provides it}, and {name: tensor} of all features.
+    provided: dict
+    tensors: dict
 
 
 @keras.saving.register_keras_serializable("umsrep")
@@ -34,16 +38,25 @@ class MultiTaskModel(keras.Model):
 
     Args:
         representation: A `Representation`.
-        heads: One `Head` per task, or a list of them.
+        heads: One `Head` per task, or a list of them. A head may read what
+            an earlier one provides (`Head.provide`).
         balancer: A `Balancer`; default: all weights 1.
+        tasks: Names of the heads that are tasks, with an output and a loss;
+            the others only provide. Default: all.
 
     Raises:
-        UmsrepError: two heads of one name, or a head that reads a feature the
-            representation does not provide.
+        UmsrepError: two heads of one name, or a head that reads a feature
+            that neither the representation nor an earlier head provides.
     """
 
     def __init__(
-        self, representation, heads, balancer=None, name="multi_task", **kwargs
+        self,
+        representation,
+        heads,
+        balancer=None,
+        name="multi_task",
+        tasks=None,
+        **kwargs,
     ):
         heads = list(heads) if isinstance(heads, (list, tuple)) else [heads]
         names = [head.name for head in heads]
@@ -55,22 +68,28 @@ class MultiTaskModel(keras.Model):
                 f"heads: the name {sorted(twice)[0]!r} occurs twice. Give "
                 "each task its own name."
             )
-        outputs = {}
-        for head in heads:
-            head.attach(representation)
-            outputs[head.name] = head(
-                [representation.output[key] for key in head.feature_names]
+        tasks = tuple(names if tasks is None else tasks)
+        if not tasks or set(tasks) - set(names):
+            raise UmsrepError(
+                f"tasks={tasks}: expected at least one of the heads "
+                f"{tuple(names)}."
             )
+        predictions, provided, tensors = _connect(representation, heads)
         super().__init__(
-            inputs=representation.input, outputs=outputs, name=name, **kwargs
+            inputs=representation.input,
+            outputs={task: predictions[task] for task in tasks},
+            name=name,
+            **kwargs,
         )
-        self._parts = _Parts(representation, tuple(heads))
+        self._parts = _Parts(
+            representation, tuple(heads), tasks, provided, tensors
+        )
         self.jit()
         self.balancer = balancer if balancer is not None else FixedWeighting()
         if not self.balancer.tasks:
-            self.balancer.attach(names)
+            self.balancer.attach(tasks)
         self.loss_trackers = {
-            task: keras.metrics.Mean(name=f"{task}_loss") for task in names
+            task: keras.metrics.Mean(name=f"{task}_loss") for task in tasks
         }
         # How many devices' copies of the weights there are.
         self.replicas = backend.replicas_of(self.variables)
@@ -89,12 +108,31 @@ class MultiTaskModel(keras.Model):
     @property
     def heads(self):
         """The heads, one per task."""
-        return self._parts.heads
+        by_name = {head.name: head for head in self._parts.heads}
+        return tuple(by_name[task] for task in self.tasks)
+
+    @property
+    def providers(self):
+        """Heads that are no task here, but provide what a task reads."""
+        return tuple(
+            head for head in self._parts.heads if head.name not in self.tasks
+        )
 
     @property
     def tasks(self):
-        """Names of the tasks, in the order of the heads."""
-        return tuple(head.name for head in self.heads)
+        """Names of the tasks."""
+        return self._parts.tasks
+
+    @property
+    def read_features(self):
+        """Names of the representation's features that the heads read."""
+        names = [
+            name
+            for head in self._parts.heads
+            for name in head.feature_names
+            if name not in self._parts.provided
+        ]
+        return tuple(dict.fromkeys(names))
 
     def head(self, task):
         """The head of `task`; a miss lists what exists."""
@@ -113,7 +151,8 @@ class MultiTaskModel(keras.Model):
     def view(self, tasks, balancer=None):
         """A model of some tasks that shares this one's weights.
 
-        What the tasks do not need (an unused decoder) is not part of it. It is
+        What the tasks do not need (an unused decoder) is not part of it; a
+        head that provides what they read is, without being a task. It is
         compiled on its own.
 
         Args:
@@ -121,15 +160,47 @@ class MultiTaskModel(keras.Model):
             balancer: Default: all weights 1.
         """
         tasks = [tasks] if isinstance(tasks, str) else list(tasks)
-        heads = [self.head(task) for task in tasks]
+        needed = {}
+        waiting = [self.head(task) for task in tasks]
+        while waiting:
+            head = waiting.pop()
+            needed[head.name] = head
+            waiting += [
+                self._parts.provided[name]
+                for name in head.feature_names
+                if name in self._parts.provided
+            ]
         return MultiTaskModel(
-            self.representation, heads, balancer, name="_".join(tasks)
+            self.representation,
+            [head for head in self._parts.heads if head.name in needed],
+            balancer,
+            name="_".join(tasks),
+            tasks=tasks,
         )
 
     def with_head(self, head, balancer=None):
         """A model with one more head; everything else is shared."""
         return MultiTaskModel(
-            self.representation, [*self.heads, head], balancer, name=self.name
+            self.representation,
+            [*self._parts.heads, head],
+            balancer,
+            name=self.name,
+            tasks=(*self.tasks, head.name),
+        )
+
+    def with_representation(self, representation):
+        """The same heads and balancer on another representation.
+
+        Args:
+            representation: Provides all of `read_features`, in the same
+                shapes.
+        """
+        return MultiTaskModel(
+            representation,
+            self._parts.heads,
+            self.balancer,
+            name=self.name,
+            tasks=self.tasks,
         )
 
     def features(self, images, names):
@@ -137,17 +208,21 @@ class MultiTaskModel(keras.Model):
         return self.feature_model(names)(images, training=False)
 
     def feature_model(self, names):
-        """A Keras model from images to {feature: tensor}."""
-        missing = set(names) - set(self.representation.features)
+        """A Keras model from images to {feature: tensor}.
+
+        Args:
+            names: Features of the representation, or what heads provide.
+        """
+        tensors = self._parts.tensors
+        missing = set(names) - set(tensors)
         if missing:
             raise UmsrepError(
                 f"No feature is named '{sorted(missing)[0]}'. Representation "
-                f"'{self.representation.name}' provides "
-                f"{self.representation.features}."
+                f"'{self.representation.name}' and the heads provide "
+                f"{tuple(tensors)}."
             )
         return keras.Model(
-            self.representation.input,
-            {name: self.representation.output[name] for name in names},
+            self.representation.input, {name: tensors[name] for name in names}
         )
 
     def compute_loss(
@@ -233,9 +308,10 @@ class MultiTaskModel(keras.Model):
         serialize = keras.saving.serialize_keras_object
         return {
             "representation": serialize(self.representation),
-            "heads": [serialize(head) for head in self.heads],
+            "heads": [serialize(head) for head in self._parts.heads],
             "balancer": serialize(self.balancer),
             "name": self.name,
+            "tasks": list(self.tasks),
         }
 
     @classmethod
@@ -250,7 +326,36 @@ class MultiTaskModel(keras.Model):
             heads=[deserialize(head) for head in config["heads"]],
             balancer=deserialize(config["balancer"]),
             name=config["name"],
+            # Files of earlier versions have none.
+            tasks=config.get("tasks"),
         )
+
+
+def _connect(representation, heads):
+    """The graph of the heads, in their order.
+
+    Returns:
+        ({head: prediction}, {provided name: head}, {name: tensor} of every
+        feature, provided ones included).
+    """
+    predictions, provided = {}, {}
+    tensors = dict(representation.output)
+    taken = {*tensors, *(head.name for head in heads)}
+    for head in heads:
+        head.check_features(representation, provided)
+        head.attach(representation)
+        inputs = [tensors[name] for name in head.feature_names]
+        predictions[head.name] = head(inputs)
+        for name, tensor in head.provide(inputs).items():
+            if name in taken:
+                raise UmsrepError(
+                    f"Head '{head.name}' provides '{name}', but a feature or "
+                    "head of that name exists. Rename one of the two heads."
+                )
+            taken.add(name)
+            provided[name] = head
+            tensors[name] = tensor
+    return predictions, provided, tensors
 
 
 def _absent(sample_weight):

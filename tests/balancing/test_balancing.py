@@ -159,6 +159,25 @@ def test_unknown_form(build, advice):
         build()
 
 
+@pytest.mark.parametrize("start", [-20, -16])
+@pytest.mark.parametrize("loss", [1e-3, 1.0])
+def test_a_tiny_sigma_grows_under_adam(start, loss):
+    # Further down Adam's square of the gradient is infinite, and its steps 0.
+    balancer = attached(
+        UncertaintyWeighting(initial={"s": math.exp(start)}), ("s",)
+    )
+    variable = balancer.log_sigma["s"]
+    adam = keras.optimizers.Adam(6e-3)
+    adam.build([variable])
+    for step in range(1, 4):
+        found = gradients(
+            lambda: value(balancer, present=(1.0,), s=loss), [variable]
+        )
+        adam.apply([ops.convert_to_tensor(one) for one in found], [variable])
+        moved = float(array(variable)) - start
+        assert moved == pytest.approx(6e-3 * step, rel=0.05)
+
+
 def test_sigma_out_of_range():
     with pytest.raises(UmsrepError, match="overflows float32"):
         UncertaintyWeighting(initial={"s": math.exp(-23)})

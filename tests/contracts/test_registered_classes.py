@@ -13,6 +13,8 @@ from umsrep.registry import Registry
 
 # What a class cannot be built without.
 HEAD_ARGUMENTS = {
+    "attention": {"name": "task", "features": "other_cam"},
+    "cam": {"num_classes": 3, "name": "task"},
     "classification": {"num_classes": 3, "name": "task"},
     "segmentation": {"name": "task"},
     "reconstruction": {"name": "task"},
@@ -25,6 +27,14 @@ REPRESENTATION_ARGUMENTS = {
 
 def build_head(name, cls):
     return cls(**HEAD_ARGUMENTS.get(name, {"name": "task"}))
+
+
+def model_of(name, head):
+    """A model with the head as its one task, and what it reads."""
+    heads = [head]
+    if name == "attention":
+        heads.insert(0, head_package.CAMHead(3, "other"))
+    return MultiTaskModel(representation(), heads, tasks=[head.name])
 
 
 def representation():
@@ -43,7 +53,7 @@ class TestHead:
 
     def test_prediction_is_float32_in_mixed_precision(self, name, cls):
         keras.config.set_dtype_policy("mixed_bfloat16")
-        model = MultiTaskModel(representation(), build_head(name, cls))
+        model = model_of(name, build_head(name, cls))
         x = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1))
         output = model(x)["task"]
         assert dtype(output) == "float32"
@@ -52,7 +62,7 @@ class TestHead:
 
     def test_loss_has_one_value_per_image(self, name, cls):
         head = build_head(name, cls)
-        model = MultiTaskModel(representation(), head)
+        model = model_of(name, head)
         x = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 1))
         predicted = model(x)["task"]
         true = (

@@ -6,7 +6,12 @@ from umsrep import MultiTaskModel, backend, finetuning
 from umsrep.balancing import UncertaintyWeighting
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
-from umsrep.heads import ClassificationHead, SegmentationHead
+from umsrep.heads import (
+    AttentionHead,
+    CAMHead,
+    ClassificationHead,
+    SegmentationHead,
+)
 from umsrep.representations import ConvAutoencoder
 from umsrep.training import Schedule, loop
 
@@ -78,6 +83,18 @@ class TestIndependent:
         model = build().with_head(SegmentationHead("other"))
         with pytest.raises(UmsrepError, match="features='bottleneck'"):
             finetuning.Independent().groups(model, lambda *a: None)
+
+    def test_a_task_that_reads_another_one_is_not_independent(self):
+        model = MultiTaskModel(
+            ConvAutoencoder((32, 32, 1), filters=(4, 8)),
+            [CAMHead(2, "level"), AttentionHead("gaze", "level_cam")],
+        )
+        with pytest.raises(UmsrepError, match="Use Joint or Alternating"):
+            finetuning.Independent().groups(model, lambda *a: None)
+        alone = model.view("level")
+        assert finetuning.Independent().groups(alone, lambda n, v: n) == [
+            ["level"]
+        ]
 
 
 class TestAlternating:

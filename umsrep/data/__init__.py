@@ -6,6 +6,7 @@ preparing and verifying data do not wait for a backend.
 
 import importlib
 
+from umsrep.data.attention import attention_target, box_mask, to_grid
 from umsrep.data.augmentation import (
     Augmentation,
     GeometricAugmentation,
@@ -32,9 +33,12 @@ __all__ = [
     "PoissonNoise",
     "RandomChoice",
     "TaskSpec",
+    "attention_target",
+    "box_mask",
     "concatenate",
     "load",
     "simulated_shifts",
+    "to_grid",
 ]
 
 

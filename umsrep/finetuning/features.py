@@ -16,7 +16,6 @@ import numpy as np
 
 from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
-from umsrep.model import MultiTaskModel
 from umsrep.representations import Representation
 
 BATCH_SIZE = 32
@@ -48,12 +47,11 @@ def sources(model, frozen):
     """
     representation = model.representation
     names = []
-    for head in model.heads:
-        for feature in head.feature_names:
-            if "decoder" in frozen:
-                names.append(feature)
-            else:
-                names += representation.sources(feature)
+    for feature in model.read_features:
+        if "decoder" in frozen:
+            names.append(feature)
+        else:
+            names += representation.sources(feature)
     return tuple(dict.fromkeys(names))
 
 
@@ -64,12 +62,7 @@ def rest(model, names):
         model: A `MultiTaskModel`.
         names: As of `sources`.
     """
-    return MultiTaskModel(
-        _Rest(model.representation, names),
-        model.heads,
-        model.balancer,
-        name=model.name,
-    )
+    return model.with_representation(_Rest(model.representation, names))
 
 
 class FeatureStore:

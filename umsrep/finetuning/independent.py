@@ -36,4 +36,12 @@ class Independent(FineTuning):
                 "and would change it for each other. Pass features="
                 "'bottleneck' to give each its own, or freeze 'decoder'."
             )
-        return [[lane(task, model.view(task))] for task in model.tasks]
+        views = {task: model.view(task) for task in model.tasks}
+        for task, view in views.items():
+            if view.providers:
+                raise UmsrepError(
+                    f"Task '{task}' trains layers of head "
+                    f"'{view.providers[0].name}', whose output it reads, so "
+                    "the two are not independent. Use Joint or Alternating."
+                )
+        return [[lane(task, view)] for task, view in views.items()]

@@ -11,7 +11,8 @@ def count(layer):
 def parameter_counts(model):
     """{"total": n, "encoder": n, task: n of its own part}.
 
-    Frozen layers count 0. Separate models have a total and a count per task.
+    Frozen layers count 0. What a task reads from another task's head counts
+    for that one. Separate models have a total and a count per task.
 
     Args:
         model: A `MultiTaskModel` or `SeparateModels`.
@@ -21,5 +22,12 @@ def parameter_counts(model):
         counts = {one.tasks[0]: count(one) for one in separate}
         return {"total": sum(counts.values()), **counts}
     encoder = sum(map(count, model.representation.part("encoder")))
-    counts = {task: count(model.view(task)) - encoder for task in model.tasks}
+    counts = {task: _own(model, task, encoder) for task in model.tasks}
     return {"total": count(model), "encoder": encoder, **counts}
+
+
+def _own(model, task, encoder):
+    view = model.view(task)
+    others = [h.name for h in view.providers if h.name in model.tasks]
+    rest = count(model.view(others)) if others else encoder
+    return count(view) - rest

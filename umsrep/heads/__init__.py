@@ -1,12 +1,16 @@
 """Heads: features -> one task."""
 
+from umsrep.heads.attention import AttentionHead
 from umsrep.heads.base import Head, registry
+from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.reconstruction import ReconstructionHead
 from umsrep.heads.saliency import SaliencyHead
 from umsrep.heads.segmentation import SegmentationHead
 
 __all__ = [
+    "AttentionHead",
+    "CAMHead",
     "ClassificationHead",
     "Head",
     "ReconstructionHead",

@@ -14,13 +14,20 @@ class Head(keras.layers.Layer):
     The head's name is the task's name everywhere: output key, loss key, metric
     prefix, manifest column, exported signature.
 
-    A subclass sets `kind`, the kind of target it learns from ("label",
-    "mask", "map" or "image"), implements `call(features)` on a list of tensors
-    in the order of `features`, and returns a float32 prediction.
+    A subclass sets `kind`, the kind of target it learns from, implements
+    `call(features)` on a list of tensors in the order of `features`, and
+    returns a float32 prediction.
+
+    Kinds and their targets: "label", class indices (batch,); "mask", (batch,
+    height, width, 1) in {0, 1}; "map", the same shape, of sum 1; "image",
+    grey levels in [0, 1]; "attention", (batch, rows, columns, classes), the
+    heat map in [0, 1] in the channel of the true class and -1 elsewhere
+    (`data.attention_target`).
 
     Args:
         name: The task.
-        features: Name of the feature it reads, or a tuple of names.
+        features: Name of the feature it reads, or a tuple of names: the
+            representation's, or what an earlier head provides.
         loss: A `keras.losses.Loss` with one value per sample; None is the
             head's default.
     """
@@ -50,21 +57,44 @@ class Head(keras.layers.Layer):
             return (self.features,)
         return self.features
 
-    def attach(self, representation):
-        """Checks that `representation` offers what this head reads.
+    def check_features(self, representation, provided=()):
+        """Raises unless everything that this head reads is there.
 
-        Subclasses take from it what they need to know before they are built,
-        such as a stride.
+        Args:
+            representation: The model's `Representation`.
+            provided: Names of what the earlier heads provide.
         """
-        missing = set(self.feature_names) - set(representation.features)
+        there = {*representation.features, *provided}
+        missing = set(self.feature_names) - there
         if missing:
+            heads = ""
+            if provided:
+                heads = f", and the heads before it {tuple(provided)}"
             raise UmsrepError(
                 f"Head '{self.name}' needs feature "
                 f"'{sorted(missing)[0]}', but representation "
                 f"'{representation.name}' provides "
-                f"{representation.features}. Pass features='bottleneck', or "
-                "a representation that has it."
+                f"{representation.features}{heads}. Pass features="
+                "'bottleneck', or a representation that has it, or list the "
+                "head that provides it first."
             )
+
+    def attach(self, representation):
+        """Takes from `representation` what must be known before building.
+
+        Such as a stride; nothing by default. What the head reads from other
+        heads is not among the representation's features.
+        """
+
+    def provide(self, features):
+        """{name: tensor} for the heads after this one; nothing by default.
+
+        Called once by the model, after `call`, on the same symbolic tensors.
+        It may call layers of the head, but no operation on a bare variable:
+        the graph would not hold it. Such a layer needs a name that is unique
+        in the model.
+        """
+        return {}
 
     def get_config(self):
         return {

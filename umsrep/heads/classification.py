@@ -113,6 +113,27 @@ class ClassificationHead(Head):
         x = self.dropout_layer(x, training=training)
         return self.classes(ops.cast(x, "float32"))
 
+    @property
+    def has_maps(self):
+        """Whether the logits are averages of class activation maps."""
+        return self.hidden is None and len(self.feature_names) == 1
+
+    def maps(self, features, training=None):
+        """Class activation maps: what each cell adds to each class's score.
+
+        `Omega_c = sum_k Lambda_ck A_k + lambda_c` (Zhou et al. 2016; GG-CAM,
+        Equation 4), whose average over the cells is the logit; (batch, rows,
+        columns, num_classes), float32.
+
+        Only where `has_maps`: the logits are an average over the cells of
+        one feature.
+        """
+        (x,) = features
+        for block in self.blocks:
+            x = block(x, training=training)
+        # Dense layers work on the last axis, so on every cell alike.
+        return self.classes(ops.cast(x, "float32"))
+
     def call(self, features, training=None):
         return ops.softmax(self.logits(features, training=training))
 

@@ -2,6 +2,12 @@
 
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
+from umsrep.layers.class_maps import ClassMaps
 from umsrep.layers.intensity import IntensityNormalization
 
-__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization"]
+__all__ = [
+    "BatchNormalization",
+    "ClassMaps",
+    "ConvBlock",
+    "IntensityNormalization",
+]

@@ -4,6 +4,7 @@ They honour `sample_weight`: a missing label is weight 0 and is never averaged
 in (reduction "mean_with_sample_weight").
 """
 
+from umsrep.losses.attention import SelectiveMSE
 from umsrep.losses.classification import CategoricalCrossentropy
 from umsrep.losses.reconstruction import MeanSquaredError
 from umsrep.losses.saliency import KLDivergence
@@ -14,4 +15,5 @@ __all__ = [
     "CategoricalCrossentropy",
     "KLDivergence",
     "MeanSquaredError",
+    "SelectiveMSE",
 ]

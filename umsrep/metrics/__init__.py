@@ -6,13 +6,21 @@ NumPy in, plain numbers out; no model, no files, no global state:
 - `segmentation`: Dice, IoU, surface distances of one mask
 - `saliency`: KLD, CC, SIM, NSS, AUC, information gain of one saliency map
 - `image_quality`: PSNR, SSIM, MS-SSIM
+- `attention`: whether an explanation's map points into a mask
 """
 
 from umsrep.metrics import (
+    attention,
     classification,
     image_quality,
     saliency,
     segmentation,
 )
 
-__all__ = ["classification", "image_quality", "saliency", "segmentation"]
+__all__ = [
+    "attention",
+    "classification",
+    "image_quality",
+    "saliency",
+    "segmentation",
+]

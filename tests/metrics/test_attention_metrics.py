@@ -1,0 +1,135 @@
+import cv2
+import numpy as np
+import pytest
+
+from umsrep.errors import UmsrepError
+from umsrep.metrics import attention
+
+
+def square(shape=(64, 64), rows=slice(16, 32), columns=slice(16, 32)):
+    mask = np.zeros(shape, bool)
+    mask[rows, columns] = True
+    return mask
+
+
+def peak(shape, *at):
+    found = np.zeros(shape)
+    for place in at:
+        found[place] = 1
+    return found
+
+
+class TestPeakInMask:
+    # Cells of 16 pixels: the square is exactly cell (1, 1).
+    @pytest.mark.parametrize(
+        ("cell", "distance"), [((1, 1), 0), ((0, 0), 1), ((1, 2), 1),
+                               ((3, 1), 2), ((3, 3), 2)]
+    )  # fmt: skip
+    def test_tolerance_is_in_cells(self, cell, distance):
+        grid = peak((4, 4), cell)
+        for tolerance in range(3):
+            hit = attention.peak_in_mask(grid, square(), tolerance)
+            assert hit == float(distance <= tolerance)
+
+    def test_a_cell_counts_if_any_part_of_it_is_in_the_mask(self):
+        mask = square(rows=slice(15, 16), columns=slice(16, 17))
+        assert attention.peak_in_mask(peak((4, 4), (0, 1)), mask) == 1
+        assert attention.peak_in_mask(peak((4, 4), (1, 1)), mask) == 0
+
+    def test_one_cell_is_the_authors_neighbourhood(self):
+        # Their rule: any pixel of the 3x3 around the peak lies in the mask.
+        rng = np.random.default_rng(0)
+        for _ in range(50):
+            cells = rng.random((6, 5)) < 0.1
+            if not cells.any():
+                continue
+            grid = rng.random((6, 5))
+            row, column = np.unravel_index(grid.argmax(), grid.shape)
+            around = cells[
+                max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2
+            ]
+            mask = np.kron(cells, np.ones((8, 8))).astype(bool)
+            assert attention.peak_in_mask(grid, mask, 1) == around.any()
+
+    def test_sign_and_scale_do_not_matter(self):
+        grid = np.random.default_rng(1).normal(size=(4, 4)) - 10
+        mask = square()
+        assert attention.peak_in_mask(grid, mask) == attention.peak_in_mask(
+            np.exp(grid), mask
+        )
+
+    def test_ties_share_and_a_constant_map_scores_a_guess(self):
+        grid = peak((4, 4), (1, 1), (3, 3), (0, 3), (2, 0))
+        assert attention.peak_in_mask(grid, square()) == 0.25
+        for tolerance, cells in ((0, 1), (1, 9)):
+            got = attention.peak_in_mask(np.ones((4, 4)), square(), tolerance)
+            assert got == cells / 16
+
+
+class TestFullSize:
+    def test_pointing_game(self):
+        mask = square()
+        assert attention.pointing_game(peak((64, 64), (20, 20)), mask) == 1
+        out = peak((64, 64), (20, 36))
+        assert attention.pointing_game(out, mask) == 0
+        assert attention.pointing_game(out, mask, tolerance=4) == 0
+        assert attention.pointing_game(out, mask, tolerance=5) == 1
+
+    def test_energy_is_the_share_of_positive_mass(self):
+        mask = square()
+        full = np.where(mask, 2.0, 0.5)
+        full[0] = -9
+        inside, outside = 2.0 * 256, 0.5 * (63 * 64 - 256)
+        got = attention.energy_in_mask(full, mask)
+        assert got == pytest.approx(inside / (inside + outside))
+        assert attention.energy_in_mask(full, mask) + attention.energy_in_mask(
+            full, ~mask
+        ) == pytest.approx(1)
+
+    @pytest.mark.parametrize("level", [-1.0, 0.0, 3.0])
+    def test_constant_maps_score_the_share_of_the_mask(self, level):
+        mask = square()
+        share = attention.mask_share(mask)
+        assert share == 256 / 4096
+        constant = np.full((64, 64), level)
+        assert attention.energy_in_mask(constant, mask) == pytest.approx(share)
+        assert attention.pointing_game(constant, mask) == pytest.approx(share)
+
+    def test_masks_of_0_and_255(self):
+        mask = square()
+        full = cv2.GaussianBlur(mask.astype(float), (0, 0), 9)
+        assert attention.energy_in_mask(full, mask) == attention.energy_in_mask(
+            full, mask.astype(np.uint8)[..., None] * 255
+        )
+
+
+EVERY = [
+    attention.peak_in_mask,
+    attention.pointing_game,
+    attention.energy_in_mask,
+]
+
+
+@pytest.mark.parametrize("metric", EVERY)
+@pytest.mark.parametrize(
+    ("grid", "mask", "advice"),
+    [
+        (np.ones((8, 8)), np.zeros((8, 8)), "Leave the image out"),
+        (np.full((8, 8), np.nan), np.ones((8, 8)), "of finite numbers"),
+        (np.ones((2, 8, 8)), np.ones((8, 8)), "map of one image"),
+        (np.ones((8, 8)), np.ones((2, 8, 8)), "mask of one image"),
+        (np.ones((8, 8)), np.full((8, 8), 0.3), "Threshold probabilities"),
+        (np.ones((8, 8)), np.ones((4, 8)), "resolution|Enlarge the map"),
+    ],
+)
+def test_bad_input(metric, grid, mask, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        metric(grid, mask)
+
+
+@pytest.mark.parametrize("tolerance", [-1, 0.5])
+def test_bad_tolerance(tolerance):
+    with pytest.raises(UmsrepError, match="whole number of cells"):
+        attention.peak_in_mask(np.ones((4, 4)), square(), tolerance)
+    with pytest.raises(UmsrepError, match="0 or more"):
+        attention.pointing_game(np.ones((64, 64)), square(), -1)

@@ -1,0 +1,154 @@
+"""Targets of attention: heat maps, masks and boxes on a model's grid."""
+
+import cv2
+import numpy as np
+
+from umsrep.errors import UmsrepError
+
+
+def box_mask(boxes, size):
+    """The mask of one or more boxes.
+
+    Args:
+        boxes: (x1, y1, x2, y2) in pixels, or a list of them; x2 and y2 are
+            the first column and row outside. Fractions are rounded to the
+            nearest pixel; what lies outside the image is cut off.
+        size: (height, width) of the image.
+
+    Returns:
+        (height, width) uint8 in {0, 1}.
+
+    Raises:
+        UmsrepError: no box, a box without area, or one that lies outside.
+    """
+    boxes = np.asarray(boxes, np.float64)
+    boxes = boxes[None] if boxes.ndim == 1 else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
+        raise UmsrepError(
+            f"boxes of shape {np.shape(boxes)}: expected (x1, y1, x2, y2) or "
+            "a list of such."
+        )
+    height, width = size
+    mask = np.zeros((height, width), np.uint8)
+    for box in boxes:
+        limits = (width, height, width, height)
+        if not np.isfinite(box).all():
+            raise UmsrepError(f"Box {tuple(box)}: expected finite pixels.")
+        x1, y1, x2, y2 = np.clip(np.rint(box), 0, limits).astype(int)
+        if x1 >= x2 or y1 >= y2:
+            raise UmsrepError(
+                f"Box {tuple(float(n) for n in box)} covers no pixel of an "
+                f"image of {height}x{width}. Give (x1, y1, x2, y2) in pixels "
+                "of that image, not a width and height."
+            )
+        mask[y1:y2, x1:x2] = 1
+    return mask
+
+
+def to_grid(full_map, grid, rescale=False):
+    """A map on coarser cells: each cell has the mean of its pixels.
+
+    Where the grid divides the map, the sum times the pixels per cell is that
+    of the map; elsewhere a pixel on a border counts for its cells in
+    proportion.
+
+    Args:
+        full_map: (height, width), not negative: a heat map, or a mask in
+            {0, 1}, whose cells then hold the share that it covers.
+        grid: (rows, columns), such as the shape of a head's maps.
+        rescale: Divide by the maximum afterwards, so that the peak is 1, as
+            of a gaze heat map (GG-CAM, Zhu et al. 2022, Algorithm 1).
+
+    Returns:
+        (rows, columns) float32.
+
+    Raises:
+        UmsrepError: a grid finer than the map, a map that is all zero, or
+            values that are negative or not finite.
+    """
+    full_map = np.asarray(full_map, np.float32)
+    if full_map.ndim == 3 and full_map.shape[-1] == 1:
+        full_map = full_map[..., 0]
+    rows, columns = grid
+    if full_map.ndim != 2 or not (
+        1 <= rows <= full_map.shape[0] and 1 <= columns <= full_map.shape[1]
+    ):
+        raise UmsrepError(
+            f"A map of shape {full_map.shape} for a grid of {tuple(grid)}: "
+            "expected (height, width) with at least a pixel per cell. Pass "
+            "the map at the image's resolution."
+        )
+    if not np.isfinite(full_map).all() or full_map.min() < 0:
+        raise UmsrepError(
+            "The map has values that are negative or not finite. Expected a "
+            "heat map or a mask, of at least 0 everywhere."
+        )
+    if full_map.max() == 0:
+        raise UmsrepError(
+            "The map is zero everywhere, so it says nothing about attention. "
+            "Leave the image without a target instead (None)."
+        )
+    cells = cv2.resize(full_map, (columns, rows), interpolation=cv2.INTER_AREA)
+    # A mean is never above the maximum, whatever the last digit says.
+    cells = np.minimum(cells, full_map.max())
+    return cells / cells.max() if rescale else cells
+
+
+def attention_target(maps, labels, classes, grid=None):
+    """Targets of an `AttentionHead` for a batch of images.
+
+    Args:
+        maps: One (rows, columns) map in [0, 1] per image, as of `to_grid`;
+            None for an image without one.
+        labels: (n,) index of each image's true class; -1 where unknown, which
+            makes an image one without target (as `Dataset.labels`).
+        classes: Number of classes.
+        grid: (rows, columns); needed where no image has a map.
+
+    Returns:
+        (n, rows, columns, classes) float32: the map in the channel of the true
+        class and -1 elsewhere. Images without target are -1 throughout:
+        `(target >= 0).any(axis=(1, 2, 3))` are the sample weights.
+
+    Raises:
+        UmsrepError: a map of another size, a class that does not exist, or
+            values outside [0, 1].
+    """
+    maps, labels = list(maps), np.asarray(labels)
+    if labels.shape != (len(maps),):
+        raise UmsrepError(
+            f"{len(maps)} maps and labels of shape {labels.shape}: expected a "
+            "label per map, -1 where unknown."
+        )
+    wrong = labels[(labels < -1) | (labels >= classes)]
+    if len(wrong):
+        raise UmsrepError(
+            f"Class {wrong[0]} does not exist: expected 0 to {classes - 1}, "
+            "or -1 where unknown."
+        )
+    if grid is None:
+        found = [np.shape(one) for one in maps if one is not None]
+        if not found:
+            raise UmsrepError(
+                "No image has a map, so their size is unknown. Pass grid="
+                "(rows, columns)."
+            )
+        grid = found[0]
+    grid = tuple(grid)
+    target = np.full((len(maps), *grid, classes), -1, np.float32)
+    for number, (one, label) in enumerate(zip(maps, labels, strict=True)):
+        if one is None or label < 0:
+            continue
+        one = np.asarray(one, np.float32)
+        if one.shape != grid:
+            raise UmsrepError(
+                f"Map {number} has the shape {one.shape}; expected {grid} "
+                "like the others. Bring all to one grid with to_grid."
+            )
+        if not (one.min() >= 0 and one.max() <= 1):
+            raise UmsrepError(
+                f"Map {number} has values from {one.min()} to {one.max()}; "
+                "expected [0, 1]. Pass to_grid(..., rescale=True)."
+            )
+        target[number, ..., label] = one
+    return target

@@ -1,0 +1,138 @@
+"""The contract of an explainer: where in the image a class is found."""
+
+import weakref
+
+import cv2
+import numpy as np
+from keras import ops
+
+from umsrep import backend
+from umsrep.derived.base import DerivedTask
+from umsrep.errors import UmsrepError
+
+
+class Explainer(DerivedTask):
+    """Maps of what speaks for a class of one classification task (abstract).
+
+    A subclass implements `function(model, head)`, or `raw(model, head, images,
+    classes)` where the map is no function of tensors.
+
+    Args:
+        task: Name of a classification task; the model may have others.
+        class_index: Class to explain; None is each image's winning class.
+        batch_size: Images per forward pass.
+
+    Call arguments:
+        model: A `MultiTaskModel`.
+        images: (n, height, width, channels), grey levels in [0, 255].
+        classes: (n,) class to explain for each image, instead of
+            `class_index`; -1 is the winning one.
+
+    Returns:
+        (n, height, width) float32 in [0, 1]: the grid's positive part, divided
+        by its maximum and then enlarged (which may lower the peak); all zero
+        where nothing speaks for the class.
+    """
+
+    def __init__(self, task, class_index=None, batch_size=32):
+        self.task = task
+        self.class_index = class_index
+        self.batch_size = batch_size
+        # One compiled function per model serves every later call.
+        self._compiled = weakref.WeakKeyDictionary()
+
+    def __call__(self, model, images, classes=None):
+        grids = self.grids(model, images, classes)
+        return self.enlarge(grids, np.shape(images)[1:3])
+
+    def grids(self, model, images, classes=None):
+        """The maps as they are computed, on their own cells.
+
+        Returns:
+            (n, rows, columns) float32, neither scaled nor, where the method
+            has signs, cut off at 0.
+        """
+        if np.ndim(images) != 4 or len(images) == 0:
+            raise UmsrepError(
+                f"images of shape {np.shape(images)}; expected (n, height, "
+                "width, channels) with at least one image. Pass image[None] "
+                "for a single one."
+            )
+        head = self.head(model)
+        classes = self._classes(head, classes, len(images))
+        return self.raw(model, head, images, classes)
+
+    def enlarge(self, grids, size):
+        """Maps in [0, 1] of the images' (height, width), from `grids`."""
+        return np.stack(
+            [cv2.resize(grid, tuple(size)[::-1]) for grid in scaled(grids)]
+        )
+
+    def head(self, model):
+        """The model's head of the task; raises unless it has classes."""
+        head = model.head(self.task)
+        if not hasattr(head, "logits"):
+            raise UmsrepError(
+                f"Task '{self.task}' is no classification task, so it has no "
+                "class to explain. Choose a task with a ClassificationHead "
+                "or a CAMHead."
+            )
+        return head
+
+    def function(self, model, head):
+        """(images, classes) -> raw maps, all tensors; classes may be -1."""
+        raise NotImplementedError
+
+    def raw(self, model, head, images, classes):
+        """The maps of `grids`, for checked classes."""
+        if model not in self._compiled:
+            self._compiled[model] = backend.compiled(
+                self.function(model, head), model.variables
+            )
+        grids = []
+        for start in range(0, len(images), self.batch_size):
+            here = slice(start, start + self.batch_size)
+            grid = self._compiled[model](
+                ops.convert_to_tensor(np.asarray(images[here], np.float32)),
+                ops.convert_to_tensor(classes[here]),
+            )
+            grids.append(ops.convert_to_numpy(grid))
+        return np.concatenate(grids)
+
+    def _classes(self, head, classes, count):
+        if classes is None:
+            # -1 stands for the winning class.
+            one = -1 if self.class_index is None else self.class_index
+            if self.class_index is not None and one < 0:
+                raise UmsrepError(
+                    f"class_index={one}: task '{self.task}' has the classes 0 "
+                    f"to {head.num_classes - 1}; None is the winning one."
+                )
+            classes = np.full(count, one)
+        elif len(classes) != count:
+            raise UmsrepError(
+                f"classes: {len(classes)} for {count} images. Pass the "
+                "class to explain for each image."
+            )
+        classes = np.asarray(classes, np.int32)
+        wrong = classes[(classes < -1) | (classes >= head.num_classes)]
+        if len(wrong):
+            raise UmsrepError(
+                f"class {wrong[0]}: task '{self.task}' has the classes 0 "
+                f"to {head.num_classes - 1}; -1 is the winning one."
+            )
+        return classes
+
+
+def scaled(grids):
+    """The positive part of each map, divided by its maximum."""
+    grids = np.maximum(np.asarray(grids, np.float32), 0)
+    peaks = grids.max(axis=(1, 2), keepdims=True)
+    return grids / np.where(peaks > 0, peaks, 1.0)
+
+
+def one_hot_of(classes, logits):
+    """(batch, classes) float32, 1 at each image's class to explain."""
+    winner = ops.argmax(logits, axis=-1)
+    chosen = ops.where(classes < 0, ops.cast(winner, "int32"), classes)
+    return ops.one_hot(chosen, logits.shape[-1], dtype="float32")

@@ -1,0 +1,98 @@
+"""Occlusion: what the class loses when a part of the image is covered."""
+
+import numpy as np
+
+from umsrep.derived.base import registry
+from umsrep.derived.explainer import Explainer, scaled
+from umsrep.errors import UmsrepError
+
+
+@registry.register("occlusion")
+class Occlusion(Explainer):
+    """Drop of the class's probability under a patch, position by position.
+
+    Zeiler & Fergus 2014, Section 4.2. It asks the model about changed images
+    and nothing about its layers, so it is the reference for the others; it is
+    slow, with one forward pass per position. `grids` has a cell for each
+    position of the patch: positive where covering lowers the probability,
+    negative where it raises it. In the full-size map a pixel has the mean of
+    the patches that cover it.
+
+    Args:
+        patch: Side of the square, in pixels.
+        stride: Pixels between positions, at most `patch`; the last position
+            of a row ends at the border. Default: half the patch.
+        fill: Grey level that covers, in [0, 255]; None is the image's mean.
+        task, class_index, batch_size, and call arguments: As `Explainer`.
+
+    Raises:
+        UmsrepError: a patch larger than the image, or a stride that leaves
+            pixels uncovered.
+    """
+
+    def __init__(
+        self,
+        task,
+        patch=32,
+        stride=None,
+        fill=None,
+        class_index=None,
+        batch_size=32,
+    ):
+        super().__init__(task, class_index, batch_size)
+        self.patch = int(patch)
+        self.stride = int(max(1, patch // 2) if stride is None else stride)
+        self.fill = fill
+        if patch < 1 or not 1 <= self.stride <= patch:
+            raise UmsrepError(
+                f"patch={patch}, stride={stride}: expected a patch of at "
+                "least 1 pixel and a stride from 1 to the patch, so that "
+                "every pixel is covered."
+            )
+
+    def raw(self, model, head, images, classes):
+        rows, columns = (self._starts(n) for n in np.shape(images)[1:3])
+        corners = [(top, left) for top in rows for left in columns]
+        if model not in self._compiled:
+            self._compiled[model] = model.view(self.task)
+        view = self._compiled[model]
+
+        def predict(batch):
+            return np.asarray(view.predict_on_batch(batch)[self.task])
+
+        grids = []
+        for image, index in zip(images, classes, strict=True):
+            image = np.asarray(image, np.float32)
+            fill = image.mean((0, 1)) if self.fill is None else self.fill
+            whole = predict(image[None])[0]
+            index = whole.argmax() if index < 0 else index
+            covered = []
+            for start in range(0, len(corners), self.batch_size):
+                here = corners[start : start + self.batch_size]
+                batch = np.repeat(image[None], len(here), axis=0)
+                for one, (top, left) in zip(batch, here, strict=True):
+                    one[top : top + self.patch, left : left + self.patch] = fill
+                covered.append(predict(batch)[:, index])
+            drop = whole[index] - np.concatenate(covered)
+            grids.append(drop.reshape(len(rows), len(columns)))
+        return np.stack(grids).astype(np.float32)
+
+    def enlarge(self, grids, size):
+        rows, columns = (self._starts(n) for n in size)
+        sums = np.zeros((len(grids), *size), np.float32)
+        counts = np.zeros(size, np.float32)
+        for i, top in enumerate(rows):
+            for j, left in enumerate(columns):
+                here = np.s_[top : top + self.patch, left : left + self.patch]
+                sums[:, *here] += np.asarray(grids)[:, i, j, None, None]
+                counts[here] += 1
+        return scaled(sums / counts)
+
+    def _starts(self, length):
+        if self.patch > length:
+            raise UmsrepError(
+                f"patch={self.patch}: the images have a side of {length} "
+                "pixels. Choose a smaller patch, such as an eighth of it."
+            )
+        last = length - self.patch
+        return sorted({*range(0, last + 1, self.stride), last})

@@ -1,0 +1,175 @@
+"""How often explanations point where they should.
+
+GG-CAM (Zhu et al. 2022, Section 4.3): a classifier is interpretable if, for an
+image of a disease, its map points at the organ of the disease.
+"""
+
+import numpy as np
+import pandas as pd
+
+from umsrep.errors import UmsrepError
+from umsrep.evaluation.class_means import class_means
+from umsrep.metrics import attention
+from umsrep.training.progress import Progress
+
+BATCH_SIZE = 32
+METRICS = (
+    "peak_in_mask",
+    "peak_near_mask",
+    "pointing_game",
+    "energy_in_mask",
+    "mask_share",
+)
+
+
+def interpretability_table(
+    model,
+    dataset,
+    explainer,
+    masks,
+    explain="true",
+    tolerance=1,
+    progress=False,
+):
+    """One row per image that has a label and a mask.
+
+    Args:
+        model: A `MultiTaskModel` or `finetuning.SeparateModels`.
+        dataset: A `data.Dataset` with the explainer's task and the masks.
+        explainer: A `derived.Explainer`.
+        masks: Name of the mask task in which the map should point; or {class:
+            mask task} by the image's true class, and images of other classes
+            are left out ({"cardiomegaly": "heart", "pneumonia": "lung"}).
+        explain: Class to explain: the image's "true" one, as in the paper, or
+            the "predicted" one.
+        tolerance: Cells by which the peak may miss in `peak_near_mask`.
+        progress: Show a progress bar.
+
+    Returns:
+        A data frame: image, patient, split, class (the true one), predicted,
+        explained, mask (its task), and the metrics of `metrics.attention`:
+        peak_in_mask and peak_near_mask on the map's own cells, pointing_game
+        and energy_in_mask at full size, and mask_share, which a map that says
+        nothing would score. Images without a label, without a mask, or with an
+        empty one are left out: which rows there are does not depend on the
+        model.
+
+    Raises:
+        UmsrepError: a task or class that does not exist, other classes in the
+            model, or no image left.
+    """
+    task = explainer.task
+    model = model.view(task)
+    spec, by_class = _check(model, dataset, explainer, masks, explain)
+    labels = dataset.labels(task)
+    chosen = []
+    for index in np.flatnonzero(labels >= 0):
+        name = by_class.get(spec.classes[labels[index]])
+        mask = None if name is None else dataset.mask(name, index)
+        if mask is not None and mask.any():
+            chosen.append((index, name))
+    if not chosen:
+        raise UmsrepError(
+            f"Data set '{dataset.name}' has no image with both a label of "
+            f"'{task}' and a mask of {sorted(set(by_class.values()))}. Choose "
+            "another mask task, or prepare the masks."
+        )
+    rows = []
+    with Progress("explain", len(chosen), enabled=progress) as bar:
+        for start in range(0, len(chosen), BATCH_SIZE):
+            part = chosen[start : start + BATCH_SIZE]
+            indices = np.array([index for index, _ in part])
+            images = pictures(model, dataset.subset(indices))
+            predicted = np.asarray(model.predict_on_batch(images)[task])
+            predicted = predicted.argmax(axis=-1)
+            explained = labels[indices] if explain == "true" else predicted
+            grids = explainer.grids(model, images, explained)
+            maps = explainer.enlarge(grids, dataset.image_size)
+            for i, (index, name) in enumerate(part):
+                rows.append(
+                    identity(dataset, index)
+                    | {
+                        "class": spec.classes[labels[index]],
+                        "predicted": spec.classes[predicted[i]],
+                        "explained": spec.classes[explained[i]],
+                        "mask": name,
+                    }
+                    | _metrics(
+                        grids[i], maps[i], dataset.mask(name, index), tolerance
+                    )
+                )
+            bar.advance(len(part))
+    return pd.DataFrame(rows)
+
+
+def interpretability_summary(table, resamples=1000, seed=0):
+    """Means over all images and by true class, with intervals by patient.
+
+    Args:
+        table: As of `interpretability_table`.
+        resamples, seed: Of the bootstrap.
+
+    Returns:
+        As `class_means.class_means`.
+    """
+    return class_means(table, METRICS, resamples, seed)
+
+
+def pictures(model, dataset):
+    """All images as a model takes them, float32."""
+    channels = model.representation.image_shape[-1]
+    return np.repeat(dataset.images.astype(np.float32), channels, axis=-1)
+
+
+def identity(dataset, index):
+    """The columns of a table that say which image a row is of."""
+    row = dataset.table.iloc[index]
+    return {name: row[name] for name in ("image", "patient", "split")}
+
+
+def spec_of(model, dataset, task):
+    """The data set's label task, checked against the model's head."""
+    spec = dataset.task(task)
+    count = getattr(model.head(task), "num_classes", None)
+    if spec.kind != "label" or count != len(spec.classes):
+        raise UmsrepError(
+            f"Task '{task}': the model has {count} classes, data set "
+            f"'{dataset.name}' {spec.classes or 'none'}. Expected a label "
+            "task of the same classes."
+        )
+    return spec
+
+
+def _check(model, dataset, explainer, masks, explain):
+    if explain not in ("true", "predicted"):
+        raise UmsrepError(
+            f"explain='{explain}': choose 'true' or 'predicted', the class "
+            "whose map is to be judged."
+        )
+    spec = spec_of(model, dataset, explainer.task)
+    by_class = masks
+    if isinstance(masks, str):
+        by_class = dict.fromkeys(spec.classes, masks)
+    unknown = set(by_class) - set(spec.classes)
+    if unknown:
+        raise UmsrepError(
+            f"masks names the class '{sorted(unknown)[0]}', but task "
+            f"'{spec.name}' has {spec.classes}. Use their names."
+        )
+    for name in set(by_class.values()):
+        if dataset.task(name).kind != "mask":
+            raise UmsrepError(
+                f"masks names '{name}', which is no mask task of data set "
+                f"'{dataset.name}'. Choose one that is."
+            )
+    return spec, by_class
+
+
+def _metrics(grid, full_map, mask, tolerance):
+    return {
+        "peak_in_mask": attention.peak_in_mask(grid, mask),
+        "peak_near_mask": attention.peak_in_mask(grid, mask, tolerance),
+        "pointing_game": attention.pointing_game(full_map, mask),
+        "energy_in_mask": attention.energy_in_mask(full_map, mask),
+        "mask_share": attention.mask_share(mask),
+    }

@@ -1,0 +1,154 @@
+"""Metrics of an explanation's map against a mask of where it should be.
+
+Masks are boolean, or hold 0 and one other value (1 or 255), at the image's
+resolution. Larger values of a map speak more for the class.
+
+Stated once:
+
+- An empty mask is refused: nothing can be inside it, so the image says
+  nothing about the map. Leave such images out.
+- Ties: where several places share the maximum, the result is the share of
+  them that hits. So a constant map, which says nothing, scores what a random
+  guess would on average, and never all or nothing by the order of the pixels.
+- A map without a positive value has no mass to be inside; `energy_in_mask`
+  takes it for a constant one.
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from umsrep.errors import UmsrepError
+
+
+def peak_in_mask(grid_map, mask, tolerance=0):
+    """Whether the peak of a map on a coarse grid lies in the mask.
+
+    GG-CAM (Zhu et al. 2022, Section 4.3) counts how often it does. Here a cell
+    is in the mask if any part of it is. The authors' code counts a peak within
+    one cell as a hit, which is `tolerance=1`.
+
+    Args:
+        grid_map: (rows, columns), such as of `derived.CAM.grids`.
+        mask: (height, width), at least as large as the grid.
+        tolerance: Cells, also diagonally, by which the peak may miss.
+
+    Returns:
+        1.0 or 0.0; of tied peaks, the share that hits.
+
+    Raises:
+        UmsrepError: an empty mask, one smaller than the grid, or a map that is
+            not finite.
+    """
+    grid_map, mask = _map(grid_map), _mask(mask)
+    if int(tolerance) != tolerance or tolerance < 0:
+        raise UmsrepError(
+            f"tolerance={tolerance}: expected a whole number of cells, 0 or "
+            "more."
+        )
+    if any(m < n for m, n in zip(mask.shape, grid_map.shape, strict=True)):
+        raise UmsrepError(
+            f"Got a mask of {mask.shape} pixels for a map of {grid_map.shape} "
+            "cells. Pass the mask at the image's resolution."
+        )
+    area = cv2.resize(
+        mask.astype(np.float32),
+        grid_map.shape[::-1],
+        interpolation=cv2.INTER_AREA,
+    )
+    cells = ndimage.maximum_filter(
+        area > 0, size=2 * int(tolerance) + 1, mode="constant"
+    )
+    return float(cells[grid_map == grid_map.max()].mean())
+
+
+def pointing_game(full_map, mask, tolerance=0):
+    """Whether the maximum of a full-size map lies in the mask.
+
+    The pointing game (Zhang et al. 2018) counts how often it does; with a
+    tolerance of 15 pixels there, with none here unless given.
+
+    Args:
+        full_map: (height, width).
+        mask: The same shape.
+        tolerance: Pixels (Euclidean) by which the maximum may miss.
+
+    Returns:
+        1.0 or 0.0; of tied maxima, the share that hits.
+    """
+    full_map, mask = _pair(full_map, mask)
+    if tolerance < 0:
+        raise UmsrepError(
+            f"tolerance={tolerance}: expected a number of pixels, 0 or more."
+        )
+    if tolerance > 0:
+        mask = ndimage.distance_transform_edt(~mask) <= tolerance
+    return float(mask[full_map == full_map.max()].mean())
+
+
+def energy_in_mask(full_map, mask):
+    """Share of the map's non-negative mass inside the mask, in [0, 1].
+
+    The energy-based pointing game (Wang et al. 2020, Equation 12). A constant
+    map scores the mask's share of the image (`mask_share`).
+
+    Args:
+        full_map: (height, width); negative values count as 0.
+        mask: The same shape.
+    """
+    full_map, mask = _pair(full_map, mask)
+    energy = np.maximum(full_map, 0)
+    total = energy.sum()
+    if total == 0:
+        return mask_share(mask)
+    return float(energy[mask].sum() / total)
+
+
+def mask_share(mask):
+    """The mask's share of the image: what a map that says nothing scores."""
+    return float(_mask(mask).mean())
+
+
+def _pair(full_map, mask):
+    full_map, mask = _map(full_map), _mask(mask)
+    if full_map.shape != mask.shape:
+        raise UmsrepError(
+            f"Got a map of shape {full_map.shape} and a mask of {mask.shape}. "
+            "Enlarge the map to the image first."
+        )
+    return full_map, mask
+
+
+def _map(values):
+    values = np.asarray(values, np.float64)
+    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+        raise UmsrepError(
+            f"Got a map of shape {values.shape}; expected one (rows, columns) "
+            "of finite numbers. Pass the map of one image."
+        )
+    return values
+
+
+def _mask(mask):
+    mask = np.asarray(mask)
+    if mask.ndim == 3 and mask.shape[-1] == 1:
+        mask = mask[..., 0]
+    if mask.ndim != 2:
+        raise UmsrepError(
+            f"Got a mask of shape {mask.shape}; expected (height, width). "
+            "Pass the mask of one image."
+        )
+    if mask.dtype != bool:
+        values = np.unique(mask)
+        if len(values) > 2 or not np.isin(values, (0, 1, 255)).all():
+            raise UmsrepError(
+                f"Got a mask with {len(values)} values from {values[0]} to "
+                f"{values[-1]}; expected only 0 and 1, or 0 and 255. "
+                "Threshold probabilities first (>= 0.5)."
+            )
+        mask = mask > 0
+    if not mask.any():
+        raise UmsrepError(
+            "Got an empty mask, in which no map can point. Leave the image out."
+        )
+    return mask
