@@ -59,6 +59,13 @@ def mt_unet(
     fidelity: Annotated[
         str, typer.Option(help="paper, or code: as the published code.")
     ] = "paper",
+    fractions: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(
+            help="Train, validation and test share of patients. Default: "
+            "0.7 0.1 0.2, as the paper."
+        ),
+    ] = None,
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
 ):
@@ -83,6 +90,7 @@ def mt_unet(
         learning_rate=learning_rate,
         augmentation=augmentation,
         fidelity=fidelity,
+        fractions=fractions and tuple(fractions),
         precision=precision,
     )
     tables = run(
