@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from umsrep.data import attention
 from umsrep.errors import UmsrepError
 
 
@@ -19,7 +20,8 @@ class Batches(keras.utils.PyDataset):
     - images: (batch, height, width, channels) float32, grey levels in
       [0, 255];
     - targets: {task: (batch,) int32 class indices, or (batch, height, width,
-      1) float32 mask in {0, 1}, map of sum 1, or clean image in [0, 1]};
+      1) float32 mask in {0, 1}, map of sum 1, or clean image in [0, 1]; or an
+      attention target, see `data.attention_target`};
     - weights: {task: (batch,) float32}, 0 where the label is missing.
 
     Args:
@@ -96,6 +98,15 @@ class Batches(keras.utils.PyDataset):
         kinds = {task: dataset.task(task).kind for task in self.tasks}
         self._masks = [task for task in kinds if kinds[task] == "mask"]
         self._maps = [task for task in kinds if kinds[task] == "map"]
+        self._attention = {
+            task: dataset.task(task)
+            for task in kinds
+            if kinds[task] == "attention"
+        }
+        self._attended = {
+            task: dataset.labels(spec.label)
+            for task, spec in self._attention.items()
+        }
         self._draw_order()
 
     def _draw_order(self):
@@ -146,6 +157,9 @@ class Batches(keras.utils.PyDataset):
         for task in self._maps:
             # A geometry may move all of a map out of the frame.
             weights[task] = weights[task] * targets[task].any(axis=(1, 2, 3))
+        for task in self._attention:
+            seen = (targets[task] >= 0).any(axis=(1, 2, 3))
+            weights[task] = weights[task] * seen
         if self.reconstruction:
             weights[self.reconstruction] = np.ones(len(chosen), np.float32)
         return images, targets, weights
@@ -159,13 +173,24 @@ class Batches(keras.utils.PyDataset):
         }
         if self.reconstruction:
             targets[self.reconstruction] = np.empty_like(images)
+        looks = {task: [] for task in self._attention}
         for slot, index in enumerate(chosen):
             clean, noisy, pictures = self._sample(int(index))
             images[slot, ..., 0] = noisy
-            for task, picture in pictures.items():
-                targets[task][slot, ..., 0] = picture
+            for task in self._masks + self._maps:
+                if task in pictures:
+                    targets[task][slot, ..., 0] = pictures[task]
+            for task, spec in self._attention.items():
+                looks[task].append(self._look(spec, int(index), pictures))
             if self.reconstruction:
                 targets[self.reconstruction][slot, ..., 0] = clean / 255.0
+        for task, spec in self._attention.items():
+            targets[task] = attention.attention_target(
+                looks[task],
+                self._attended[task][chosen],
+                len(self.dataset.task(spec.label).classes),
+                spec.grid,
+            )
         if self.channels > 1:
             images = np.repeat(images, self.channels, axis=-1)
             if self.reconstruction:
@@ -174,12 +199,35 @@ class Batches(keras.utils.PyDataset):
                 )
         return images, targets
 
+    def _source(self, spec, index):
+        """The mask or map task behind an image's attention, or None."""
+        return dict(spec.sources).get(self.dataset.table[spec.label][index])
+
+    def _look(self, spec, index, pictures):
+        """Where to look on the CAM's grid, its peak 1; None if unknown."""
+        picture = pictures.get(self._source(spec, index))
+        if picture is None or not picture.any():
+            return None
+        gaze = self.dataset.task(self._source(spec, index)).kind == "map"
+        return attention.to_grid(picture, spec.grid, rescale=gaze)
+
     def _sample(self, index):
         """(clean image, image, {task: mask or map}) of one image."""
         image = self.dataset.image(index)
-        masks = {task: self.dataset.mask(task, index) for task in self._masks}
+        sources = [self._source(s, index) for s in self._attention.values()]
+        needed = dict.fromkeys([*self._masks, *self._maps, *sources])
+        kinds = {t: self.dataset.task(t).kind for t in needed if t is not None}
+        masks = {
+            task: self.dataset.mask(task, index)
+            for task, kind in kinds.items()
+            if kind == "mask"
+        }
         masks = {task: m for task, m in masks.items() if m is not None}
-        maps = {task: self.dataset.map(task, index) for task in self._maps}
+        maps = {
+            task: self.dataset.map(task, index)
+            for task, kind in kinds.items()
+            if kind == "map"
+        }
         maps = {task: m for task, m in maps.items() if m is not None}
         row = int(self.dataset.rows[index])
         rng = np.random.default_rng([self.seed, self.draw, row])

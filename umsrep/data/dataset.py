@@ -155,6 +155,55 @@ class Dataset:
         """
         return self.store.fixations(task, self.rows[index])
 
+    def with_attention(self, name, label, sources, grid):
+        """The data set with a task more: attention, to supervise CAMs.
+
+        Args:
+            name: Of the new task, such as "finding_attention".
+            label: A label task.
+            sources: A map or mask task where maps should be bright, or {class:
+                map or mask task}; images of other classes, and images without
+                the source, are unlabelled.
+            grid: (rows, columns) of the class activation maps.
+
+        Raises:
+            UmsrepError: an unknown task or class, or one of another kind.
+        """
+        classes = self.task(label).classes
+        if self.task(label).kind != "label":
+            raise UmsrepError(
+                f"'{label}' is a {self.task(label).kind} task; attention "
+                "supervises the maps of a label task. Name one."
+            )
+        if isinstance(sources, str):
+            sources = dict.fromkeys(classes, sources)
+        for one, source in sources.items():
+            if one not in classes:
+                raise UmsrepError(
+                    f"Attention names the class '{one}', but '{label}' has "
+                    f"{', '.join(classes)}. Use their names."
+                )
+            if self.task(source).kind not in ("mask", "map"):
+                raise UmsrepError(
+                    f"Attention of class '{one}' comes from '{source}', a "
+                    f"{self.task(source).kind} task. Name a mask or map task."
+                )
+        spec = prepared.AttentionSpec(
+            name,
+            "attention",
+            label=label,
+            sources=tuple(sources.items()),
+            grid=tuple(grid),
+        )
+        table = self.table.copy()
+        table[name] = ""
+        for one, source in sources.items():
+            of_class = table[label] == one
+            table.loc[of_class, name] = table.loc[of_class, source]
+        return Dataset(
+            self.name, {**self.tasks, name: spec}, table, self.store, self.rows
+        )
+
     def task(self, name):
         """The TaskSpec of `name`; a miss lists what exists."""
         if name not in self.tasks:

@@ -19,6 +19,7 @@ A prepared data set is one folder that everything after the conversion reads:
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
@@ -46,6 +47,8 @@ class TaskSpec:
             the positive class last; empty for the other kinds.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+
     name: str
     kind: str
     classes: tuple[str, ...] = ()
@@ -62,10 +65,10 @@ class TaskSpec:
                 f"Task name '{self.name}' is a fixed column of the manifest "
                 f"({', '.join(FIXED_COLUMNS)}). Choose another name."
             )
-        if self.kind not in KINDS:
+        if self.kind not in self.kinds:
             raise UmsrepError(
                 f"Task '{self.name}' has kind '{self.kind}'. Expected one of "
-                f"{', '.join(KINDS)}."
+                f"{', '.join(self.kinds)}."
             )
         if self.kind != "label" and self.classes:
             raise UmsrepError(
@@ -80,6 +83,28 @@ class TaskSpec:
                 f"Label task '{self.name}' has classes {self.classes}. "
                 "Give at least two different, non-empty class names."
             )
+
+
+@dataclass(frozen=True)
+class AttentionSpec(TaskSpec):
+    """Where a label task's class activation maps should be bright.
+
+    A task of `Dataset.with_attention`, made of others; no prepared folder
+    holds one.
+
+    Attributes:
+        name, kind: Its name; "attention".
+        label: The label task whose true class's map is supervised.
+        sources: ((class, map or mask task), ...); a class without one is not
+            supervised.
+        grid: (rows, columns) of the class activation maps.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("attention",)
+
+    label: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    grid: tuple[int, int] = (1, 1)
 
 
 def read_header(path):

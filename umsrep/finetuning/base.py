@@ -212,6 +212,9 @@ class FineTuning:
             return None
         if not isinstance(model, MultiTaskModel):
             return None
+        if any(head.kind == "attention" for head in model.heads):
+            # Its targets follow the image's geometry at full size.
+            return None
         names = sources(model, self.freeze)
         pictured = [
             task

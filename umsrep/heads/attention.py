@@ -68,6 +68,9 @@ class AttentionHead(Head):
         """The current slope of the sigmoid."""
         return math.exp(ops.convert_to_numpy(self.log_alpha))
 
+    def logs(self):
+        return {"alpha": self.alpha}
+
     def build(self, input_shape):
         self.log_alpha = self.add_weight(
             shape=(),

@@ -96,6 +96,10 @@ class Head(keras.layers.Layer):
         """
         return {}
 
+    def logs(self):
+        """{name: number} of what the head learns and is worth a curve."""
+        return {}
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -118,7 +118,8 @@ def train(groups, epochs, checkpoint=None, title="training", progress=True):
         A data frame with one row per epoch: epoch (from 1), seconds of
         training and validation, per group `learning_rate_<name>` and
         `val_loss_<name>` (what its schedule watches), per task
-        `<task>_loss` and `val_<task>_loss`, and `sigma_<task>` where learned.
+        `<task>_loss` and `val_<task>_loss`, and `sigma_<task>` and what heads
+        log where learned.
         The models hold the weights of their best epoch.
     """
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
@@ -178,6 +179,8 @@ def _run_epoch(group, epoch, epochs, bar):
         monitored += _monitored(group.schedule, lane, losses)
         sigmas = getattr(lane.model.balancer, "sigmas", dict)()
         row |= {f"sigma_{task}": value for task, value in sigmas.items()}
+        for head in lane.model.heads:
+            row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
     if group.schedule.update(epoch, monitored):
         group.keep_best()
     elif group.schedule.return_to_best and (

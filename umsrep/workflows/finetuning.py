@@ -98,8 +98,7 @@ def finetune(
             network = build(whole, tasks, settings, source)
             history = strategy(settings).fit(
                 network,
-                training,
-                validation,
+                *_attended(network, settings, training, validation),
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
                 seed=settings.seed,
@@ -108,6 +107,9 @@ def finetune(
                 checkpoint=writer.checkpoint,
                 progress=progress,
             )
+        if settings.attention:
+            # What predicts needs neither gaze nor the attention's output.
+            network = network.view(tasks)
         groups = history.groups
         storage.write_csv(writer.path / "history.csv", history.table)
         _save_models(writer, network, denoiser)
@@ -178,6 +180,20 @@ def _warn_of_seen(source, test):
             "same --fractions and --seed in both commands.",
             file=sys.stderr,
         )
+
+
+def _attended(network, settings, *sides):
+    """The data sets with attention on the network's grid, if asked for."""
+    found = [h for h in network.heads if h.kind == "attention"]
+    if not found:
+        return sides
+    (head,) = found
+    grid = network.output[head.name].shape[1:3]
+    label = head.name.removesuffix("_attention")
+    return [
+        side.with_attention(head.name, label, settings.attention, grid)
+        for side in sides
+    ]
 
 
 def _augmentation(settings):

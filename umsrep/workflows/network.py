@@ -72,11 +72,29 @@ def build(dataset, tasks, settings, source=None):
             )
         return finetuning.SeparateModels(separate)
     shared = representation()
-    return model.MultiTaskModel(
-        shared,
-        [head(spec, settings, shared) for spec in specs],
-        balancer(specs, settings),
-    )
+    chosen = [head(spec, settings, shared) for spec in specs]
+    if settings.attention:
+        label = attended(specs)
+        chosen.append(
+            heads.AttentionHead(attention_name(label), f"{label}_cam")
+        )
+    return model.MultiTaskModel(shared, chosen, balancer(specs, settings))
+
+
+def attended(specs):
+    """Name of the label task whose maps attention supervises."""
+    labels = [spec.name for spec in specs if spec.kind == "label"]
+    if len(labels) != 1:
+        raise UmsrepError(
+            f"Attention supervises the maps of one label task, but the tasks "
+            f"hold {labels or 'none'}. Choose one with --task."
+        )
+    return labels[0]
+
+
+def attention_name(label):
+    """Name of the attention task of a label task."""
+    return f"{label}_attention"
 
 
 def head(spec, settings, representation):
@@ -101,6 +119,13 @@ def head(spec, settings, representation):
         features = (
             "stage4" if "stage4" in representation.features else "bottleneck"
         )
+    if settings.classifier == "cam":
+        return heads.CAMHead(
+            len(spec.classes),
+            spec.name,
+            features=features,
+            loss=losses.CategoricalCrossentropy(settings.label_smoothing),
+        )
     return heads.ClassificationHead(
         len(spec.classes),
         spec.name,
@@ -116,6 +141,12 @@ def head(spec, settings, representation):
 def balancer(specs, settings):
     """The balancer of joint training; None where nothing is to be balanced."""
     weighting = settings.weighting
+    if settings.attention:
+        name = attention_name(attended(specs))
+        # Equation 11 of GG-CAM.
+        return balancing.UncertaintyWeighting(
+            halved=name, initial={name: settings.attention_sigma}
+        )
     if settings.strategy != "joint" or len(specs) < 2:
         return None
     if isinstance(weighting, dict):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from umsrep.balancing.uncertainty import SCHEMES
 from umsrep.errors import UmsrepError
 
+CLASSIFIERS = ("dense", "cam")
 STRATEGIES = ("independent", "alternating", "joint", "separate")
 WEIGHTINGS = ("equal", "uncertainty", "kendall", *SCHEMES)
 DECAYS = ("cosine", "constant", "plateau", "return_to_best")
@@ -32,6 +33,13 @@ class FinetuneSettings:
         classification_features: What classification heads read; None is the
             stage of stride 16, fine enough for heat maps, or the bottleneck
             where there is none.
+        classifier: "dense" (`heads.ClassificationHead`) or "cam"
+            (`heads.CAMHead`, whose class activation maps are explicit).
+        attention: A map or mask task, or {class: map or mask task}: where the
+            maps of the (single) label task should be bright (GG-CAM); implies
+            the classifier "cam" and joint training.
+        attention_sigma: Initial sigma of the attention's loss (Equation 11);
+            the smaller, the longer attention is learnt first.
         convolutions, hidden_units, hidden_activation, dropout,
             label_smoothing: Of classification heads.
         optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
@@ -63,6 +71,9 @@ class FinetuneSettings:
     segmentation_features: str | tuple = "decoded"
     saliency_features: str = "decoded"
     classification_features: str | tuple | None = None
+    classifier: str = "dense"
+    attention: str | dict | None = None
+    attention_sigma: float = 0.1
     convolutions: tuple = (128, 128)
     hidden_units: int = 64
     hidden_activation: str = "relu"
@@ -97,6 +108,21 @@ class FinetuneSettings:
             raise UmsrepError(
                 f"weighting='{self.weighting}' is unknown. Choose one of "
                 f"{', '.join(WEIGHTINGS)}, or give a weight per task."
+            )
+        if self.classifier not in CLASSIFIERS:
+            raise UmsrepError(
+                f"classifier='{self.classifier}' is unknown. Choose one of "
+                f"{', '.join(CLASSIFIERS)}."
+            )
+        if self.attention and (self.strategy, self.classifier) != (
+            "joint",
+            "cam",
+        ):
+            raise UmsrepError(
+                f"attention={self.attention!r} with strategy "
+                f"'{self.strategy}' and classifier '{self.classifier}': "
+                "attention supervises explicit maps together with their "
+                "classes. Pass strategy='joint' and classifier='cam'."
             )
         if self.decay not in DECAYS:
             raise UmsrepError(
