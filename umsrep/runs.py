@@ -378,6 +378,7 @@ def describe_data(folders):
                 "path": str(folder),
                 "manifest_sha256": storage.sha256(folder / "manifest.csv"),
                 "images": header["counts"].get("images"),
+                "fit": header["preprocessing"].get("fit", "stretch"),
             }
         )
     return entries

@@ -15,14 +15,20 @@ def explain(
         str | None,
         typer.Option(help="Class to explain. Default: the winning one."),
     ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="grad_cam, grad_cam_plus_plus, cam or occlusion (slow)."
+        ),
+    ] = "grad_cam",
 ):
-    """Grad-CAM: where a classification task looks in these images."""
+    """Where a classification task looks in these images."""
     from umsrep.cli.quiet import load_backend
 
     load_backend()
     from umsrep.evaluation.explain import explain as work
 
-    table = work(run, task, images, out, target=target)
+    table = work(run, task, images, out, target=target, method=method)
     print(table.to_string(index=False))
     print(f"Overlays: {out}")
 

@@ -1,4 +1,4 @@
-"""`explain`: Grad-CAM overlays for image files."""
+"""`explain`: overlays of explanations for image files."""
 
 from pathlib import Path
 
@@ -8,8 +8,9 @@ import pandas as pd
 from umsrep import runs
 from umsrep.data import images as image_files
 from umsrep.data import storage
+from umsrep.data.frame import Frame
 from umsrep.data.images import write_png
-from umsrep.derived import GradCAM
+from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import (
     calibration,
@@ -22,8 +23,8 @@ from umsrep.training.progress import Progress
 BATCH_SIZE = 32
 
 
-def explain(run_folder, task, files, out, target=None):
-    """Writes a Grad-CAM overlay per image and explanations.csv.
+def explain(run_folder, task, files, out, target=None, method="grad_cam"):
+    """Writes an overlay per image and explanations.csv.
 
     Args:
         run_folder: A run of `finetune`.
@@ -31,6 +32,8 @@ def explain(run_folder, task, files, out, target=None):
         files: Image files, resized to the model's size.
         out: The folder to write.
         target: Name of the class to explain; None is the winning one.
+        method: Registered name of an explainer: "grad_cam", "grad_cam_plus_plus",
+            "cam" (needs a head of pooled maps) or "occlusion" (slow).
 
     Returns:
         A data frame: image, predicted, probability, explained, overlay.
@@ -56,9 +59,10 @@ def explain(run_folder, task, files, out, target=None):
         )
     # Without the other tasks' parts.
     model = run.model(task).view(task)
-    explainer = GradCAM(task)
+    explainer = _explainer(method)(task)
     fitted = run_evaluation.calibrations_of(run)[task]
     size = model.representation.image_shape[:2]
+    fit = run.info["data"][0].get("fit", "stretch")
     rows = []
     with (
         storage.new_folder(out) as folder,
@@ -66,7 +70,7 @@ def explain(run_folder, task, files, out, target=None):
     ):
         for start in range(0, len(files), BATCH_SIZE):
             chosen = files[start : start + BATCH_SIZE]
-            pictures = [_read(file, size) for file in chosen]
+            pictures = [_read(file, size, fit) for file in chosen]
             batch = np.stack(pictures).astype(np.float32)[..., None]
             if run.denoiser() is not None:
                 batch = predict.denoise_images(run.denoiser(), batch)
@@ -103,6 +107,18 @@ def explain(run_folder, task, files, out, target=None):
     return table
 
 
-def _read(file, size):
+def _explainer(name):
+    cls = registry.get(name)
+    if not issubclass(cls, Explainer):
+        names = [n for n, c in registry.items() if issubclass(c, Explainer)]
+        raise UmsrepError(
+            f"'{name}' is a derived task, but it explains no class. Choose "
+            f"one of {', '.join(names)}."
+        )
+    return cls
+
+
+def _read(file, size, fit):
+    """A picture as the run's training pictures were made."""
     grey = image_files.read_grey(file)
-    return image_files.resize_image(grey, size)
+    return Frame(grey.shape, tuple(size), fit).image(grey)

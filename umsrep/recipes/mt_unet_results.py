@@ -1,7 +1,5 @@
 """MT-UNet's tables and figures, from prepared data to files."""
 
-import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from umsrep.evaluation import (
 )
 from umsrep.recipes import mt_unet
 from umsrep.workflows import repeats as repeated
+from umsrep.workflows import results
 
 SALIENCY = {
     "kld": "KLD ↓",
@@ -28,11 +27,6 @@ SALIENCY = {
     "auc_judd": "AUC-Judd ↑",
     "shuffled_auc": "shuffled AUC ↑",
     "information_gain": "IG ↑",
-}
-COST = {
-    "seconds": "Seconds ↓",
-    "epochs": "Epochs",
-    "trainable_parameters": "Trainable parameters ↓",
 }
 HALVES = "{}: against half of the observers"
 PICTURES = 6
@@ -85,7 +79,7 @@ def run(
         plots.write(curves, out / f"curves-{folder.name[:-2]}.svg")
     storage.write_csv(out / "repeats.csv", frame)
     tables = _tables(frame, dataset, tasks, [one.name for one in candidates])
-    _write(out, tables, data, settings, repeats, seed)
+    results.write("MT-UNet", out, tables, data, settings, repeats, seed)
     return tables
 
 
@@ -174,52 +168,10 @@ def _tables(frame, dataset, tasks, networks):
         tables["Saliency against half of the observers"] = repeated.layout(
             table, half, SALIENCY, ["other observers", *networks]
         )
-    tables["Cost"] = _whole(table, networks)
+    tables["Cost"] = results.cost(table, networks)
     compared = [(tasks.saliency, m) for m in ("kld", "cc", "sim", "nss")]
     compared += [(label, m) for m in ("accuracy", "auc")] if label else []
     tests = repeated.compare(frame, networks[0], networks[1:], compared)
     if len(tests):
         tables["Mann-Whitney over repeats"] = tests.round(4)
     return {name: one for name, one in tables.items() if one.size}
-
-
-def _whole(table, networks):
-    """The cost, in whole numbers."""
-    part = table[table["task"] == ""].set_index(["metric", "network"])
-    return pd.DataFrame(
-        {
-            network: {
-                heading: f"{part.loc[(metric, network), 'median']:,.0f}"
-                for metric, heading in COST.items()
-            }
-            for network in networks
-        }
-    ).rename_axis("Metrics")
-
-
-def _write(out, tables, data, settings, repeats, seed):
-    header = storage.read_json(Path(data) / "dataset.json")
-    about = {
-        "data": header["name"],
-        "manifest_sha256": header["checksums"]["manifest.csv"],
-        "gaze": header.get("gaze"),
-        "settings": asdict(settings),
-        "repeats": repeats,
-        "seed": seed,
-        "command": " ".join(["umsrep", *sys.argv[1:]]),
-        "versions": runs.versions(),
-        "machine": runs.machine(),
-    }
-    storage.write_json(out / "results.json", about)
-    parts = [
-        "# MT-UNet",
-        f"Test images of '{header['name']}'; median ± standard deviation "
-        f"of {repeats} trainings with the seeds {seed} to "
-        f"{seed + repeats - 1} on one split. A row without ± has a single "
-        "value.",
-    ]
-    for title, table in tables.items():
-        index = table.index.name is not None
-        parts += [f"## {title}", table.to_markdown(index=index)]
-    with storage.atomic_path(out / "tables.md") as temporary:
-        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

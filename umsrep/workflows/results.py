@@ -1,0 +1,73 @@
+"""Tables of repeated trainings, and the file that holds them."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from umsrep import runs
+from umsrep.data import storage
+
+COST = {
+    "seconds": "Seconds ↓",
+    "epochs": "Epochs",
+    "trainable_parameters": "Trainable parameters ↓",
+}
+
+
+def cost(table, networks):
+    """Seconds, epochs and parameters: medians, in whole numbers.
+
+    Args:
+        table: As of `repeats.median_and_spread`.
+        networks: Names, in order.
+    """
+    part = table[table["task"] == ""].set_index(["metric", "network"])
+    return pd.DataFrame(
+        {
+            network: {
+                heading: f"{part.loc[(metric, network), 'median']:,.0f}"
+                for metric, heading in COST.items()
+            }
+            for network in networks
+        }
+    ).rename_axis("Metrics")
+
+
+def write(title, out, tables, data, settings, repeats, seed):
+    """Writes tables.md, and results.json with how they came about.
+
+    Args:
+        title: Of the page.
+        out: Folder.
+        tables: {heading: data frame}; a named index is shown.
+        data: The prepared data set.
+        settings: `FinetuneSettings` that the networks share.
+        repeats, seed: As of `repeats.run_repeats`.
+    """
+    header = storage.read_json(Path(data) / "dataset.json")
+    about = {
+        "data": header["name"],
+        "manifest_sha256": header["checksums"]["manifest.csv"],
+        "gaze": header.get("gaze"),
+        "settings": asdict(settings),
+        "repeats": repeats,
+        "seed": seed,
+        "command": " ".join(["umsrep", *sys.argv[1:]]),
+        "versions": runs.versions(),
+        "machine": runs.machine(),
+    }
+    storage.write_json(Path(out) / "results.json", about)
+    parts = [
+        f"# {title}",
+        f"Test images of '{header['name']}'; median ± standard deviation "
+        f"of {repeats} trainings with the seeds {seed} to "
+        f"{seed + repeats - 1} on one split. A cell without ± has a single "
+        "value.",
+    ]
+    for heading, table in tables.items():
+        index = table.index.name is not None
+        parts += [f"## {heading}", table.to_markdown(index=index)]
+    with storage.atomic_path(Path(out) / "tables.md") as temporary:
+        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
