@@ -106,6 +106,128 @@ def mt_unet(
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
 
+@recipe.command("gg-cam")
+def gg_cam(
+    data: Annotated[
+        Path, typer.Option(help="Prepared data set with a label task.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path(
+        "gg-cam"
+    ),
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="resnet50, efficientnetv2s, resnet-small, "
+            "efficientnetv2-small, unet or conv_autoencoder; repeat. Default: "
+            "resnet-small."
+        ),
+    ] = None,
+    attention: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Map or mask task that supervises the maps, or CLASS=TASK; "
+            "repeat. Default: gaze."
+        ),
+    ] = None,
+    organ: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Mask task in which maps should point, or CLASS=TASK; repeat."
+        ),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Label task. Default: the only one.")
+    ] = None,
+    external: Annotated[
+        Path | None,
+        typer.Option(help="Another prepared data set to test on as well."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1)] = 5,
+    preset: Annotated[
+        str, typer.Option(help="small (a laptop) or paper (needs a GPU).")
+    ] = "small",
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs until the rate falls."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option()] = None,
+    augmentation: Annotated[
+        float | None, typer.Option(help="Strength, 0 (off) to 1.5.")
+    ] = None,
+    attention_sigma: Annotated[
+        float | None,
+        typer.Option(
+            help="Initial sigma of the attention; small is attention first."
+        ),
+    ] = None,
+    fractions: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(
+            help="Train, validation and test share of patients. Default: "
+            "0.7 0.1 0.2, as the paper."
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+):
+    """Class activation maps that look where experts look (Zhu et al. 2022).
+
+    Trains each backbone without and with supervised maps, several times on
+    one split, and writes tables of classification, of where the maps point
+    and of whether the decision rests there, and the same images side by side.
+    """
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.recipes import gg_cam as recipe
+    from umsrep.recipes.gg_cam_results import run
+
+    settings = recipe.settings(
+        preset,
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augmentation=augmentation,
+        attention_sigma=attention_sigma,
+        fractions=fractions and tuple(fractions),
+        precision=precision,
+    )
+    tables = run(
+        data,
+        out,
+        settings,
+        tuple(backbone or ("resnet-small",)),
+        _by_class(attention, "--attention") or "gaze",
+        _by_class(organ, "--organ"),
+        task,
+        external,
+        repeats,
+        seed,
+    )
+    _print(tables)
+    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+
+
+def _by_class(pairs, option):
+    """A task, or {class: task} of CLASS=TASK arguments; None for none."""
+    from umsrep.errors import UmsrepError
+
+    if not pairs:
+        return None
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        return pairs[0]
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(found.values()):
+        raise UmsrepError(
+            f"{option} {' '.join(pairs)}: expected one task, or CLASS=TASK "
+            "for each class, such as pneumonia=lung."
+        )
+    return found
+
+
 def _print(tables):
     from rich.console import Console
     from rich.table import Table

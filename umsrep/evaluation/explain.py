@@ -32,8 +32,9 @@ def explain(run_folder, task, files, out, target=None, method="grad_cam"):
         files: Image files, resized to the model's size.
         out: The folder to write.
         target: Name of the class to explain; None is the winning one.
-        method: Registered name of an explainer: "grad_cam", "grad_cam_plus_plus",
-            "cam" (needs a head of pooled maps) or "occlusion" (slow).
+        method: Registered name of an explainer: "grad_cam",
+            "grad_cam_plus_plus", "cam" (needs a head of pooled maps) or
+            "occlusion" (slow).
 
     Returns:
         A data frame: image, predicted, probability, explained, overlay.
