@@ -1,7 +1,13 @@
 """Layers used by representations and heads."""
 
+from umsrep.layers.attention import SelfAttention
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
 from umsrep.layers.intensity import IntensityNormalization
 
-__all__ = ["BatchNormalization", "ConvBlock", "IntensityNormalization"]
+__all__ = [
+    "BatchNormalization",
+    "ConvBlock",
+    "IntensityNormalization",
+    "SelfAttention",
+]
