@@ -19,6 +19,11 @@ HEAD_ARGUMENTS = {
 }
 REPRESENTATION_ARGUMENTS = {
     "conv_autoencoder": {"image_shape": (32, 32, 1), "filters": (4, 6)},
+    "keras_application": {
+        "image_shape": (32, 32, 1),
+        "width": 0.0625,
+        "depth": 0.1,
+    },
     "unet": {"image_shape": (32, 32, 1), "width": 2, "depth": 3},
 }
 
