@@ -21,7 +21,19 @@ HEAD_ARGUMENTS = {
 }
 REPRESENTATION_ARGUMENTS = {
     "conv_autoencoder": {"image_shape": (32, 32, 1), "filters": (4, 6)},
+    "keras_application": {
+        "image_shape": (32, 32, 1),
+        "width": 0.0625,
+        "depth": 0.1,
+    },
+    "msi_net": {"image_shape": (32, 32, 1), "width": 0.0625},
+    "simple_net": {
+        "image_shape": (32, 32, 1),
+        "width": 0.0625,
+        "depth": 0.1,
+    },
     "unet": {"image_shape": (32, 32, 1), "width": 2, "depth": 3},
+    "vgg_ssm": {"image_shape": (32, 32, 1), "width": 0.0625},
 }
 
 

@@ -30,13 +30,15 @@ def step(layer, x):
         # Not the sum of the outputs: its gradient vanishes.
         return ops.sum(layer(x, training=True) * ops.cos(x))
 
-    return array(y), gradients(loss, [x, layer.gamma, layer.beta])
+    return array(y), gradients(loss, [x, *layer.trainable_variables])
 
 
 class TestEqualToKeras:
-    def test_outputs_gradients_and_statistics(self):
+    @pytest.mark.parametrize("scale", [True, False])
+    @pytest.mark.parametrize("center", [True, False])
+    def test_outputs_gradients_and_statistics(self, scale, center):
         x = np.random.default_rng(1).normal(3, 2, (4, 6, 5, 3)).astype("f4")
-        ours, plain = pair(x.shape)
+        ours, plain = pair(x.shape, scale=scale, center=center)
         y, gradients = step(ours, x)
         expected, expected_gradients = step(plain, x)
         np.testing.assert_allclose(y, expected, atol=1e-5)

@@ -1,5 +1,6 @@
 """Layers used by representations and heads."""
 
+from umsrep.layers.attention import SelfAttention
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
 from umsrep.layers.class_maps import ClassMaps
@@ -10,4 +11,5 @@ __all__ = [
     "ClassMaps",
     "ConvBlock",
     "IntensityNormalization",
+    "SelfAttention",
 ]

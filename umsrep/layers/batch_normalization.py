@@ -44,12 +44,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and mask is None
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
-            and self.scale
-            and self.center
             and not self.synchronized
         ):
+            # Inception-ResNet's have an offset only.
+            shape = self.moving_mean.shape
             fused = backend.fused_batch_norm(
-                inputs, self.gamma, self.beta, self.epsilon
+                inputs,
+                self.gamma if self.scale else ops.ones(shape),
+                self.beta if self.center else ops.zeros(shape),
+                self.epsilon,
             )
         if fused is None:
             return super().call(inputs, training=training, mask=mask)

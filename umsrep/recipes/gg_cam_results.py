@@ -73,11 +73,8 @@ def run(
     dataset = data_package.load(data)
     task = _label_task(dataset, task)
     candidates = gg_cam.candidates(task, settings, backbones, attention)
-    for one in candidates[1::2]:
-        # A wrong name is found before hours of training.
-        dataset.with_attention(
-            "attention", task, one.settings.attention, (1, 1)
-        )
+    # A wrong name is found before hours of training.
+    dataset.with_attention("attention", task, attention, (1, 1))
     frame = repeated.run_repeats(data, candidates, out, repeats, seed, say)
     names = [one.name for one in candidates]
     sets = {"": data} | ({"external": external} if external else {})

@@ -2,6 +2,19 @@
 
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
+from umsrep.representations.keras_application import KerasApplication
+from umsrep.representations.msi_net import MSINet
+from umsrep.representations.simple_net import SimpleNet
 from umsrep.representations.unet import UNet
+from umsrep.representations.vgg_ssm import VGGSSM
 
-__all__ = ["ConvAutoencoder", "Representation", "UNet", "registry"]
+__all__ = [
+    "ConvAutoencoder",
+    "KerasApplication",
+    "MSINet",
+    "Representation",
+    "SimpleNet",
+    "UNet",
+    "VGGSSM",
+    "registry",
+]
