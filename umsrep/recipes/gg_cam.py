@@ -44,7 +44,7 @@ SMALL = replace(
     epochs=30,
     batch_size=8,
     augmentation=0.5,
-    attention_sigma=0.1,
+    attention_sigma=0.3,
 )
 PRESETS = {"paper": PAPER, "small": SMALL}
 # Cells of 16 pixels on small images, of 32 at the papers' sizes.
@@ -73,7 +73,10 @@ BACKBONES = {
         },
     ),
     "unet": ("unet", {"width": 16}),
-    "conv_autoencoder": ("conv_autoencoder", {}),
+    "conv_autoencoder": (
+        "conv_autoencoder",
+        {"filters": (16, 32, 64, 128)},
+    ),
 }
 SUPERVISED = "GG-CAM"
 
