@@ -32,6 +32,14 @@ REPRESENTATION_ARGUMENTS = {
         "width": 0.0625,
         "depth": 0.1,
     },
+    "own_model": {
+        "model": keras.Sequential(
+            [
+                keras.Input((32, 32, 1)),
+                keras.layers.Conv2D(4, 3, strides=2, padding="same"),
+            ]
+        )
+    },
     "unet": {"image_shape": (32, 32, 1), "width": 2, "depth": 3},
     "vgg_ssm": {"image_shape": (32, 32, 1), "width": 0.0625},
 }

@@ -4,6 +4,7 @@ from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
 from umsrep.representations.keras_application import KerasApplication
 from umsrep.representations.msi_net import MSINet
+from umsrep.representations.own_model import OwnModel
 from umsrep.representations.simple_net import SimpleNet
 from umsrep.representations.unet import UNet
 from umsrep.representations.vgg_ssm import VGGSSM
@@ -12,6 +13,7 @@ __all__ = [
     "ConvAutoencoder",
     "KerasApplication",
     "MSINet",
+    "OwnModel",
     "Representation",
     "SimpleNet",
     "UNet",

@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import pytest
+from tensors import array
+
+from umsrep import MultiTaskModel, runs
+from umsrep.derived import CAM
+from umsrep.errors import UmsrepError
+from umsrep.finetuning import Independent
+from umsrep.heads import AttentionHead, CAMHead, SegmentationHead
+from umsrep.representations import OwnModel
+
+
+def own(size=(32, 32, 1)):
+    """A user's model: two strides, and a classification on top."""
+    inputs = keras.Input(size)
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="fine")(x)
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same", name="deep")(x)
+    outputs = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, outputs, name="mine")
+
+
+def images(n=2):
+    return np.random.default_rng(0).uniform(0, 255, (n, 32, 32, 1))
+
+
+def test_gains_a_cam_head_and_shares_the_weights(tmp_path):
+    mine = own()
+    representation = OwnModel(mine, "deep", {"stage1": "fine"})
+    model = MultiTaskModel(
+        representation,
+        [
+            CAMHead(3, "finding"),
+            AttentionHead("look", "finding_cam"),
+            SegmentationHead("lung", features=("bottleneck", "stage1")),
+        ],
+    )
+    assert representation.stride("bottleneck") == 4
+    assert model.output["look"].shape[1:] == (8, 8, 3)
+    kernel = mine.get_layer("deep").kernel
+    assert any(w is kernel for w in model.trainable_variables)
+    pooled = array(mine(images()))
+    logits = array(
+        model.head("finding").logits(
+            [model.features(images(), ["bottleneck"])["bottleneck"]]
+        )
+    )
+    maps = model.head("finding").class_maps
+    kernel, bias = (array(w) for w in maps.weights)
+    want = pooled @ kernel.reshape(6, 3) + bias
+    np.testing.assert_allclose(logits, want, atol=1e-5)
+    assert CAM("finding")(model, images()).shape == (2, 32, 32)
+    model.save(tmp_path / "m.keras")
+    again = runs.load_model(tmp_path / "m.keras")
+    for task, value in model.predict_on_batch(images()).items():
+        np.testing.assert_allclose(
+            again.predict_on_batch(images())[task], value, atol=1e-6
+        )
+
+
+def test_can_be_frozen(dataset):
+    model = MultiTaskModel(OwnModel(own(), "deep"), CAMHead(2, "level"))
+    before = [array(w).copy() for w in model.representation.weights]
+    train, validation, _ = dataset.split(fractions=(0.6, 0.4, 0.0))
+    Independent().fit(model, train, validation, epochs=1, progress=False)
+    for now, then in zip(model.representation.weights, before, strict=True):
+        np.testing.assert_array_equal(array(now), then)
+
+
+@pytest.mark.parametrize(
+    ("build", "advice"),
+    [
+        (lambda: OwnModel(own()), "Name an earlier layer"),
+        (lambda: OwnModel(own(), "top"), "Its last layers: .*deep"),
+        (lambda: OwnModel(own((None, None, 1)), "deep"), "for a fixed size"),
+        (lambda: OwnModel(keras.layers.Dense(1)), "Pass a keras.Model"),
+        (
+            lambda: OwnModel(own(), "deep").part("decoder"),
+            "parts: encoder",
+        ),
+    ],
+)
+def test_bad_models(build, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        build()

@@ -1,0 +1,120 @@
+"""A Keras model of one's own as a representation."""
+
+import keras
+
+from umsrep.errors import UmsrepError
+from umsrep.representations.base import Representation, registry
+
+
+@registry.register("own_model")
+class OwnModel(Representation):
+    """Any functional Keras model, so that heads can be attached to it.
+
+        own = keras.applications.ResNet50(
+            include_top=False, weights=None, input_shape=(256, 256, 1)
+        )
+        representation = umsrep.representations.OwnModel(own)
+
+    The weights are shared with the model, not copied. Images reach it as they
+    are, with grey levels in [0, 255]: normalise inside of it. All of its
+    layers are the part "encoder".
+
+    Features: "bottleneck" and those named in `features`.
+
+    Args:
+        model: A functional or sequential `keras.Model` of images (batch,
+            height, width, channels) of a fixed size.
+        bottleneck: Name of the layer whose output is the bottleneck; None is
+            the model's output.
+        features: {feature: name of a layer} of further ones.
+
+    Raises:
+        UmsrepError: several inputs, images of no fixed size, an unknown layer,
+            or a feature that has no rows and columns.
+    """
+
+    def __init__(
+        self, model, bottleneck=None, features=None, name="own_model", **kwargs
+    ):
+        _check(model)
+        features = dict(features or {})
+        outputs = {
+            feature: _output(model, layer)
+            for feature, layer in features.items()
+        }
+        outputs["bottleneck"] = _output(model, bottleneck)
+        for feature, tensor in outputs.items():
+            if len(getattr(tensor, "shape", ())) != 4:
+                raise UmsrepError(
+                    f"Feature '{feature}' of model '{model.name}' has the "
+                    f"shape {getattr(tensor, 'shape', 'of several tensors')}; "
+                    "expected (batch, rows, columns, channels). Name an "
+                    "earlier layer, before pooling and dense layers."
+                )
+        super().__init__(
+            inputs=model.inputs[0], outputs=outputs, name=name, **kwargs
+        )
+        self._config = {
+            "model": keras.saving.serialize_keras_object(model),
+            "bottleneck": bottleneck,
+            "features": features,
+        }
+
+    @property
+    def parts(self):
+        return ("encoder",)
+
+    def part(self, name):
+        if name != "encoder":
+            raise UmsrepError(
+                f"Representation '{self.name}' has no part '{name}'. Its "
+                "parts: encoder."
+            )
+        return [layer for layer in self.layers if layer.weights]
+
+    def get_config(self):
+        return {**self._config, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        config["model"] = keras.saving.deserialize_keras_object(
+            config["model"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+
+def _check(model):
+    inputs = getattr(model, "inputs", None)
+    if not isinstance(model, keras.Model) or not inputs:
+        raise UmsrepError(
+            f"{type(model).__name__} is no functional or built Keras model. "
+            "Pass a keras.Model made of inputs and outputs."
+        )
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise UmsrepError(
+            f"Model '{model.name}' takes {[tuple(i.shape) for i in inputs]}; "
+            "expected one batch of images, (batch, height, width, channels)."
+        )
+    if None in inputs[0].shape[1:]:
+        raise UmsrepError(
+            f"Model '{model.name}' takes images of {inputs[0].shape[1:]}. "
+            "Build it for a fixed size, such as input_shape=(256, 256, 1)."
+        )
+
+
+def _output(model, layer):
+    if layer is None:
+        if len(model.outputs) > 1:
+            raise UmsrepError(
+                f"Model '{model.name}' has {len(model.outputs)} outputs. Name "
+                "the layer that is the bottleneck."
+            )
+        return model.outputs[0]
+    names = [one.name for one in model.layers]
+    if layer not in names:
+        raise UmsrepError(
+            f"Model '{model.name}' has no layer '{layer}'. Its last layers: "
+            f"{', '.join(names[-8:])}."
+        )
+    return model.get_layer(layer).output
