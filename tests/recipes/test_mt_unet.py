@@ -1,10 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
 from tensors import array, gradients
 
+from umsrep.data import TaskSpec
+from umsrep.data.dataset import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
 from umsrep.recipes import mt_unet
+from umsrep.workflows import network
 from umsrep.workflows.network import schedule
 
 
@@ -170,3 +174,29 @@ def test_unknown_preset_and_variant():
         mt_unet.settings("large")
     with pytest.raises(UmsrepError, match="UNetC, UNetS"):
         small(variant="UNet")
+
+
+class Pictures:
+    """Stands for the pictures of a data set: only their size is asked."""
+
+    size = (80, 80)
+
+
+@pytest.mark.parametrize("name", mt_unet.NETWORKS)
+def test_every_network_of_the_tables_predicts_its_tasks(name):
+    specs = {
+        "gaze": TaskSpec("gaze", "map"),
+        "finding": TaskSpec("finding", "label", ("a", "b", "c")),
+    }
+    table = pd.DataFrame({"image": [], "patient": [], "gaze": []})
+    dataset = Dataset("toy", specs, table, Pictures())
+    settings = mt_unet.settings("small", width=2)
+    (one,) = mt_unet.candidates(TASKS, settings, networks=[name])
+    model = network.build(dataset, one.tasks, one.settings)
+    assert model.tasks == one.tasks
+    outputs = model(np.random.default_rng(0).uniform(0, 255, (1, 80, 80, 1)))
+    shapes = {"gaze": (1, 80, 80, 1), "finding": (1, 3)}
+    for task in one.tasks:
+        value = array(outputs[task])
+        assert value.shape == shapes[task]
+        assert value.sum() == pytest.approx(1, abs=1e-4)

@@ -58,9 +58,9 @@ HEADS = {
 }
 SCHEMES = {"mtls1": "MTLS1", "mtls2": "MTLS2", "mtls3": "MTLS3"}
 CLASSIFIERS = {
-    "ResNet50": ("resnet50", 1.0),
-    "IRNetV2": ("inception_resnet_v2", 1.0),
-    "EffNetV2-S": ("efficientnetv2s", 1.0),
+    "ResNet50": "resnet50",
+    "IRNetV2": "inception_resnet_v2",
+    "EffNetV2-S": "efficientnetv2s",
 }
 SALIENCY_NETWORKS = {
     "SimpleNet": "simple_net",
@@ -196,7 +196,9 @@ def candidates(tasks, settings, schemes=("mtls3",), networks=DEFAULT_NETWORKS):
         settings: `FinetuneSettings`, such as `SMALL`.
         schemes: Learning schemes of MT-UNet; with several, each is a network
             called as in the paper's Table 3.
-        networks: Names of `NETWORKS`, or "all".
+        networks: Names of `NETWORKS`, or "all". Networks of comparison are
+            scaled as the U-Net is: whole at width 64, a quarter of their
+            filters at 16.
 
     Returns:
         `Candidate`s; networks of tasks that the data set lacks are left out.
@@ -252,16 +254,21 @@ def _classifier(name, settings):
     settings = replace(settings, classification_features="bottleneck")
     if name == "UNetC":
         return settings
-    architecture, width = CLASSIFIERS[name]
     return replace(
         settings,
         architecture="keras_application",
         arguments={
-            "architecture": architecture,
+            "architecture": CLASSIFIERS[name],
+            "width": _scale(settings),
             "normalization": settings.arguments["normalization"],
         },
         hidden_units=0,
     )
+
+
+def _scale(settings):
+    """Width of a network of comparison: as narrow as the U-Net, in 32nds."""
+    return max(1, round(settings.arguments["width"] / 64 * 32)) / 32
 
 
 def _saliency(name, settings):
@@ -271,7 +278,7 @@ def _saliency(name, settings):
         settings,
         architecture=SALIENCY_NETWORKS[name],
         arguments={
-            "width": settings.arguments["width"] / 64,
+            "width": _scale(settings),
             "normalization": settings.arguments["normalization"],
         },
     )
