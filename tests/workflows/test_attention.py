@@ -77,3 +77,41 @@ def test_needs_explicit_maps():
         FinetuneSettings(classifier="cam", attention="blob")
     with pytest.raises(UmsrepError, match="dense, cam"):
         FinetuneSettings(classifier="gap")
+
+
+def test_a_notebook_evaluates_a_model_that_still_has_its_attention(
+    prepared_folder,
+):
+    from umsrep import MultiTaskModel, evaluation, heads, representations
+
+    model = MultiTaskModel(
+        representations.UNet((32, 32, 1), width=2, depth=3),
+        [
+            heads.CAMHead(2, "level"),
+            heads.AttentionHead("level_attention", "level_cam"),
+        ],
+    )
+    table = evaluation.evaluate(model, data.load(prepared_folder), bootstrap=0)
+    assert set(table["task"]) == {"level"}
+
+
+def test_by_the_command_line(prepared_folder, tmp_path):
+    from typer.testing import CliRunner
+
+    from umsrep.cli.main import app
+
+    result = CliRunner().invoke(
+        app,
+        [
+            *("finetune", "--data", str(prepared_folder), "--task", "level"),
+            *("--representation", "none", "--strategy", "joint"),
+            *("--architecture", "unet", "--argument", "width=2"),
+            *("--argument", "depth=3", "--classify-from", "bottleneck"),
+            *("--classifier", "cam", "--attention", "blob"),
+            *("--epochs", "1", "--out", str(tmp_path / "run")),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert "sigma_level_attention" in pd.read_csv(
+        tmp_path / "run" / "history.csv"
+    )

@@ -71,6 +71,20 @@ def finetune(
         typer.Option(min=1, help="Epochs without gain until a task stops."),
     ] = None,
     label_smoothing: Annotated[float, typer.Option()] = 0.0,
+    classifier: Annotated[
+        str,
+        typer.Option(
+            help="Classification: dense, or cam for explicit class activation "
+            "maps."
+        ),
+    ] = "dense",
+    attention: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Map or mask task that supervises the maps (GG-CAM; joint, "
+            "cam), or CLASS=TASK; repeat."
+        ),
+    ] = None,
     classify_from: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +164,8 @@ def finetune(
         learning_rate=learning_rate,
         stop_patience=stop_patience,
         label_smoothing=label_smoothing,
+        classifier=classifier,
+        attention=options.by_class(attention, "--attention"),
         augmentation=augmentation,
         draws=draws,
         cache_features=cache_features,

@@ -86,6 +86,23 @@ def values(pairs, option, example):
     return result
 
 
+def by_class(pairs, option):
+    """A task, or {class: task} of CLASS=TASK arguments; None for none."""
+    from umsrep.errors import UmsrepError
+
+    if not pairs:
+        return None
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        return pairs[0]
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(found.values()):
+        raise UmsrepError(
+            f"{option} {' '.join(pairs)}: expected one task, or CLASS=TASK "
+            "for each class, such as pneumonia=lung."
+        )
+    return found
+
+
 def counts(pairs, option, example):
     """{task: whole number} of TASK=NUMBER arguments; None where none."""
     from umsrep.errors import UmsrepError

@@ -200,8 +200,8 @@ def gg_cam(
         out,
         settings,
         tuple(backbone or ("resnet-small",)),
-        _by_class(attention, "--attention") or "gaze",
-        _by_class(organ, "--organ"),
+        options.by_class(attention, "--attention") or "gaze",
+        options.by_class(organ, "--organ"),
         task,
         external,
         repeats,
@@ -209,23 +209,6 @@ def gg_cam(
     )
     _print(tables)
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
-
-
-def _by_class(pairs, option):
-    """A task, or {class: task} of CLASS=TASK arguments; None for none."""
-    from umsrep.errors import UmsrepError
-
-    if not pairs:
-        return None
-    if len(pairs) == 1 and "=" not in pairs[0]:
-        return pairs[0]
-    found = dict(pair.partition("=")[::2] for pair in pairs)
-    if not all(found.values()):
-        raise UmsrepError(
-            f"{option} {' '.join(pairs)}: expected one task, or CLASS=TASK "
-            "for each class, such as pneumonia=lung."
-        )
-    return found
 
 
 def _print(tables):

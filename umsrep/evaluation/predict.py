@@ -64,17 +64,21 @@ def probabilities(model, dataset, progress=False):
         to spare memory, and float32 for maps}.
     """
     models = getattr(model, "models", [model])
-    parts = {task: [] for task in model.tasks}
+    kinds = {head.name: head.kind for one in models for head in one.heads}
+    # Supervised attention is for training; explanations show the maps.
+    parts = {t: [] for t in model.tasks if kinds[t] != "attention"}
     channels = model.representation.image_shape[-1]
     batches = dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
     with Progress("predict", len(batches), enabled=progress) as bar:
         for images, _, _ in ahead(batches):
             for one in models:
                 for task, output in one.predict_on_batch(images).items():
+                    if task not in parts:
+                        continue
                     output = np.asarray(output)
                     if output.ndim == 4:
                         output = output[..., 0]
-                    if one.head(task).kind == "mask":
+                    if kinds[task] == "mask":
                         output = output.astype(np.float16)
                     parts[task].append(output)
             bar.advance()

@@ -264,11 +264,8 @@ def _tables(frame, spec, names, sets, organs):
             table, place, FAITHFULNESS, names
         )
     tables["Cost"] = results.cost(table, names)
-    tests = [
-        repeated.compare(frame, supervised, [plain], compared)
-        for plain, supervised in zip(names[::2], names[1::2], strict=True)
-    ]
-    tests = pd.concat(tests, ignore_index=True)
+    pairs = list(zip(names[1::2], names[::2], strict=True))
+    tests = repeated.compare(frame, pairs, compared)
     if len(tests):
         tables["Mann-Whitney over repeats"] = tests.round(4)
     return {name: one for name, one in tables.items() if one.size}

@@ -78,9 +78,19 @@ def run(
         curves = plots.training_curves(pd.read_csv(folder / "history.csv"))
         plots.write(curves, out / f"curves-{folder.name[:-2]}.svg")
     storage.write_csv(out / "repeats.csv", frame)
-    tables = _tables(frame, dataset, tasks, [one.name for one in candidates])
+    tables = _tables(frame, dataset, tasks, candidates)
     results.write("MT-UNet", out, tables, data, settings, repeats, seed)
     return tables
+
+
+def _pairs(candidates):
+    """Each network of both tasks with each of one; else the first with each."""
+    joint = [one.name for one in candidates if len(one.tasks) > 1]
+    single = [one.name for one in candidates if len(one.tasks) == 1]
+    if joint and single:
+        return [(one, other) for one in joint for other in single]
+    first, *others = joint + single
+    return [(first, other) for other in others]
 
 
 def _references(data, tasks, out, networks, repeats):
@@ -147,7 +157,8 @@ def _overlays(data, tasks, out, networks):
     )
 
 
-def _tables(frame, dataset, tasks, networks):
+def _tables(frame, dataset, tasks, candidates):
+    networks = [one.name for one in candidates]
     table = repeated.median_and_spread(frame)
     floors = ["centre bias", "uniform"]
     label = tasks.classification
@@ -171,7 +182,7 @@ def _tables(frame, dataset, tasks, networks):
     tables["Cost"] = results.cost(table, networks)
     compared = [(tasks.saliency, m) for m in ("kld", "cc", "sim", "nss")]
     compared += [(label, m) for m in ("accuracy", "auc")] if label else []
-    tests = repeated.compare(frame, networks[0], networks[1:], compared)
+    tests = repeated.compare(frame, _pairs(candidates), compared)
     if len(tests):
         tables["Mann-Whitney over repeats"] = tests.round(4)
     return {name: one for name, one in tables.items() if one.size}

@@ -158,7 +158,7 @@ def _cell(table, metric):
     return value.replace("-", "−")
 
 
-def compare(frame, one, others, metrics):
+def compare(frame, pairs, metrics):
     """Mann-Whitney tests over repeats, as GG-CAM's paper uses.
 
     With 5 repeats each the smallest possible p is 0.008. A repeat is a
@@ -167,13 +167,12 @@ def compare(frame, one, others, metrics):
 
     Args:
         frame: As of `run_repeats`.
-        one: Name of a network.
-        others: Names of the networks it is compared with.
-        metrics: [(task, metric)].
+        pairs: [(network, network)].
+        metrics: [(task, metric)]; what a network does not have is left out.
 
     Returns:
         Data frame: a, b, task, metric, median_a, median_b, p, p_holm (over all
-        rows). Pairs with fewer than 3 repeats each are left out.
+        rows). Values with fewer than 3 repeats each are left out.
     """
 
     def values(network, task, metric):
@@ -185,15 +184,15 @@ def compare(frame, one, others, metrics):
         return part["value"].to_numpy(float)
 
     rows = []
-    for other in others:
+    for pair in pairs:
         for task, metric in metrics:
-            a, b = (values(name, task, metric) for name in (one, other))
+            a, b = (values(name, task, metric) for name in pair)
             if min(len(a), len(b)) < 3:
                 continue
             rows.append(
                 {
-                    "a": one,
-                    "b": other,
+                    "a": pair[0],
+                    "b": pair[1],
                     "task": task,
                     "metric": metric,
                     "median_a": np.median(a),
