@@ -158,6 +158,51 @@ def test_several_masks_are_united(source, tmp_path):
     np.testing.assert_array_equal(one, cv2.imread(str(left), 0) > 0)
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8])
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+def test_mask_as_array_is_that_of_the_file(source, tmp_path, kind, fit):
+    """Alone, and united with a file; an empty one stays a label."""
+    left = source.mask("left.png", slice(2, 15))
+    right = source.mask("right.png", slice(25, 38))
+    first, second = (
+        (cv2.imread(str(path), 0) > 0).astype(kind) for path in (left, right)
+    )
+    image = source.image("image.png")
+    given = {
+        "files": [left, right],
+        "arrays": [first, second],
+        "mixed": [left, second],
+        "file": left,
+        "array": first,
+        "empty": np.zeros((48, 40), kind),
+    }
+    with make_writer(tmp_path / "out", size=(24, 24), fit=fit) as writer:
+        for name, masks in given.items():
+            writer.add(name, image, "p", masks={"lung": masks})
+    stored = {
+        name: cv2.imread(str(tmp_path / f"out/masks/lung/{name}.png"), 0)
+        for name in given
+    }
+    np.testing.assert_array_equal(stored["arrays"], stored["files"])
+    np.testing.assert_array_equal(stored["mixed"], stored["files"])
+    np.testing.assert_array_equal(stored["array"], stored["file"])
+    assert (stored["file"] != stored["files"]).any()
+    assert not stored["empty"].any()
+    table = pd.read_csv(tmp_path / "out/manifest.csv").set_index("image")
+    assert table["lung"].notna().all()
+    sources = table["source"]
+    assert sources["images/array.png"] == "image.png"
+    assert sources["images/mixed.png"] == "image.png;left.png"
+
+
+def test_no_mask_is_unlabelled(source, tmp_path):
+    image = source.image("image.png")
+    with make_writer(tmp_path / "out") as writer:
+        for name, given in (("a", None), ("b", []), ("c", ""), ("d", ())):
+            writer.add(name, image, "p", masks={"lung": given})
+    assert writer.header["counts"]["tasks"]["lung"] == {"labelled": 0}
+
+
 def bad_image(source, writer):
     path = source.image("bad.png")
     path.write_bytes(path.read_bytes()[:-30])
@@ -186,6 +231,27 @@ def bad_mask_values(source, writer):
     writer.add("bad", source.image("bad.png"), "p", masks={"lung": [mask]})
 
 
+def bad_array_size(source, writer):
+    # The transposed shape is the mistake to expect.
+    mask = np.ones((40, 48), bool)
+    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+
+
+def bad_array_values(source, writer):
+    mask = np.full((48, 40), 255, np.uint8)
+    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+
+
+def bad_array_type(source, writer):
+    mask = np.full((48, 40), 0.5)
+    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+
+
+def bad_array_shape(source, writer):
+    mask = np.ones((48, 40, 1), bool)
+    writer.add("bad", source.image("bad.png"), "p", masks={"lung": [mask]})
+
+
 def bad_label(source, writer):
     writer.add("bad", source.image("bad.png"), "p", "", {"finding": "cat"})
 
@@ -209,6 +275,10 @@ BAD = {
     bad_nearly_constant: "bad.png is constant.*leave it out",
     bad_mask_size: "bad_mask.png is 41 x 48 .*is 40 x 48.*matching file",
     bad_mask_values: "bad_mask.png is not a binary mask.*threshold it",
+    bad_array_size: "'lung' is 48 x 40 pixels .*is 40 x 48.*matching file",
+    bad_array_values: "holds values up to 255.*pass mask > 0",
+    bad_array_type: "is float64 of shape .*threshold or convert it",
+    bad_array_shape: r"bool of shape \(48, 40, 1\).*Expected bool or uint8",
     bad_label: "unknown label 'cat'.*normal, nodule; correct it",
     bad_id: "image id '../bad'.*rename the file",
     bad_repeat: "same image id 'A'.*rename or remove one",

@@ -13,6 +13,7 @@ import pandas as pd
 import PIL
 
 from umsrep.data import images as reading
+from umsrep.data import masks as mask_reading
 from umsrep.data import storage
 from umsrep.data.frame import Frame
 from umsrep.data.gaze import Gaze, GazeMap, to_sixteen_bit
@@ -134,8 +135,9 @@ class PreparedWriter:
             split: "train", "validation", "test" or "" for none.
             labels: {label task: class name}; a task left out, None or "" is
                 unlabelled.
-            masks: {mask task: mask file, or several to unite}; left out,
-                None or empty is unlabelled.
+            masks: {mask task: a mask file, or a bool or uint8 array of the
+                image's size, 1 inside and 0 outside; or a list of several to
+                unite}; left out, None or empty is unlabelled.
             maps: {map task: a `gaze.Gaze`, or a grey heat map file of the
                 image's size}; left out or None is unlabelled.
 
@@ -153,9 +155,9 @@ class PreparedWriter:
             k: v for k, v in (labels or {}).items() if v not in (None, "")
         }
         masks = {
-            k: [Path(v)] if isinstance(v, (str, Path)) else [*map(Path, v)]
-            for k, v in (masks or {}).items()
-            if v
+            task: listed
+            for task, given in (masks or {}).items()
+            if (listed := mask_reading.as_list(given))
         }
         maps = {k: v for k, v in (maps or {}).items() if v is not None}
         self._check_tasks(maps, "map")
@@ -195,10 +197,14 @@ class PreparedWriter:
                 self._gaze.keep(row["image"], frame, task, maps[task])
         files = [
             image_path,
-            *(file for group in masks.values() for file in group),
-            *(v for v in maps.values() if not isinstance(v, Gaze)),
+            *(
+                mask
+                for group in masks.values()
+                for mask in group
+                if isinstance(mask, Path)
+            ),
+            *(Path(v) for v in maps.values() if not isinstance(v, Gaze)),
         ]
-        files = [Path(file) for file in files]
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
         self._rows.append(row)
         return True
@@ -274,20 +280,10 @@ class PreparedWriter:
     def _read(self, path, masks):
         grey = reading.read_grey(path, self.sixteen_bit)
         frame = Frame(grey.shape, self.size, self.fit)
-        united = {}
-        for task, files in masks.items():
-            whole = np.zeros(grey.shape, bool)
-            for file in files:
-                mask = reading.read_mask(file)
-                if mask.shape != grey.shape:
-                    raise UmsrepError(
-                        f"{file} is {mask.shape[1]} x {mask.shape[0]} pixels "
-                        f"but its image {path} is {grey.shape[1]} x "
-                        f"{grey.shape[0]}. A mask must have its image's "
-                        "size; get the matching file, or leave it out."
-                    )
-                whole |= mask
-            united[task] = frame.mask(whole)
+        united = {
+            task: frame.mask(mask_reading.unite(given, grey.shape, task, path))
+            for task, given in masks.items()
+        }
         grey = frame.image(grey)
         reading.check_not_constant(path, grey)
         return frame, grey, united
