@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-import pydicom
 from pydicom import uid
 
+from umsrep.data.phantoms import dicom_file
 from umsrep.data.phantoms import egd_tables as tables
 from umsrep.data.phantoms.chest import draw_chest
 from umsrep.data.phantoms.exposure import ChestStyle
@@ -199,33 +199,20 @@ def _write_dicom(folder, case, image):
     centre = start + step * 127.5
     if case.photometric == "MONOCHROME1":
         stored, centre = 4095 - stored, 4095 - centre
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = uid.DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = uid.generate_uid(
-        entropy_srcs=[case.dicom_id]
+    data = dicom_file.new_dicom(
+        case.dicom_id, uid.DigitalXRayImageStorageForPresentation, image
     )
-    data = pydicom.dataset.FileDataset(
-        None, {}, file_meta=meta, preamble=bytes(128)
-    )
-    data.SOPClassUID = meta.MediaStorageSOPClassUID
-    data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     data.Modality, data.ViewPosition = "DX", "PA"
     data.PatientID, data.StudyID = str(case.patient_id), str(case.study_id)
-    data.SamplesPerPixel = 1
     data.PhotometricInterpretation = case.photometric
-    data.Rows, data.Columns = image.shape
     spacing = round(FILM_MM / max(image.shape), 6)
     data.ImagerPixelSpacing = [spacing, spacing]
     data.BitsAllocated, data.BitsStored, data.HighBit = 16, 12, 11
-    data.PixelRepresentation = 0
     if case.windowed:
         data.WindowCenter = centre + 0.5
         data.WindowWidth = step * 255 + 1
     data.PixelData = stored.astype("<u2").tobytes()
-    path = folder / case.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.save_as(path, enforce_file_format=True)
+    dicom_file.save(data, folder / case.path)
 
 
 def _write_reading(folder, case, phantom, scanpath):
