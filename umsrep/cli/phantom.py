@@ -17,8 +17,8 @@ def chest(
     layout: Annotated[
         str,
         typer.Option(
-            help="File layout of a public set: shenzhen, montgomery, kermany "
-            "or egd-cxr (with gaze)."
+            help="File layout of a public set: shenzhen, montgomery, "
+            "kermany, egd-cxr (with gaze) or rsna (with boxes)."
         ),
     ],
     images: Annotated[int, typer.Option(help="How many images.")],

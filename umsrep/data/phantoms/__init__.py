@@ -10,6 +10,7 @@ from umsrep.data.phantoms.exposure import (
 )
 from umsrep.data.phantoms.gaze import ScanPath, draw_scanpath
 from umsrep.data.phantoms.layouts import LAYOUTS, write_chest
+from umsrep.data.phantoms.rsna import write_rsna
 
 __all__ = [
     "FINDINGS",
@@ -24,4 +25,5 @@ __all__ = [
     "draw_scanpath",
     "write_chest",
     "write_egd",
+    "write_rsna",
 ]

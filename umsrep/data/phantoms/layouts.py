@@ -14,6 +14,7 @@ from PIL import Image
 from umsrep.data.phantoms.chest import draw_chest
 from umsrep.data.phantoms.egd import EGD_CXR
 from umsrep.data.phantoms.exposure import KERMANY, MONTGOMERY, SHENZHEN
+from umsrep.data.phantoms.rsna import RSNA
 from umsrep.data.phantoms.sets import PLAN_STREAM, SyntheticSet
 from umsrep.errors import UmsrepError
 
@@ -50,6 +51,7 @@ def write_chest(out, layout, images, seed, size=256, on_image=None):
             children; several images of some patients, 12 % of the images
             in test, no patient in both.
         "egd-cxr": DICOM files with gaze; see `egd.write_egd`.
+        "rsna": DICOM files with boxes; see `rsna.write_rsna`.
     An abnormal chest of the first two shows tuberculosis, one in eight an
     enlarged heart. The lead marker does not depend on the label.
 
@@ -283,6 +285,7 @@ SETS = {
             "kermany", 6, _draw_pictures(_plan_kermany, KERMANY, 2 * 10**6)
         ),
         EGD_CXR,
+        RSNA,
     )
 }
 LAYOUTS = tuple(SETS)

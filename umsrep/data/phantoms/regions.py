@@ -52,3 +52,13 @@ def box(mask):
     return tuple(
         int(n) for n in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
     )
+
+
+def part_boxes(mask):
+    """The box of each connected part of a mask, from the top down.
+
+    Returns:
+        List of (x1, y1, x2, y2) as of `box`; empty for an empty mask.
+    """
+    count, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    return [box(parts == number) for number in range(1, count)]
