@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from data_prep._gaze_tables import check_pixels, pixel_centres, read_table
+from data_prep._gaze_tables import check_pixels, pixel_centres
+from data_prep._tables import read_table
 from umsrep.errors import UmsrepError
 
 # An id of MIMIC-CXR; calibration images have that of an image without its

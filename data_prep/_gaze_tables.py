@@ -1,10 +1,7 @@
-"""Reading tables of gaze, and looking at whether they fit their images."""
+"""Looking at whether tables of gaze fit their images."""
 
 import numpy as np
-import pandas as pd
 
-from umsrep.data import dicom
-from umsrep.data import images as reading
 from umsrep.errors import UmsrepError
 
 # Of an image's points: a tracker errs at the border, but not so often.
@@ -12,54 +9,6 @@ MOST_BEYOND = 0.2
 # Of the sides; people look at more of a picture than its upper left part.
 LEAST_REACH = 0.6
 FEWEST_IMAGES = 10
-ROWS_AT_A_TIME = 200_000
-
-
-def read_table(path, columns, chunk=None, **options):
-    """Some columns of a CSV table, whole or in parts.
-
-    Args:
-        path: The CSV file.
-        columns: The columns to read.
-        chunk: `chunk(part)` for each `ROWS_AT_A_TIME` rows, instead of
-            holding a large file at once; what it returns is joined.
-        options: Of `pandas.read_csv`.
-
-    Returns:
-        Data frame with `columns`.
-
-    Raises:
-        UmsrepError: missing, not a CSV table, or without one of the columns.
-    """
-    try:
-        with pd.read_csv(
-            path,
-            chunksize=ROWS_AT_A_TIME,
-            low_memory=False,
-            usecols=lambda name: name in columns,
-            **options,
-        ) as parts:
-            tables = []
-            for part in parts:
-                missing = [name for name in columns if name not in part]
-                if missing:
-                    raise UmsrepError(
-                        f"{path} has no column '{missing[0]}'. Expected the "
-                        f"columns {', '.join(columns)}; get the published "
-                        "table again."
-                    )
-                tables.append(chunk(part) if chunk else part)
-    except FileNotFoundError as error:
-        raise UmsrepError(
-            f"{path} does not exist. Expected a table with the columns "
-            f"{', '.join(columns)}; get it from the data set's page."
-        ) from error
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise UmsrepError(
-            f"{path} is not a readable CSV table ({error}). Get the "
-            "published table again."
-        ) from error
-    return pd.concat(tables, ignore_index=True)
 
 
 def check_pixels(path, table):
@@ -121,18 +70,6 @@ def check_reach(path, reaches):
             "ones. Use the images on which the positions were given, or "
             "scale x and y first."
         )
-
-
-def image_shape(path):
-    """(height, width) of an image file, of DICOM without the pixels.
-
-    Raises:
-        UmsrepError: as `images.open_image`.
-    """
-    if path.suffix.lower() == ".dcm":
-        return dicom.read_shape(path)
-    image = reading.open_image(path)
-    return image.height, image.width
 
 
 def pixel_centres(values):

@@ -19,12 +19,8 @@ from pathlib import Path
 from data_prep import register
 from data_prep._common import check_source
 from data_prep._egd_tables import read_gaze, read_master_sheet
-from data_prep._gaze_tables import (
-    check_extent,
-    check_reach,
-    image_shape,
-    reach,
-)
+from data_prep._gaze_tables import check_extent, check_reach, reach
+from data_prep._tables import image_shape
 from umsrep.data.gaze import Gaze
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter

@@ -24,10 +24,9 @@ from data_prep._gaze_tables import (
     check_extent,
     check_pixels,
     check_reach,
-    image_shape,
     reach,
-    read_table,
 )
+from data_prep._tables import image_shape, read_table
 from umsrep.data.gaze import Gaze
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from data_prep import _gaze_tables
+from data_prep import _tables
 from data_prep.egd_cxr import convert
 from umsrep import data
 from umsrep.cli.main import app
@@ -165,7 +165,7 @@ def test_calibration_and_points_outside_are_counted(published, prepared):
 def test_reading_in_parts_changes_nothing(
     published, prepared, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(_gaze_tables, "ROWS_AT_A_TIME", 97)
+    monkeypatch.setattr(_tables, "ROWS_AT_A_TIME", 97)
     header = convert(published, tmp_path / "out", size=64)
     assert header == json.loads((prepared / "dataset.json").read_text())
 
