@@ -13,6 +13,11 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 CLUTTER = ("thumbs.db", "desktop.ini")
 # Deeper than any public layout, and a bound on odd links.
 MAX_DEPTH = 8
+LEAK = (
+    "Two images of one person, one trained on and one tested on, make the "
+    "results look better than they are, because the person is recognised "
+    "rather than the finding"
+)
 
 NLM_PREFIXES = ("CHNCXR", "MCUCXR")
 NLM_TASKS = (
@@ -52,6 +57,40 @@ def check_source(source):
     raise UmsrepError(
         f"{source} does not exist. Expected the folder of the data set; "
         "check the path."
+    )
+
+
+def find_table(source, name, title):
+    """The one file called `name`, in `source` or at most two levels below.
+
+    Not deeper: images may lie in tens of thousands of folders.
+
+    Args:
+        source: The set's folder, or one above it.
+        name: A file that every copy of the set has.
+        title: The set's name, for the message.
+
+    Raises:
+        UmsrepError: `source` is no folder, none found, or several.
+    """
+    source = check_source(source)
+    for pattern in ("", "*/", "*/*/"):
+        found = [
+            path
+            for path in sorted(source.glob(f"{pattern}{name}"))
+            if path.is_file()
+        ]
+        if len(found) > 1:
+            raise UmsrepError(
+                f"{source} holds several copies of the set: "
+                f"{', '.join(str(path.parent) for path in found)}. Name one "
+                "of them as the source."
+            )
+        if found:
+            return found[0]
+    raise UmsrepError(
+        f"{source} holds no {title}. Looked for {name}, in this folder and "
+        "two levels below it; check the path."
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_prep import register
+from data_prep._common import LEAK
 from data_prep._folder_contents import LABELS, read_folder
 from umsrep.data.prepared import SourceDescription
 from umsrep.data.writer import PreparedWriter
@@ -32,11 +33,6 @@ DESCRIPTION = SourceDescription(
     citation="Not stated: a folder of the user's own.",
     licence="Not stated: ask those the images come from.",
     modality="not stated",
-)
-LEAK = (
-    "Two images of one person, one trained on and one tested on, make the "
-    "results look better than they are, because the person is recognised "
-    "rather than the finding"
 )
 
 

@@ -104,7 +104,7 @@ def test_damage_is_listed_and_the_exit_code_is_one(run, source, tmp_path):
 def test_unknown_set_lists_the_known_ones(run, source, tmp_path):
     result = run("prepare", "jsrt", source, tmp_path / "out")
     assert isinstance(result.exception, UmsrepError)
-    assert "kermany, montgomery, osie, shenzhen" in str(result.exception)
+    assert "kermany, montgomery, osie, rsna, shenzhen" in str(result.exception)
 
 
 @pytest.mark.parametrize("command", ["prepare", "verify"])

@@ -40,7 +40,7 @@ def test_duplicate_name_is_refused():
 
 
 @pytest.mark.parametrize(
-    "name", ["egd-cxr", "kermany", "montgomery", "osie", "shenzhen"]
+    "name", ["egd-cxr", "kermany", "montgomery", "osie", "rsna", "shenzhen"]
 )
 def test_source_that_is_none_is_refused(tmp_path, name):
     convert = data_prep.get(name)
