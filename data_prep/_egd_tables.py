@@ -1,9 +1,12 @@
-"""The tables of EGD-CXR: master sheet, eye gaze, fixations."""
+"""The tables of EGD-CXR: master sheet, eye gaze, fixations, boxes."""
 
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 
 import pandas as pd
 
+from data_prep._boxes import numbers
 from data_prep._gaze_tables import check_pixels, pixel_centres
 from data_prep._tables import read_table
 from umsrep.errors import UmsrepError
@@ -12,6 +15,7 @@ from umsrep.errors import UmsrepError
 # last five characters.
 ID_LENGTH = 44
 OBSERVER = "radiologist"
+BOX_SIDES = ("x1", "y1", "x2", "y2")
 _GAZE = ("DICOM_ID", "FPOGD", "X_ORIGINAL", "Y_ORIGINAL")
 
 
@@ -154,3 +158,68 @@ def read_gaze(path, records, writer):
     check_pixels(path, originals)
     groups = points.groupby(table["number"], sort=False)
     return {known[number]: group for number, group in groups}
+
+
+def box_task(name):
+    """The task of a region: "cardiac silhouette" -> "cardiac_silhouette"."""
+    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
+
+
+def read_boxes(path, names):
+    """The boxes of some regions, of bounding_boxes.csv.
+
+    Args:
+        path: The file.
+        names: Regions as in its column bbox_name; case does not matter, and
+            "_" stands for a space.
+
+    Returns:
+        ({dicom_id: {task: [{column: text}]}}, set of all dicom_id); tasks as
+        of `box_task`.
+
+    Raises:
+        UmsrepError: not such a table, or one that lacks a region.
+    """
+    columns = ("dicom_id", "bbox_name", *BOX_SIDES)
+    table = read_table(path, columns, dtype=str, keep_default_na=False)
+    known = {name: box_task(name) for name in table["bbox_name"].unique()}
+    for name in names:
+        if box_task(name) not in known.values():
+            raise UmsrepError(
+                f"{path} has no box named '{name}'. It has: "
+                f"{', '.join(sorted(known))}; choose one of them."
+            )
+    ids = table["dicom_id"].str.strip()
+    tasks = table["bbox_name"].map(known)
+    chosen = tasks.isin([box_task(name) for name in names])
+    boxes = defaultdict(lambda: defaultdict(list))
+    for key, task, row in zip(
+        ids[chosen],
+        tasks[chosen],
+        table[chosen][[*BOX_SIDES]].to_dict("records"),
+        strict=True,
+    ):
+        boxes[key][task].append(row)
+    return boxes, set(ids)
+
+
+def box_numbers(path, key, tasks):
+    """The boxes of one image as numbers.
+
+    Args:
+        path: The table's file, for the message.
+        key: The image's dicom_id, for the message.
+        tasks: {task: rows}, as of `read_boxes`.
+
+    Returns:
+        {task: [(x1, y1, x2, y2)]}.
+
+    Raises:
+        UmsrepError: a cell that holds no number.
+    """
+    return {
+        task: [
+            tuple(numbers(f"{path}: the {task} of {key}", row)) for row in rows
+        ]
+        for task, rows in tasks.items()
+    }

@@ -8,7 +8,7 @@ those of MIMIC-CXR, which is a download of its own: they are looked for under
 the master sheet's `path`, with or without its leading folders, in the set's
 folder and in folders beside it whose names contain "mimic" (one level of
 version folders included). The DICOM file counts, or a .jpg or .png of the
-same size beside or instead of it.
+same size beside or instead of it. `bounding_boxes.csv` is read for boxes.
 
 Access to both is credentialed.
 """
@@ -17,8 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep import register
-from data_prep._common import check_source
-from data_prep._egd_tables import read_gaze, read_master_sheet
+from data_prep._boxes import mask_of, reaches_beyond
+from data_prep._common import find_table
+from data_prep._egd_tables import (
+    box_numbers,
+    box_task,
+    read_boxes,
+    read_gaze,
+    read_master_sheet,
+)
 from data_prep._gaze_tables import check_extent, check_reach, reach
 from data_prep._tables import image_shape
 from umsrep.data.gaze import Gaze
@@ -55,6 +62,7 @@ FINDINGS = {
     "pneumonia": "pneumonia",
 }
 HEART = ("mediastanum.png", "mediastinum.png")
+BOXES = "bounding_boxes.csv"
 SUFFIXES = (".dcm", ".jpg", ".jpeg", ".png")
 
 
@@ -66,12 +74,14 @@ class _Set:
     image_roots: list
     points: dict
     fixations: dict
+    boxes: dict
     reaches: list = field(default_factory=list)
     without_gaze: int = 0
+    cut: int = 0
 
 
 @register("egd-cxr")
-def convert(source, out, progress=None, points="samples", **options):
+def convert(source, out, progress=None, points="samples", boxes=(), **options):
     """Converts EGD-CXR: gaze, finding, lung and heart, no split.
 
     The class is enlarged_heart where the sheet says CHF, as in MT-UNet (Zhu
@@ -84,33 +94,49 @@ def convert(source, out, progress=None, points="samples", **options):
     calibration images (ids that are not 44 characters long) and points
     outside the image. An image without a row of gaze stays, without a map.
 
+    Each region of `boxes` is a mask task more, under its name with "_" for
+    other characters: the box, or all of them if an image has several of that
+    name. Images without one are unlabelled for it. What lies outside the
+    image is cut off, and counted.
+
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
         points: "samples" or "fixations".
+        boxes: Regions of bounding_boxes.csv, such as "cardiac silhouette".
         options: Of `PreparedWriter`: size, fit, on_error, gaze_map, ...
 
     Returns:
         The header (`dataset.json`) of the new data set.
 
     Raises:
-        UmsrepError: nothing found, a table that is none, gaze in fractions of
-            the screen or in pixels of smaller images; or, with
-            `on_error="stop"`, a record that contradicts itself, an image or
-            the mask of one lung missing or damaged, or gaze that does not
-            meet its image or lies beyond it.
+        UmsrepError: nothing found, a table that is none, an unknown region,
+            gaze in fractions of the screen or in pixels of smaller images;
+            or, with `on_error="stop"`, a record that contradicts itself, an
+            image or the mask of one lung missing or damaged, gaze that does
+            not meet its image or lies beyond it, or a box that is no box or
+            lies outside.
     """
     if points not in POINTS:
         raise UmsrepError(
             f"points='{points}' is unknown. Choose one of {', '.join(POINTS)}."
         )
-    root = _find(source)
-    writer = PreparedWriter(out, "egd-cxr", TASKS, DESCRIPTION, **options)
+    root = find_table(source, "master_sheet.csv", "EGD-CXR set").parent
+    names = (boxes,) if isinstance(boxes, str) else tuple(boxes)
+    regions, boxed = read_boxes(root / BOXES, names) if names else ({}, set())
+    tasks = dict.fromkeys(box_task(name) for name in names)
+    writer = PreparedWriter(
+        out,
+        "egd-cxr",
+        (*TASKS, *(TaskSpec(task, "mask") for task in tasks)),
+        DESCRIPTION,
+        **options,
+    )
     with writer:
         records = read_master_sheet(root / "master_sheet.csv", FINDINGS, writer)
         fixations = read_gaze(root / "fixations.csv", records, writer)
-        files = _Set(root, _image_roots(root), fixations, fixations)
+        files = _Set(root, _image_roots(root), fixations, fixations, regions)
         if points == "samples":
             files.points = read_gaze(root / "eye_gaze.csv", records, writer)
         for done, record in enumerate(records.values(), 1):
@@ -122,27 +148,18 @@ def convert(source, out, progress=None, points="samples", **options):
                 f"{files.without_gaze} images have no row of gaze; they have "
                 "no map."
             )
+        if files.cut:
+            writer.warn(
+                f"{BOXES}: boxes of {files.cut} images reach beyond the "
+                "image; they were cut off there."
+            )
+        if unknown := boxed - set(records):
+            writer.warn(
+                f"{BOXES}: the rows of {len(unknown)} images that the master "
+                "sheet does not give were left out."
+            )
         check_reach(root, files.reaches)
     return writer.header
-
-
-def _find(source):
-    source = check_source(source)
-    # Not deeper: the images of MIMIC-CXR lie in 65,000 folders.
-    for pattern in ("", "*/", "*/*/"):
-        found = sorted(source.glob(f"{pattern}master_sheet.csv"))
-        if len(found) > 1:
-            raise UmsrepError(
-                f"{source} holds several copies of the set: "
-                f"{', '.join(str(path.parent) for path in found)}. Name one "
-                "of them as the source."
-            )
-        if found:
-            return found[0].parent
-    raise UmsrepError(
-        f"{source} holds no EGD-CXR set. Looked for master_sheet.csv, in "
-        "this folder and two levels below it; check the path."
-    )
 
 
 def _image_roots(root):
@@ -169,13 +186,18 @@ def _add(writer, files, record):
                 "or in one beside it named like 'mimic'. Get it from "
                 "MIMIC-CXR, or leave its record out."
             )
+        shape = image_shape(image)
         gaze = None
         if key in files.points:
-            shape = image_shape(image)
             check_extent(image, shape, files.points[key])
             points = files.points[key]
             gaze = Gaze(points, files.fixations.get(key, points.iloc[:0]))
-        masks = _masks(files.root, key)
+        path = files.root / BOXES
+        boxes = box_numbers(path, key, files.boxes.get(key, {}))
+        masks = _masks(files.root, key) | {
+            task: mask_of(f"{path}: the {task} of {key}", listed, shape)
+            for task, listed in boxes.items()
+        }
     except UmsrepError as error:
         writer.reject(image or Path(record.path), error)
         return
@@ -186,6 +208,9 @@ def _add(writer, files, record):
         labels={"finding": record.finding},
         masks=masks,
         maps={"gaze": gaze},
+    )
+    files.cut += added and any(
+        reaches_beyond(listed, shape) for listed in boxes.values()
     )
     if added and gaze is None:
         files.without_gaze += 1

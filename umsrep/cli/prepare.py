@@ -109,6 +109,13 @@ def prepare(
             help="Gaze of egd-cxr: samples (60 Hz, as MT-UNet) or fixations."
         ),
     ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Boxes of egd-cxr that become a mask task, such as "
+            "'cardiac silhouette'; may be given several times."
+        ),
+    ] = None,
 ):
     """Converts a public data set or your own into the prepared format.
 
@@ -131,13 +138,21 @@ def prepare(
             sigma=gaze_sigma,
             sigma_degrees=gaze_degrees,
         )
+    own = inspect.signature(convert).parameters
     if gaze_points:
-        if "points" not in inspect.signature(convert).parameters:
+        if "points" not in own:
             raise UmsrepError(
                 f"--gaze-points {gaze_points}: '{name}' has one kind of gaze "
                 "points, or none. Leave the option out."
             )
         options["points"] = gaze_points
+    if box:
+        if "boxes" not in own:
+            raise UmsrepError(
+                f"--box '{box[0]}': '{name}' has no boxes to choose from. "
+                "Leave the option out."
+            )
+        options["boxes"] = tuple(box)
     with counting(f"Preparing {name}") as progress:
         header = convert(source, out, progress=progress, **options)
     print(summary(header, out))
