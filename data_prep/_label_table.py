@@ -1,17 +1,15 @@
 """The table of labels that a user writes, and the classes it holds."""
 
-import csv
-import io
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_prep._csv_table import read_csv
 from umsrep.data.prepared import SPLITS, TaskSpec
 from umsrep.errors import UmsrepError
 
 COLUMNS = ("image", "patient", "split")
-SEPARATORS = (",", ";", "\t")
 MAX_CLASSES = 20
 # First words of negative class names, the surest first.
 NEGATIVE = (
@@ -82,9 +80,7 @@ class LabelTable:
 def read_label_table(file):
     """Reads a table of labels.
 
-    UTF-8, with or without a byte order mark; separated by commas, semicolons
-    or tabs, whichever gives a column named image. The names image, patient
-    and split are read without regard to case. Empty rows are passed over.
+    The names image, patient and split are read without regard to case.
 
     Args:
         file: A CSV file.
@@ -93,77 +89,11 @@ def read_label_table(file):
         `LabelTable`.
 
     Raises:
-        UmsrepError: not UTF-8, no column image, columns without a name or
-            with the same, a row of another length, a row without an image,
-            an unknown split, or a column that looks like the patient but has
-            another name.
+        UmsrepError: no table that `read_csv` reads, an unknown split, or a
+            column that looks like the patient but has another name.
     """
     file = Path(file)
-    text = _text(file)
-    separator, header = _header(file, text)
-    rows = []
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=separator,
-        skipinitialspace=True,
-        strict=True,
-    )
-    try:
-        next(reader)
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if any(cells):
-                rows.append(_row(file, reader.line_num, header, cells))
-    except csv.Error as error:
-        raise UmsrepError(
-            f"{file}, line {reader.line_num}: {error}. Expected a CSV table; "
-            "check the quotation marks."
-        ) from error
-    columns = tuple(name for name in header if name not in ("", *COLUMNS))
-    return LabelTable(columns, rows, "patient" in header)
-
-
-def _text(file):
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UmsrepError(
-            f"{file} is not UTF-8 text (byte {error.object[error.start]:#04x} "
-            f"in line {line}). Expected a CSV table in UTF-8; save it again, "
-            "in Excel with 'Save as' and the type 'CSV UTF-8'."
-        ) from error
-    except OSError as error:
-        raise UmsrepError(
-            f"{file} cannot be read ({error.strerror or error}). Expected a "
-            "CSV table; check the file and its permissions."
-        ) from error
-
-
-def _header(file, text):
-    """The separator and the names of the columns."""
-    first = text.split("\n", 1)[0].strip("\r\n")
-    for separator in SEPARATORS:
-        cells = next(
-            csv.reader([first], delimiter=separator, skipinitialspace=True), []
-        )
-        names = [cell.strip() for cell in cells]
-        names = [n.lower() if n.lower() in COLUMNS else n for n in names]
-        if "image" in names:
-            break
-    else:
-        raise UmsrepError(
-            f"{file} has no column 'image'; its first line is "
-            f"'{first[:120]}'. Expected the names of the columns, separated "
-            "by commas, one of them 'image'; rename the column with the file "
-            "names."
-        )
-    for name, count in Counter(names).items():
-        if name and count > 1:
-            raise UmsrepError(
-                f"{file} has {count} columns named '{name}'. Expected "
-                "different names; rename or remove one."
-            )
+    names, rows = read_csv(file, COLUMNS)
     if "patient" not in names:
         for name in names:
             if _PATIENT_LIKE.fullmatch(name):
@@ -172,34 +102,12 @@ def _header(file, text):
                     "'patient', by which the images are split. Rename it "
                     "'patient', or remove it."
                 )
-    return separator, names
+    columns = tuple(name for name in names if name not in ("", *COLUMNS))
+    rows = [_row(file, line, values) for line, values in rows]
+    return LabelTable(columns, rows, "patient" in names)
 
 
-def _row(file, line, header, cells):
-    more = cells[len(header) :]
-    unnamed = [
-        cell
-        for name, cell in zip(header, cells, strict=False)
-        if not name and cell
-    ]
-    if len(cells) < len(header) or any(more):
-        raise UmsrepError(
-            f"{file}, line {line} has {len(cells)} cells, the first line "
-            f"{len(header)}. Expected as many; put cells that hold a "
-            "separator into quotation marks."
-        )
-    if unnamed:
-        raise UmsrepError(
-            f"{file}, line {line} has '{unnamed[0]}' in a column without a "
-            "name. Expected a name for every column; name or remove it "
-            "(pandas: to_csv(..., index=False))."
-        )
-    values = dict(zip(header, cells, strict=False))
-    if not values["image"]:
-        raise UmsrepError(
-            f"{file}, line {line} names no image. Expected a file name in the "
-            "column 'image'; fill it in, or remove the row."
-        )
+def _row(file, line, values):
     split = values.get("split", "").lower()
     if split not in ("", *SPLITS):
         raise UmsrepError(
