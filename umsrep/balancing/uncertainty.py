@@ -10,6 +10,7 @@ from umsrep.errors import UmsrepError
 # Below this the gradient of ln sigma, about L * e^(-2 ln sigma), overflows
 # float32 once Adam squares it, and sigma never moves again.
 SMALLEST_LOG_SIGMA = -20.0
+LARGEST_LOG_SIGMA = 20.0
 REGULARIZERS = ("log1p", "log")
 SCHEMES = ("mtls1", "mtls2", "mtls3")
 
@@ -25,7 +26,7 @@ class UncertaintyWeighting(Balancer):
     Args:
         fixed: Task or tasks that keep weight 1 and have no sigma (Equations 4
             and 5).
-        initial: {task: initial sigma}, above e^-20; default 1.
+        initial: {task: initial sigma}, from e^-20 to e^20; default 1.
         halved: Task or tasks whose loss counts half, `L_i / (2 sigma_i^2)`,
             as Kendall et al. (2018) have it for regression: attention in
             GG-CAM (Equation 11), and saliency in MT-UNet's published code.
@@ -57,12 +58,21 @@ class UncertaintyWeighting(Balancer):
             )
         self.regularizer = regularizer
         self.keep_constants = keep_constants
+        twice = set(self.initial) & set(self.fixed)
+        if twice:
+            raise UmsrepError(
+                f"'{sorted(twice)[0]}' is fixed and has an initial sigma. "
+                "Leave one of them out."
+            )
         for task, sigma in self.initial.items():
-            if sigma <= 0 or math.log(sigma) < SMALLEST_LOG_SIGMA:
+            if not (0 < sigma < math.inf) or not (
+                SMALLEST_LOG_SIGMA <= math.log(sigma) <= LARGEST_LOG_SIGMA
+            ):
                 raise UmsrepError(
-                    f"initial sigma of '{task}' is {sigma}: expected above "
+                    f"initial sigma of '{task}' is {sigma}: expected from "
                     f"e^{SMALLEST_LOG_SIGMA:g}, below which its gradient "
-                    "overflows float32. Start from 1, or from e^-16."
+                    f"overflows float32, to e^{LARGEST_LOG_SIGMA:g}, above "
+                    "which the loss is lost. Start from 1, or from e^-16."
                 )
         self.log_sigma = {}
 

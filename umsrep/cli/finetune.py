@@ -66,6 +66,16 @@ def finetune(
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch_size: options.BatchSize = 16,
     learning_rate: options.LearningRate = 1e-3,
+    decay: Annotated[
+        str,
+        typer.Option(
+            help="Of the learning rate: cosine, constant, plateau or "
+            "return_to_best (a tenth, and back to the best epoch)."
+        ),
+    ] = "cosine",
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs until a plateau's rate falls.")
+    ] = 40,
     stop_patience: Annotated[
         int | None,
         typer.Option(min=1, help="Epochs without gain until a task stops."),
@@ -85,6 +95,10 @@ def finetune(
             "cam), or CLASS=TASK; repeat."
         ),
     ] = None,
+    saliency_from: Annotated[
+        str,
+        typer.Option(help="Feature that saliency heads read."),
+    ] = "decoded",
     classify_from: Annotated[
         str | None,
         typer.Option(
@@ -158,10 +172,13 @@ def finetune(
         else weighting,
         ratio=options.counts(batches, "--batches", "lung=2"),
         segmentation_features="stages" if skips else "decoded",
+        saliency_features=saliency_from,
         classification_features=classify_from,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        decay=decay,
+        patience=patience,
         stop_patience=stop_patience,
         label_smoothing=label_smoothing,
         classifier=classifier,

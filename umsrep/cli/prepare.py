@@ -132,7 +132,13 @@ def prepare(
         "on_error": on_error.value,
         "sixteen_bit": sixteen_bit.value,
     }
-    if gaze_sigma or gaze_degrees or gaze_weight:
+    given = (gaze_sigma, gaze_degrees, gaze_weight)
+    if any(value is not None for value in given):
+        if not has_gaze(convert):
+            raise UmsrepError(
+                f"--gaze-sigma, --gaze-degrees, --gaze-weight: '{name}' has "
+                "no gaze. Leave them out."
+            )
         options["gaze_map"] = GazeMap(
             weight=gaze_weight.value if gaze_weight else "count",
             sigma=gaze_sigma,
@@ -156,6 +162,12 @@ def prepare(
     with counting(f"Preparing {name}") as progress:
         header = convert(source, out, progress=progress, **options)
     print(summary(header, out))
+
+
+def has_gaze(convert):
+    """Whether a converter's sets have gaze; a user's own folder may."""
+    tasks = inspect.getmodule(convert).TASKS
+    return not tasks or any(task.kind == "map" for task in tasks)
 
 
 def _size(text):

@@ -14,7 +14,8 @@ class CAM(Explainer):
     `Omega_c = sum_k Lambda_ck A_k + lambda_c` (Zhou et al. 2016; GG-CAM,
     Equation 4), exact for a `CAMHead` and for a `ClassificationHead` with
     `hidden_units=0` on one feature: the average of `grids` is the class's
-    value before the softmax, sign and bias included. The full-size map is the
+    value before the softmax, sign and bias included (but for a head of
+    fidelity "code", whose maps lack the bias). The full-size map is the
     positive part, divided by its maximum; where the bias is 0 that is
     Grad-CAM's.
 

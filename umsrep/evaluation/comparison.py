@@ -25,11 +25,11 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.evaluation.bootstrap import bootstrap_intervals
 
-# Below this number of discordant images the chi-squared form is too rough.
 # Columns that Wilcoxon's test compares, by kind of task.
 WILCOXON = {"mask": ("dice",), "map": ("kld", "cc")}
 NAMES = {"dice": "Dice", "kld": "KLD", "cc": "CC"}
 LOWER_IS_BETTER = ("kld",)
+# Below this number of discordant images the chi-squared form is too rough.
 EXACT_BELOW = 25
 
 

@@ -61,6 +61,14 @@ def halves(fixations):
     )
 
 
+def _content(values):
+    """Where the whole map reaches: nobody can look at the padding."""
+    rows, columns = (np.flatnonzero(values.any(axis)) for axis in (1, 0))
+    inside = np.zeros(values.shape)
+    inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 1
+    return inside
+
+
 class Halves:
     """Scores against one half of the observers.
 
@@ -84,8 +92,12 @@ class Halves:
             parts = () if fixations is None else halves(fixations)
             if not parts or not all(map(len, parts)):
                 continue
+            inside = _content(dataset.map(task, index))
             maps = [
-                gaze.density(part, dataset.image_size, sigma, weight)
+                gaze.normalized(
+                    gaze.density(part, dataset.image_size, sigma, weight)
+                    * inside
+                )
                 for part in parts
             ]
             self.items.append((int(index), parts, maps))

@@ -15,7 +15,9 @@ from umsrep.training.progress import Progress
 BATCH_SIZE = 32
 METRICS = (
     "peak_in_mask",
+    "peak_in_mask_chance",
     "peak_near_mask",
+    "peak_near_mask_chance",
     "pointing_game",
     "energy_in_mask",
     "mask_share",
@@ -48,9 +50,11 @@ def interpretability_table(
     Returns:
         A data frame: image, patient, split, class (the true one), predicted,
         explained, mask (its task), and the metrics of `metrics.attention`:
-        peak_in_mask and peak_near_mask on the map's own cells, pointing_game
-        and energy_in_mask at full size, and mask_share, which a map that says
-        nothing would score. Images without a label, without a mask, or with an
+        peak_in_mask and peak_near_mask on the map's own cells, each with
+        `..._chance`, what a map that says nothing would score there (a cell
+        that the mask only touches counts, so this is more than the mask's
+        share); pointing_game and energy_in_mask at full size, where chance is
+        mask_share. Images without a label, without a mask, or with an
         empty one are left out: which rows there are does not depend on the
         model.
 
@@ -168,7 +172,11 @@ def _check(model, dataset, explainer, masks, explain):
 def _metrics(grid, full_map, mask, tolerance):
     return {
         "peak_in_mask": attention.peak_in_mask(grid, mask),
+        "peak_in_mask_chance": attention.peak_in_mask(0 * grid, mask),
         "peak_near_mask": attention.peak_in_mask(grid, mask, tolerance),
+        "peak_near_mask_chance": attention.peak_in_mask(
+            0 * grid, mask, tolerance
+        ),
         "pointing_game": attention.pointing_game(full_map, mask),
         "energy_in_mask": attention.energy_in_mask(full_map, mask),
         "mask_share": attention.mask_share(mask),

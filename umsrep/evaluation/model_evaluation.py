@@ -5,7 +5,14 @@ import pandas as pd
 from umsrep.evaluation import predict, table_metrics
 
 
-def evaluate(model, dataset, calibrations=None, bootstrap=1000, seed=0):
+def evaluate(
+    model,
+    dataset,
+    calibrations=None,
+    bootstrap=1000,
+    seed=0,
+    references=None,
+):
     """Metrics of every task that the data set has labels for.
 
     Args:
@@ -16,14 +23,20 @@ def evaluate(model, dataset, calibrations=None, bootstrap=1000, seed=0):
         bootstrap: Patient-clustered resamples for the 95 % intervals; 0 for
             none.
         seed: Of the resamples.
+        references: {map task: `gaze_reference.measure(training images,
+            task)`}; without, shuffled AUC and information gain are left out.
 
     Returns:
         A data frame: task, metric, value, low, high (`to_markdown` prints it
         where tabulate is installed).
     """
     specs = [dataset.task(t) for t in model.tasks if t in dataset.tasks]
+    # Supervised attention is for training.
+    specs = [spec for spec in specs if spec.kind != "attention"]
     outputs = predict.probabilities(model, dataset)
-    table = predict.table(outputs, dataset, specs, calibrations or {})
+    table = predict.table(
+        outputs, dataset, specs, calibrations or {}, references
+    )
     metrics = table_metrics.all_metrics(
         table, specs, bootstrap=bootstrap, seed=seed
     )

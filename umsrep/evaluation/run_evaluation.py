@@ -10,7 +10,7 @@ from umsrep import data, runs
 from umsrep.data import storage
 from umsrep.data.dataset import OtherImages
 from umsrep.data.images import write_png
-from umsrep.data.prepared import TaskSpec
+from umsrep.data.prepared import TaskSpec, read_header
 from umsrep.data.shifts import simulated_shifts
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import (
@@ -145,6 +145,7 @@ class Subject:
                 f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
                 f"{size[1]}. Prepare the data with --size {size[0]}."
             )
+        _check_fit(run, data_folder)
         self.dataset, self.split = _images(run, whole, split)
         self.specs = specs_of(run)
         _check_tasks(self.specs, self.dataset)
@@ -185,6 +186,20 @@ class Subject:
         result = copy.copy(self)
         result.dataset = dataset
         return result
+
+
+def _check_fit(run, data_folder):
+    """Raises if the data's pictures were fitted otherwise than the run's."""
+    header = read_header(data_folder)
+    found = header["preprocessing"].get("fit", "stretch")
+    for entry in run.info["data"]:
+        wanted = entry.get("fit", "stretch")
+        if wanted != found:
+            raise UmsrepError(
+                f"{data_folder} was prepared with --fit {found}, but "
+                f"{run.path} was trained with --fit {wanted}: the anatomy "
+                f"would be distorted. Prepare the data with --fit {wanted}."
+            )
 
 
 def specs_of(run):

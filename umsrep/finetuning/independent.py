@@ -34,7 +34,9 @@ class Independent(FineTuning):
             raise UmsrepError(
                 f"Heads {[head.name for head in readers]} share the decoder "
                 "and would change it for each other. Pass features="
-                "'bottleneck' to give each its own, or freeze 'decoder'."
+                "'bottleneck' to give each its own (--skips for masks, "
+                "--saliency-from bottleneck), freeze 'decoder', or train "
+                "fewer tasks (--task)."
             )
         views = {task: model.view(task) for task in model.tasks}
         for task, view in views.items():

@@ -73,9 +73,13 @@ class SaliencyHead(Head):
         rows, columns = x.shape[1:3]
         if (rows, columns) != (height, width):
             stride = self.stride or -(-height // rows)
-            x = ops.image.resize(
-                x, (rows * stride, columns * stride), "bilinear"
-            )[:, :height, :width]
+            whole = (-(-height // stride), -(-width // stride))
+            if (rows, columns) == whole:
+                # The last cells may reach over the border.
+                size = (rows * stride, columns * stride)
+            else:
+                size = (height, width)
+            x = ops.image.resize(x, size, "bilinear")[:, :height, :width]
         flat = ops.softmax(ops.reshape(x, (-1, height * width)))
         return ops.reshape(flat, (-1, height, width, 1))
 

@@ -62,6 +62,16 @@ class SegmentationHead(Head):
             )
         if self.image_size is None:
             self.image_size = representation.image_shape[:2]
+        for name, stride in zip(self.feature_names, self.strides, strict=True):
+            cells = tuple(representation.output[name].shape[1:3])
+            if cells != self._size(stride):
+                raise UmsrepError(
+                    f"Head '{self.name}': feature '{name}' has {cells} cells, "
+                    f"which do not cover the {self.image_size} pixels at "
+                    f"stride {stride}: layers that do not pad lose the "
+                    "border. Pad them (padding='same'), or choose a size at "
+                    "which nothing is lost."
+                )
         if list(self.strides) != sorted(set(self.strides), reverse=True):
             raise UmsrepError(
                 f"Head '{self.name}': features={self.feature_names} have the "

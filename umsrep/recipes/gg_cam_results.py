@@ -1,5 +1,7 @@
 """GG-CAM's tables and figures, from prepared data to files."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 
 from umsrep import data as data_package
 from umsrep.data import storage
+from umsrep.data.prepared import HEADER
 from umsrep.derived import CAM
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import (
@@ -24,9 +27,11 @@ PICTURES = 6
 FAITHFUL_IMAGES = 48
 INTERPRETABILITY = {
     "peak_in_mask": "peak in organ ↑",
+    "peak_in_mask_chance": "by chance",
     "peak_near_mask": "peak within a cell ↑",
+    "peak_near_mask_chance": "by chance (within a cell)",
     "energy_in_mask": "energy in organ ↑",
-    "mask_share": "organ's share of the image",
+    "mask_share": "by chance: the organ's share",
 }
 FAITHFULNESS = {
     "deletion": "deletion ↓",
@@ -73,8 +78,7 @@ def run(
     dataset = data_package.load(data)
     task = _label_task(dataset, task)
     candidates = gg_cam.candidates(task, settings, backbones, attention)
-    # A wrong name is found before hours of training.
-    dataset.with_attention("attention", task, attention, (1, 1))
+    _check(dataset, task, attention, organs, external)
     frame = repeated.run_repeats(data, candidates, out, repeats, seed, say)
     names = [one.name for one in candidates]
     sets = {"": data} | ({"external": external} if external else {})
@@ -95,6 +99,35 @@ def run(
     return tables
 
 
+def _check(dataset, task, attention, organs, external):
+    """A wrong name is found before hours of training."""
+    dataset.with_attention("attention", task, attention, (1, 1))
+    sides = [dataset]
+    if external is not None:
+        sides.append(data_package.load(external))
+    for side in sides:
+        if side.image_size != dataset.image_size:
+            raise UmsrepError(
+                f"'{side.name}' has images of {side.image_size}, but "
+                f"'{dataset.name}' of {dataset.image_size}. Prepare both at "
+                "one --size."
+            )
+        if side.task(task) != dataset.task(task):
+            raise UmsrepError(
+                f"Task '{task}' has other classes in '{side.name}' than in "
+                f"'{dataset.name}'. Rename one of them."
+            )
+        if organs:
+            # The same rules as of what supervises: classes and mask tasks.
+            side.with_attention("organ", task, organs, (1, 1))
+            for organ in dict.fromkeys(_organ_names(organs)):
+                if side.task(organ).kind != "mask":
+                    raise UmsrepError(
+                        f"Organ '{organ}' is a {side.task(organ).kind} task "
+                        f"of '{side.name}'. Name a mask task."
+                    )
+
+
 def _label_task(dataset, task):
     labels = [n for n, t in dataset.tasks.items() if t.kind == "label"]
     if task is None and len(labels) != 1:
@@ -108,9 +141,13 @@ def _label_task(dataset, task):
 def _row_of_run(out, name, repeat, task, data, which, organs):
     """Metrics of one run beyond its evaluation; kept, so done once."""
     run, evaluation = repeated.folders(out, name, repeat)
-    kept = evaluation.parent / f"{evaluation.name}-{which or 'own'}.csv"
+    # Other data, organs or task are another measurement.
+    key = json.dumps([storage.sha256(Path(data) / HEADER), organs, task])
+    key = hashlib.sha256(key.encode()).hexdigest()[:8]
+    stem = evaluation.parent / f"{evaluation.name}-{which or 'own'}-{key}"
+    kept = stem.with_name(f"{stem.name}.csv")
     if not kept.exists():
-        rows = _measure(run, evaluation, data, which, task, organs)
+        rows = _measure(run, stem, data, which, task, organs)
         storage.write_csv(
             kept, pd.DataFrame(rows, columns=["task", "metric", "value"])
         )
@@ -120,19 +157,16 @@ def _row_of_run(out, name, repeat, task, data, which, organs):
     return table
 
 
-def _measure(run, evaluation, data, which, task, organs):
+def _measure(run, stem, data, which, task, organs):
     subject = run_evaluation.Subject(run, data)
     title = _title(task, which)
     rows = []
     if which:
-        folder = evaluation.parent / f"{evaluation.name}-{which}"
-        rows += _classified(run, data, folder, task, title)
+        rows += _classified(run, data, stem, task, title)
     explainer = CAM(task)
     if organs:
         for organ in dict.fromkeys(_organ_names(organs)):
-            folder = evaluation.parent / (
-                f"{evaluation.name}-{which or 'own'}-{organ}-alone"
-            )
+            folder = stem.with_name(f"{stem.name}-{organ}-alone")
             rows += _classified(
                 run, data, folder, task, f"{title}: {organ} alone", organ
             )
@@ -145,8 +179,7 @@ def _measure(run, evaluation, data, which, task, organs):
             for row in means.to_dict("records")
         ]
     known = np.flatnonzero(subject.dataset.labelled(task))
-    step = max(1, len(known) // FAITHFUL_IMAGES)
-    shown = subject.seen.subset(known[::step][:FAITHFUL_IMAGES])
+    shown = subject.seen.subset(results.evenly(known, FAITHFUL_IMAGES))
     table = faithfulness.faithfulness_table(subject.network, shown, explainer)
     means = faithfulness.faithfulness_summary(table, resamples=1)
     rows += [
@@ -222,8 +255,7 @@ def _cases(dataset, task, organs):
         if (organ := _organ(organs, spec.classes[labels[index]]))
         and dataset.mask(organ, index) is not None
     ]
-    step = max(1, len(known) // PICTURES)
-    return np.array(known[::step][:PICTURES])
+    return results.evenly(known, PICTURES)
 
 
 def _tables(frame, spec, names, sets, organs):

@@ -8,6 +8,7 @@ import pandas as pd
 from umsrep import data as data_package
 from umsrep import runs
 from umsrep.data import prepared, storage
+from umsrep.errors import UmsrepError
 from umsrep.evaluation import (
     gaze_floors,
     map_figure,
@@ -69,7 +70,7 @@ def run(
     if gazing:
         say("floors and the inter-observer limit")
         frame = pd.concat(
-            [frame, *_references(data, tasks, out, gazing, repeats)],
+            [frame, *_references(data, tasks, out, gazing, repeats, say)],
             ignore_index=True,
         )
         _overlays(data, tasks, out, gazing)
@@ -93,7 +94,7 @@ def _pairs(candidates):
     return [(first, other) for other in others]
 
 
-def _references(data, tasks, out, networks, repeats):
+def _references(data, tasks, out, networks, repeats, say):
     """Rows of `run_repeats` for floors, observers and halves."""
     task = tasks.saliency
     folder, _ = repeated.folders(out, networks[0], 0)
@@ -107,8 +108,13 @@ def _references(data, tasks, out, networks, repeats):
         return
     options = (task, reference, note["sigma_prepared"], note["weight"])
     training = run_evaluation.Subject(folder, data, "train").dataset
-    share = gaze_floors.Halves(training, *options).best_share()
-    halves = gaze_floors.Halves(subject.dataset, *options)
+    try:
+        share = gaze_floors.Halves(training, *options).best_share()
+        halves = gaze_floors.Halves(subject.dataset, *options)
+    except UmsrepError as reason:
+        # Several people, but each on images of their own.
+        say(f"no inter-observer limit: {reason}")
+        return
     half = HALVES.format(task)
     table = halves.of_observers(share)
     yield _constant_rows("other observers", half, table)
@@ -142,8 +148,7 @@ def _overlays(data, tasks, out, networks):
         folder, _ = repeated.folders(out, name, 0)
         subject = run_evaluation.Subject(folder, data)
         known = np.flatnonzero(subject.dataset.labelled(task))
-        chosen = known[:: max(1, len(known) // PICTURES)][:PICTURES]
-        shown = subject.dataset.subset(chosen)
+        shown = subject.dataset.subset(results.evenly(known, PICTURES))
         columns[name] = predict.probabilities(subject.network, shown)[task]
     maps = [shown.map(task, index) for index in range(len(shown))]
     captions = None

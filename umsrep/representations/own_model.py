@@ -1,5 +1,7 @@
 """A Keras model of one's own as a representation."""
 
+import math
+
 import keras
 
 from umsrep.errors import UmsrepError
@@ -59,6 +61,13 @@ class OwnModel(Representation):
             "bottleneck": bottleneck,
             "features": features,
         }
+
+    def stride(self, feature):
+        # Layers that do not pad lose cells at the border, so the number of
+        # cells alone would say too large a stride.
+        size, cells = self.image_shape[:2], self.output[feature].shape[1:3]
+        ratio = max(n / m for n, m in zip(size, cells, strict=True))
+        return 2 ** max(0, round(math.log2(ratio)))
 
     @property
     def parts(self):

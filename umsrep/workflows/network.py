@@ -76,7 +76,11 @@ def build(dataset, tasks, settings, source=None):
     if settings.attention:
         label = attended(specs)
         chosen.append(
-            heads.AttentionHead(attention_name(label), f"{label}_cam")
+            heads.AttentionHead(
+                attention_name(label),
+                f"{label}_cam",
+                fidelity=settings.fidelity,
+            )
         )
     return model.MultiTaskModel(shared, chosen, balancer(specs, settings))
 
@@ -125,6 +129,7 @@ def head(spec, settings, representation):
             spec.name,
             features=features,
             loss=losses.CategoricalCrossentropy(settings.label_smoothing),
+            fidelity=settings.fidelity if settings.attention else "paper",
         )
     return heads.ClassificationHead(
         len(spec.classes),

@@ -181,7 +181,7 @@ def compare(frame, pairs, metrics):
             & (frame["task"] == task)
             & (frame["metric"] == metric)
         ]
-        return part["value"].to_numpy(float)
+        return part["value"].dropna().to_numpy(float)
 
     rows = []
     for pair in pairs:

@@ -4,6 +4,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from umsrep import runs
@@ -14,6 +15,17 @@ COST = {
     "epochs": "Epochs",
     "trainable_parameters": "Trainable parameters ↓",
 }
+
+
+def evenly(positions, count):
+    """At most `count` of some positions, spread from the first to the last.
+
+    Manifests are sorted, often by class: the first ones are no sample.
+    """
+    positions = np.asarray(positions)
+    count = min(count, len(positions))
+    chosen = np.linspace(0, len(positions) - 1, count).round().astype(int)
+    return positions[chosen]
 
 
 def cost(table, networks):

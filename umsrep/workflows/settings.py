@@ -23,8 +23,9 @@ class FinetuneSettings:
         weighting: Joint only: "equal", "uncertainty" (a sigma for each task),
             "kendall" (its log-variance form), one of MT-UNet's schemes
             "mtls1", "mtls2", "mtls3", or {task: weight}.
-        fidelity: "paper", or "code" for what MT-UNet's published code does
-            otherwise (`UncertaintyWeighting.scheme`).
+        fidelity: "paper", or "code" for what the published code of MT-UNet
+            (`UncertaintyWeighting.scheme`) and of GG-CAM
+            (`losses.SelectiveMSE`) does otherwise.
         ratio: {task: batches per turn} (alternating only); None follows Luong
             et al. 2015.
         segmentation_features: What segmentation heads read: "decoded", a
@@ -36,7 +37,7 @@ class FinetuneSettings:
         classifier: "dense" (`heads.ClassificationHead`) or "cam"
             (`heads.CAMHead`, whose class activation maps are explicit).
         attention: A map or mask task, or {class: map or mask task}: where the
-            maps of the (single) label task should be bright (GG-CAM); implies
+            maps of the (single) label task should be bright (GG-CAM); needs
             the classifier "cam" and joint training.
         attention_sigma: Initial sigma of the attention's loss (Equation 11);
             the smaller, the longer attention is learnt first.
@@ -123,6 +124,16 @@ class FinetuneSettings:
                 f"'{self.strategy}' and classifier '{self.classifier}': "
                 "attention supervises explicit maps together with their "
                 "classes. Pass strategy='joint' and classifier='cam'."
+            )
+        if self.attention and self.weighting not in ("equal", "uncertainty"):
+            raise UmsrepError(
+                f"attention={self.attention!r} with weighting="
+                f"{self.weighting!r}: GG-CAM's Equation 11 weighs the losses "
+                "by a sigma each. Leave weighting out."
+            )
+        if self.fidelity not in ("paper", "code"):
+            raise UmsrepError(
+                f"fidelity='{self.fidelity}' is unknown. Choose paper or code."
             )
         if self.decay not in DECAYS:
             raise UmsrepError(
