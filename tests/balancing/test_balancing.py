@@ -181,5 +181,10 @@ def test_a_tiny_sigma_grows_under_adam(start, loss):
 def test_sigma_out_of_range():
     with pytest.raises(UmsrepError, match="overflows float32"):
         UncertaintyWeighting(initial={"s": math.exp(-23)})
+    for sigma in (math.inf, math.nan, 1e30, 0, -1):
+        with pytest.raises(UmsrepError, match="Start from 1"):
+            UncertaintyWeighting(initial={"s": sigma})
+    with pytest.raises(UmsrepError, match="Leave one of them out"):
+        UncertaintyWeighting(initial={"s": 2}, fixed="s")
     with pytest.raises(UmsrepError, match="at least 0"):
         FixedWeighting({"s": -1})

@@ -123,6 +123,22 @@ class TestFloors:
         assert set(second["observer"]) == {"1", "3"}
         assert len(first) + len(second) == len(table)
 
+    def test_nobody_looks_at_the_padding(self, reference):
+        one = dataset()
+        whole = one.store.map
+
+        def padded(task, row):
+            values = whole(task, row).copy()
+            values[:, :6] = 0
+            return values
+
+        one.store.map = padded
+        halves = gaze_floors.Halves(one, "gaze", reference, 2)
+        for _, _, maps in halves.items:
+            for values in maps:
+                assert values[:, :6].max() == 0
+                assert values.sum() == pytest.approx(1, abs=1e-5)
+
     def test_one_observer_has_no_limit(self, reference):
         one = dataset()
         for table in one.store.tables:

@@ -1,12 +1,14 @@
 """The recipe of GG-CAM from prepared data to tables and figures."""
 
 import cv2
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
+from umsrep.workflows import results
 
 
 def call(*arguments):
@@ -56,8 +58,19 @@ def test_from_prepared_data_to_tables(prepared_folder, other_folder, tmp_path):
     assert shares[0] == shares[1]
     for file in ("maps.png", "maps-external.png"):
         assert cv2.imread(str(out / file)).std() > 10
-    # Whatever is there is not done again.
+    # Whatever is there is not done again, but other questions are answered.
     assert "repeat 1" not in recipe(prepared_folder, out, *options)
+    less = recipe(prepared_folder, out, *options[:2], *options[-4:])
+    assert "alone" not in less
+    assert "repeat 1" not in less
+
+
+def test_examples_are_spread_over_a_sorted_manifest():
+    chosen = results.evenly(np.arange(95), 48)
+    assert len(set(chosen)) == 48
+    assert (chosen[0], chosen[-1]) == (0, 94)
+    assert np.median(chosen) == pytest.approx(47, abs=1)
+    assert list(results.evenly([3, 5], 6)) == [3, 5]
 
 
 def test_bad_names_come_before_any_training(prepared_folder, tmp_path):
@@ -66,6 +79,8 @@ def test_bad_names_come_before_any_training(prepared_folder, tmp_path):
         (("--attention", "high=blob", "--attention", "x=blob"), "their names"),
         (("--attention", "high="), "such as pneumonia=lung"),
         (("--attention", "blob", "--task", "blob"), "label task"),
+        (("--attention", "blob", "--organ", "heart"), "Its tasks"),
+        (("--attention", "blob", "--organ", "tall=blob"), "their names"),
     ):
         with pytest.raises(UmsrepError, match=advice):
             recipe(prepared_folder, tmp_path / "out", *extra)

@@ -141,3 +141,24 @@ def test_fixations_of_several_people(tmp_path):
 def test_data_without_gaze_or_labels_say_so(prepared_folder, tmp_path):
     with pytest.raises(UmsrepError, match="Expected one map task"):
         recipe(prepared_folder, tmp_path / "out")
+
+
+def test_pictures_fitted_otherwise_are_refused(egd, tmp_path):
+    out = tmp_path / "out"
+    recipe(egd, out, "--network", "UNetC", "--repeats", 1)
+    stretched = tmp_path / "stretched"
+    call(
+        *("prepare", "egd-cxr", egd.parent / "raw", stretched),
+        *("--size", "48x32", "--on-error", "skip"),
+    )
+    with pytest.raises(UmsrepError, match="Prepare the data with --fit pad"):
+        call(
+            *("evaluate", out / "runs" / "unetc-0", "--data", stretched),
+            *("--out", tmp_path / "evaluation"),
+        )
+
+
+def test_gaze_options_for_sets_without_gaze(tmp_path):
+    for option in ("--gaze-sigma", "--gaze-degrees"):
+        with pytest.raises(UmsrepError, match="has no gaze"):
+            call(*("prepare", "kermany", tmp_path, tmp_path / "o", option, 3))

@@ -7,7 +7,12 @@ from umsrep import MultiTaskModel, runs
 from umsrep.derived import CAM
 from umsrep.errors import UmsrepError
 from umsrep.finetuning import Independent
-from umsrep.heads import AttentionHead, CAMHead, SegmentationHead
+from umsrep.heads import (
+    AttentionHead,
+    CAMHead,
+    SaliencyHead,
+    SegmentationHead,
+)
 from umsrep.representations import OwnModel
 
 
@@ -84,3 +89,34 @@ def test_can_be_frozen(dataset):
 def test_bad_models(build, advice):
     with pytest.raises(UmsrepError, match=advice):
         build()
+
+
+def unpadded(size):
+    """Three convolutions of stride 2 that lose the border."""
+    inputs = x = keras.Input((size, size, 1))
+    for number in range(3):
+        x = keras.layers.Conv2D(2, 3, strides=2, name=f"conv_{number}")(x)
+    return keras.Model(inputs, x)
+
+
+def test_cells_lost_at_the_border_do_not_move_the_map():
+    representation = OwnModel(unpadded(64))
+    assert tuple(representation.output["bottleneck"].shape[1:3]) == (7, 7)
+    assert representation.stride("bottleneck") == 8
+    head = SaliencyHead("gaze", features="bottleneck")
+    MultiTaskModel(representation, head)
+    feature = np.zeros((1, 7, 7, 2), "float32")
+    kernel = np.zeros_like(array(head.block.convolution.kernel))
+    kernel[1, 1] = 1
+    head.block.convolution.kernel.assign(kernel)
+    head.map.kernel.assign(np.ones_like(array(head.map.kernel)))
+    for cell, pixel in ((3, 31.5), (5, 50)):
+        feature[:] = 0
+        feature[0, cell, cell] = 20
+        p = array(head([feature]))[0, ..., 0]
+        peak = np.unravel_index(p.argmax(), p.shape)
+        assert np.abs(np.subtract(peak, pixel)).max() <= 1
+    with pytest.raises(UmsrepError, match="padding='same'"):
+        MultiTaskModel(
+            representation, SegmentationHead("lung", features="bottleneck")
+        )

@@ -75,6 +75,10 @@ def test_needs_explicit_maps():
         FinetuneSettings(strategy="joint", attention="blob")
     with pytest.raises(UmsrepError, match="strategy='joint'"):
         FinetuneSettings(classifier="cam", attention="blob")
+    with pytest.raises(UmsrepError, match="Leave weighting out"):
+        replace(CAM, attention="blob", weighting="mtls3")
+    with pytest.raises(UmsrepError, match="Choose paper or code"):
+        replace(CAM, fidelity="exact")
     with pytest.raises(UmsrepError, match="dense, cam"):
         FinetuneSettings(classifier="gap")
 
@@ -91,7 +95,10 @@ def test_a_notebook_evaluates_a_model_that_still_has_its_attention(
             heads.AttentionHead("level_attention", "level_cam"),
         ],
     )
-    table = evaluation.evaluate(model, data.load(prepared_folder), bootstrap=0)
+    attended = data.load(prepared_folder).with_attention(
+        "level_attention", "level", "blob", (8, 8)
+    )
+    table = evaluation.evaluate(model, attended, bootstrap=0)
     assert set(table["task"]) == {"level"}
 
 
@@ -115,3 +122,14 @@ def test_by_the_command_line(prepared_folder, tmp_path):
     assert "sigma_level_attention" in pd.read_csv(
         tmp_path / "run" / "history.csv"
     )
+
+
+def test_code_of_the_authors_by_setting(prepared_folder):
+    from umsrep.workflows import network
+
+    settings = replace(CAM, attention="blob", fidelity="code")
+    dataset = data.load(prepared_folder)
+    model = network.build(dataset, ["level"], settings)
+    assert [head.fidelity for head in model.heads] == ["code", "code"]
+    plain = network.build(dataset, ["level"], replace(settings, attention=None))
+    assert plain.heads[0].fidelity == "paper"

@@ -67,3 +67,11 @@ def test_too_few_repeats_are_not_compared():
 def test_folders_have_names_that_every_system_takes(tmp_path):
     run, evaluation = repeats.folders(tmp_path, "resnet-small GG-CAM", 3)
     assert run.name == evaluation.name == "resnet-small-gg-cam-3"
+
+
+def test_an_undefined_value_leaves_the_others_their_test():
+    holes = [*A[:4], float("nan")]
+    table = repeats.compare(
+        frame(a=holes, b=B), [("a", "b")], [("finding", "auc")]
+    )
+    assert table["p"][0] == pytest.approx(mannwhitneyu(A[:4], B).pvalue)
