@@ -8,10 +8,12 @@ flows.py        spectral power of each flow
 spectrum.py     aliasing, wall filter, speckle, gain
 furniture.py    scale, baseline, ECG, texts
 strip.py        the picture, its mask and the truth
+folder.py       a set of strips on disk
 """
 
+from umsrep.data.phantoms.echo.folder import write_echo
 from umsrep.data.phantoms.echo.recording import QUALITIES
 from umsrep.data.phantoms.echo.strip import EchoStrip, draw_strip
 from umsrep.data.phantoms.echo.waves import FLOWS
 
-__all__ = ["FLOWS", "QUALITIES", "EchoStrip", "draw_strip"]
+__all__ = ["FLOWS", "QUALITIES", "EchoStrip", "draw_strip", "write_echo"]
