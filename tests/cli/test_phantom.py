@@ -1,4 +1,4 @@
-"""`umsrep phantom chest`, as a user calls it."""
+"""`umsrep phantom`, as a user calls it."""
 
 import json
 
@@ -15,9 +15,9 @@ def run():
     app = typer.Typer()
     phantom.add_to(app)
 
-    def run(*arguments):
+    def run(*arguments, kind="chest"):
         return CliRunner().invoke(
-            app, ["phantom", "chest", *(str(item) for item in arguments)]
+            app, ["phantom", kind, *(str(item) for item in arguments)]
         )
 
     return run
@@ -72,3 +72,34 @@ def test_help_explains_each_option(run):
     assert result.exit_code == 0
     for word in ("--layout", "--images", "--seed", "--size", "kermany"):
         assert word in result.output
+
+
+def test_echo_writes_a_set_and_says_what_comes_next(run, tmp_path):
+    out = tmp_path / "set"
+    result = run(*(out, "--images", 12, "--seed", 3, "--size", 64), kind="echo")
+    assert result.exit_code == 0, result.output
+    truth = json.loads((out / "phantom.json").read_text())
+    assert (truth["layout"], truth["seed"], truth["size"]) == ("echo", 3, 64)
+    assert len(list((out / "images").iterdir())) == len(truth["images"]) == 12
+    assert "umsrep prepare folder" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--images", 11, "Ask for more"),
+        ("--size", 8, "Choose a larger size"),
+        ("--seed", -2, "Give a non-negative integer"),
+    ],
+)
+def test_bad_values_of_echo_are_explained(run, tmp_path, option, value, advice):
+    options = {"--images": 12, "--size": 64} | {option: value}
+    result = run(
+        tmp_path / "set",
+        *(item for pair in options.items() for item in pair),
+        kind="echo",
+    )
+    assert result.exit_code == 1
+    with pytest.raises(UmsrepError, match=advice):
+        raise result.exception
+    assert not list(tmp_path.iterdir())

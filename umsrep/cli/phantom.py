@@ -1,4 +1,4 @@
-"""`umsrep phantom`: synthetic images in the layouts of public data sets."""
+"""`umsrep phantom`: synthetic images that `umsrep prepare` reads."""
 
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +51,41 @@ def chest(
         )
     typer.echo(
         f"Wrote {images} images to {out}. Next: umsrep prepare {layout} "
+        f"{out} PREPARED"
+    )
+
+
+@phantom.command("echo")
+def echo(
+    out: Annotated[Path, typer.Argument(help="New folder for the images.")],
+    images: Annotated[int, typer.Option(help="How many images.")],
+    seed: Annotated[
+        int, typer.Option(help="The same seed gives the same images.")
+    ] = 0,
+    size: Annotated[int, typer.Option(help="Height in pixels.")] = 256,
+):
+    """Draw synthetic Doppler echocardiography strips.
+
+    Mitral inflow (MV), movement of the mitral annulus (MA) and tricuspid
+    regurgitation (TR), with masks of the spectral envelope and labels of flow
+    and quality. The file phantom.json holds the truth about each image, its
+    velocity scale and peak velocities among them.
+    """
+    from rich.progress import Progress
+
+    from umsrep.data.phantoms.echo import write_echo
+
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("Drawing Doppler strips", total=images)
+        write_echo(
+            out,
+            images,
+            seed,
+            size,
+            on_image=lambda: progress.advance(bar),
+        )
+    typer.echo(
+        f"Wrote {images} images to {out}. Next: umsrep prepare folder "
         f"{out} PREPARED"
     )
 

@@ -1,6 +1,7 @@
 """Synthetic images with known truth, for tests, teaching and the demo."""
 
 from umsrep.data.phantoms.chest import FINDINGS, ChestPhantom, draw_chest
+from umsrep.data.phantoms.echo import EchoStrip, draw_strip, write_echo
 from umsrep.data.phantoms.egd import write_egd
 from umsrep.data.phantoms.exposure import (
     KERMANY,
@@ -20,10 +21,13 @@ __all__ = [
     "SHENZHEN",
     "ChestPhantom",
     "ChestStyle",
+    "EchoStrip",
     "ScanPath",
     "draw_chest",
     "draw_scanpath",
+    "draw_strip",
     "write_chest",
+    "write_echo",
     "write_egd",
     "write_rsna",
 ]

@@ -17,7 +17,8 @@ class SyntheticSet:
     """A data set that can be drawn.
 
     Attributes:
-        name: Its name as a layout; the converter's name, too.
+        name: Its name in `phantom.json`; of a layout of chest X-rays, the
+            converter's name, too.
         fewest: Fewest images with which every class occurs, in every part.
         draw: `draw(folder, images, seed, size)` writes the files below an
             existing folder and yields the truth about each image, a dict.
@@ -51,13 +52,13 @@ class SyntheticSet:
     def _check(self, images, seed, size):
         if images < self.fewest:
             raise UmsrepError(
-                f"Got {images} images; the {self.name} layout needs at least "
+                f"Got {images} images; the {self.name} set needs at least "
                 f"{self.fewest} to hold every class. Ask for more, for "
                 "example 60."
             )
         if size < SMALLEST:
             raise UmsrepError(
-                f"Got size {size}; a chest needs at least {SMALLEST} pixels. "
+                f"Got size {size}; a picture needs at least {SMALLEST} pixels. "
                 "Choose a larger size, for example 256."
             )
         if seed < 0:
