@@ -21,6 +21,10 @@ HEAD_ARGUMENTS = {
 }
 REPRESENTATION_ARGUMENTS = {
     "conv_autoencoder": {"image_shape": (32, 32, 1), "filters": (4, 6)},
+    "dilated_cnn": {
+        "image_shape": (32, 32, 1),
+        "filters": (2, 2, 3, 3, 4, 4),
+    },
     "keras_application": {
         "image_shape": (32, 32, 1),
         "width": 0.0625,
