@@ -162,6 +162,18 @@ class TestRegistry:
         with pytest.raises(UmsrepError, match="Choose another name"):
             registry.register("a")(float)
 
+    def test_a_notebook_s_cell_may_be_run_again(self):
+        registry = Registry("thing", serializable=False)
+        first, again, other = (
+            type(name, (), {"__module__": "__main__", "__qualname__": name})
+            for name in ("Own", "Own", "Other")
+        )
+        registry.register("a")(first)
+        registry.register("a")(again)
+        assert registry.get("a") is again
+        with pytest.raises(UmsrepError, match="Choose another name"):
+            registry.register("a")(other)
+
     def test_miss_lists_what_exists(self):
         registry = Registry("thing", serializable=False)
         registry.register("a")(int)
