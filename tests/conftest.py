@@ -68,6 +68,12 @@ CLASSES = ("low", "high")
 
 
 @pytest.fixture(scope="session")
+def prepared_writer():
+    """`write_prepared`, for a data set of another size."""
+    return write_prepared
+
+
+@pytest.fixture(scope="session")
 def prepared_folder(tmp_path_factory):
     """A prepared data set with missing masks and labels."""
     return write_prepared(

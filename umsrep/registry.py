@@ -24,10 +24,13 @@ class Registry:
         self._classes = {}
 
     def register(self, name):
-        """Decorator: registers the class under `name`; a duplicate raises."""
+        """Decorator: registers the class under `name`; a duplicate raises.
+
+        A notebook's cell may be run again: its class takes its own place.
+        """
 
         def decorate(cls):
-            if name in self._classes:
+            if name in self._classes and not _again(cls, self._classes[name]):
                 raise UmsrepError(
                     f"A {self.kind} named '{name}' is already registered "
                     f"({self._classes[name].__module__}). Choose another name."
@@ -51,3 +54,10 @@ class Registry:
     def items(self):
         """(name, class) pairs in order of name."""
         return sorted(self._classes.items())
+
+
+def _again(cls, registered):
+    """Whether a notebook defines the class that it has registered anew."""
+    return cls.__module__ == registered.__module__ == "__main__" and (
+        cls.__qualname__ == registered.__qualname__
+    )

@@ -2,7 +2,8 @@
 
 run.json         what was done: settings, data, seed, versions, machine,
                  seconds, parameters; "status" is "complete" at the end
-split.csv        data set, image, patient, split
+split.csv        data set, image, patient, split; the split "seen" is what its
+                 representation has learnt from, and so was left out
 history.csv      one row per epoch
 model.keras      the trained model (model-<task>.keras per separate model)
 calibration.json temperature and threshold per label task
@@ -37,8 +38,13 @@ FORMAT_VERSION = 1
 HEADER = "run.json"
 # What worker 0 tells the others.
 REFUSED, OPEN = 0, 1
+# The split of images that a run leaves out, for its representation has
+# learnt from their patients.
+SEEN = "seen"
+LEARNT_FROM = ("train", "validation", SEEN)
+SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
 # Settings that are paths; their contents are in "fingerprints".
-PLACES = ("data", "representation", "denoise_with")
+PLACES = ("data", "representation", "denoise_with", "leave_out")
 # What comes out does not depend on these, but for rounding: where a folder
 # lies, which devices share the batches, and how they compute.
 FREE = (*PLACES, "distribution", "cache_features", "xla")
@@ -145,6 +151,12 @@ class Run:
             if entry["kind"] == "label"
         }
 
+    @property
+    def has_labels(self):
+        """Whether labels, masks or maps were learnt from, not only images."""
+        specs = self.info["task_specs"].values()
+        return any(entry["kind"] != "image" for entry in specs)
+
     def model(self, task=None):
         """The model that predicts `task`; the same one for shared tasks."""
         if task is not None and task not in self.tasks:
@@ -174,7 +186,7 @@ class Run:
             table = pd.read_csv(
                 self.path / "split.csv", dtype=str, keep_default_na=False
             )
-            return table[["dataset", "image", "patient", "split", "checksum"]]
+            return table[SPLIT_COLUMNS]
         except (OSError, ValueError, KeyError) as error:
             raise UmsrepError(
                 f"{self.path / 'split.csv'} cannot be read ({error}). The "
@@ -327,11 +339,12 @@ class RunWriter:
         with storage.atomic_path(self.path / name) as temporary:
             model.save(temporary)
 
-    def save_split(self, parts):
+    def save_split(self, parts, more=()):
         """Writes split.csv.
 
         Args:
             parts: {split name: `data.Dataset`}.
+            more: Data frames with the columns of split.csv.
         """
         tables = []
         for name, data in parts.items():
@@ -339,7 +352,8 @@ class RunWriter:
             table["split"] = name
             table.insert(0, "dataset", data.name)
             tables.append(table)
-        storage.write_csv(self.path / "split.csv", pd.concat(tables))
+        table = pd.concat([*tables, *more])[SPLIT_COLUMNS]
+        storage.write_csv(self.path / "split.csv", table)
 
     def finish(self, entries):
         """Marks the run complete and removes the training state."""

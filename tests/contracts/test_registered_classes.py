@@ -21,6 +21,10 @@ HEAD_ARGUMENTS = {
 }
 REPRESENTATION_ARGUMENTS = {
     "conv_autoencoder": {"image_shape": (32, 32, 1), "filters": (4, 6)},
+    "dilated_cnn": {
+        "image_shape": (32, 32, 1),
+        "filters": (2, 2, 3, 3, 4, 4),
+    },
     "keras_application": {
         "image_shape": (32, 32, 1),
         "width": 0.0625,
@@ -157,6 +161,18 @@ class TestRegistry:
         registry.register("a")(int)
         with pytest.raises(UmsrepError, match="Choose another name"):
             registry.register("a")(float)
+
+    def test_a_notebook_s_cell_may_be_run_again(self):
+        registry = Registry("thing", serializable=False)
+        first, again, other = (
+            type(name, (), {"__module__": "__main__", "__qualname__": name})
+            for name in ("Own", "Own", "Other")
+        )
+        registry.register("a")(first)
+        registry.register("a")(again)
+        assert registry.get("a") is again
+        with pytest.raises(UmsrepError, match="Choose another name"):
+            registry.register("a")(other)
 
     def test_miss_lists_what_exists(self):
         registry = Registry("thing", serializable=False)

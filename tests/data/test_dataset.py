@@ -54,6 +54,27 @@ class TestSplit:
         names = split_patients(table(), TASKS, (0.9, 0.0, 0.1), 1)
         assert set(names) == {"train", "test"}
 
+    def test_the_official_test_set_may_be_extended(self):
+        frame = pd.concat(
+            [
+                table(50),
+                table(20, split="test").assign(
+                    patient=lambda t: "other" + t["patient"],
+                    image=lambda t: "other" + t["image"],
+                ),
+            ],
+            ignore_index=True,
+        )
+        names = split_patients(
+            frame, TASKS, (0.6, 0.1, 0.3), 0, extend_test=True
+        )
+        official = (frame["split"] == "test").to_numpy()
+        assert (names[official] == "test").all()
+        share = (names[~official] == "test").mean()
+        assert share == pytest.approx(0.3, abs=0.03)
+        sides = frame.assign(side=names).groupby("patient")["side"]
+        assert (sides.nunique() == 1).all()
+
     def test_the_official_test_set_stays(self):
         frame = pd.concat(
             [

@@ -56,11 +56,20 @@ def finetune(
         Path | None,
         typer.Option(help="Run folder whose model denoises images first."),
     ] = None,
+    leave_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run folder of `umsrep pretrain`: leave out the patients it "
+            "has learnt from. Always so for a --representation made with "
+            "--task; give it here to a baseline of the same patients."
+        ),
+    ] = None,
     skips: Annotated[
         bool,
         typer.Option(
             help="Segmentation: a new decoder joined to all encoder stages, "
-            "instead of the representation's decoder."
+            "instead of the representation's decoder (where it has none: a "
+            "new one on the bottleneck)."
         ),
     ] = False,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
@@ -136,16 +145,11 @@ def finetune(
     architecture: Annotated[
         str,
         typer.Option(
-            help="Of a new representation: conv_autoencoder, unet, "
-            "keras_application, ..."
+            help="Of a new representation: conv_autoencoder, dilated_cnn, "
+            "unet, keras_application, ..."
         ),
     ] = "conv_autoencoder",
-    argument: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of that architecture: NAME=VALUE, such as width=16; repeat."
-        ),
-    ] = None,
+    argument: options.Argument = None,
     resume: options.Resume = False,
 ):
     """Fine-tune task heads on a shared representation."""
@@ -171,7 +175,7 @@ def finetune(
         if weight
         else weighting,
         ratio=options.counts(batches, "--batches", "lung=2"),
-        segmentation_features="stages" if skips else "decoded",
+        segmentation_features="stages" if skips else None,
         saliency_features=saliency_from,
         classification_features=classify_from,
         epochs=epochs,
@@ -192,15 +196,13 @@ def finetune(
         xla=xla,
         distribution=distribution,
         architecture=architecture,
-        arguments=_arguments(
+        arguments=options.representation_arguments(
             architecture,
             argument,
-            {
-                "preset": preset,
-                "filters": options.whole_numbers(filters, "--filters"),
-                "normalization": normalization,
-                "skip_connections": skip_connections,
-            },
+            preset=preset,
+            filters=filters,
+            skip_connections=skip_connections,
+            normalization=normalization,
         ),
     )
     metrics = run(
@@ -210,20 +212,13 @@ def finetune(
         source,
         settings,
         denoise_with=denoise_with,
+        leave_out=leave_out,
         resume=resume,
     )
     if not use(distribution).leads:
         return
     print_metrics(metrics, "validation")
     print(f"Run folder: {out}")
-
-
-def _arguments(architecture, pairs, autoencoder):
-    """Arguments of a new representation, from the options."""
-    own = options.values(pairs, "--argument", "width=16")
-    if architecture == "conv_autoencoder":
-        return autoencoder | own
-    return {"normalization": autoencoder["normalization"]} | own
 
 
 def add_to(app):

@@ -24,6 +24,12 @@ SkipConnections = Annotated[
 Normalization = Annotated[
     str, typer.Option(help="Of a new representation: percentile, mean or none.")
 ]
+Argument = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Of --architecture: NAME=VALUE, such as width=16; repeat."
+    ),
+]
 BatchSize = Annotated[int, typer.Option(min=1)]
 LearningRate = Annotated[float, typer.Option()]
 Fractions = Annotated[
@@ -84,6 +90,30 @@ def values(pairs, option, example):
         except ValueError:
             result[name] = value
     return result
+
+
+def representation_arguments(
+    architecture, pairs, preset, filters, skip_connections, normalization
+):
+    """{argument: value} of a new representation, from the options.
+
+    Args:
+        architecture: Its registered name.
+        pairs: NAME=VALUE arguments of --argument, which come first.
+        preset, filters, skip_connections, normalization: The options; the
+            first and third are the autoencoder's.
+    """
+    arguments = {"normalization": normalization}
+    filters = whole_numbers(filters, "--filters")
+    if architecture == "conv_autoencoder":
+        arguments |= {
+            "preset": preset,
+            "filters": filters,
+            "skip_connections": skip_connections,
+        }
+    elif filters is not None:
+        arguments["filters"] = filters
+    return arguments | values(pairs, "--argument", "width=16")
 
 
 def by_class(pairs, option):

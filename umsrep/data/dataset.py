@@ -251,7 +251,13 @@ class Dataset:
         """The images whose manifest says `split` is `name`."""
         return self.subset((self.table["split"] == name).to_numpy())
 
-    def split(self, by="patient", fractions=(0.7, 0.1, 0.2), seed=0):
+    def split(
+        self,
+        by="patient",
+        fractions=(0.7, 0.1, 0.2),
+        seed=0,
+        extend_test=False,
+    ):
         """Train, validation and test sets that share no patient.
 
         Images that the manifest puts into "test" or "validation" stay there;
@@ -263,13 +269,17 @@ class Dataset:
             by: "patient"; splitting images of one patient apart is refused.
             fractions: (train, validation, test), summing to 1.
             seed: Of the division.
+            extend_test: Where the manifest holds a test set, add the share
+                for test to it; otherwise that share goes to train.
         """
         if by != "patient":
             raise UmsrepError(
                 f"by='{by}': images of one patient on both sides of a split "
                 "make the numbers worthless. Use by='patient'."
             )
-        names = split_patients(self.table, self.tasks, fractions, seed)
+        names = split_patients(
+            self.table, self.tasks, fractions, seed, extend_test
+        )
         return tuple(self.subset(names == name) for name in SPLITS)
 
     def with_store(self, store):

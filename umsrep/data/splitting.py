@@ -5,7 +5,7 @@ import numpy as np
 from umsrep.errors import UmsrepError
 
 
-def split_patients(table, tasks, fractions, seed):
+def split_patients(table, tasks, fractions, seed, extend_test=False):
     """Divides images into "train", "validation" and "test" by patient.
 
     Patients are grouped by which tasks they have labels for and by their
@@ -20,6 +20,8 @@ def split_patients(table, tasks, fractions, seed):
             "test"; where it holds a test set, the share for test goes to
             train.
         seed: Integer.
+        extend_test: Add the share for test to the test set that the manifest
+            holds, instead.
 
     Returns:
         (n,) array of names, one per image.
@@ -38,7 +40,7 @@ def split_patients(table, tasks, fractions, seed):
     given = table["split"].to_numpy(dtype=object)
     result = given.copy()
     fixed = np.isin(given, ("validation", "test"))
-    if (given == "test").any():
+    if (given == "test").any() and not extend_test:
         fractions = np.array([fractions[0] + fractions[2], fractions[1], 0.0])
     if (given == "validation").any():
         fractions = np.array([fractions[0] + fractions[1], 0.0, fractions[2]])

@@ -5,6 +5,10 @@ from umsrep.derived.cam import CAM
 from umsrep.derived.explainer import Explainer
 from umsrep.derived.grad_cam import GradCAM, GradCAMPlusPlus
 from umsrep.derived.occlusion import Occlusion
+from umsrep.derived.peak_velocity import PeakVelocity, Velocities
+from umsrep.derived.predictions import predictions
+from umsrep.derived.recommendation import Recommendation, Recommended
+from umsrep.derived.waves import Wave, early_and_late, find_waves
 
 __all__ = [
     "CAM",
@@ -13,5 +17,13 @@ __all__ = [
     "GradCAM",
     "GradCAMPlusPlus",
     "Occlusion",
+    "PeakVelocity",
+    "Recommendation",
+    "Recommended",
+    "Velocities",
+    "Wave",
+    "early_and_late",
+    "find_waves",
+    "predictions",
     "registry",
 ]

@@ -17,6 +17,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation.table_metrics import read_predictions
 
 FORMAT_VERSION = 1
+DENOISING = "denoised"
 _HEADERS = {"evaluation.json": "umsrep-evaluation", "run.json": "umsrep-run"}
 
 
@@ -58,6 +59,11 @@ class Run:
     metrics: dict | None = None
     triplets: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def pretrained_task(self):
+        """The task that the representation was learnt by."""
+        return (self.info.get("tasks") or [DENOISING])[0]
 
 
 @dataclass
@@ -172,7 +178,10 @@ def _run(path, info):
         )
     run.history = _history(path, run.notes)
     run.metrics = _optional_json(path / "metrics.json", dict, None)
-    if info.get("kind") == "pretrain":
+    if info.get("kind") == "pretrain" and run.pretrained_task != DENOISING:
+        if run.metrics is None:
+            run.notes.append("No metrics.json: its metrics are not shown.")
+    elif info.get("kind") == "pretrain":
         if run.metrics is None:
             run.notes.append("No metrics.json: restoration was not measured.")
         listed = _optional_json(path / "samples" / "samples.json", list, [])

@@ -14,9 +14,11 @@ import pandas as pd
 from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import plots, results, summary
-from umsrep.evaluation.folders import Evaluation, Run
+from umsrep.evaluation.folders import DENOISING, Evaluation, Run
 from umsrep.evaluation.pictures import embedded, sections
 
+# Columns of the table of representations that were learnt with labels.
+CONSTRUCTION = ("accuracy", "f_score", "mcc", "auc")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -79,6 +81,12 @@ def render(folders, title="UMS-Rep report"):
         denoising=[
             _denoising(run, folders)
             for run in summary.pretraining_runs(folders)
+            if run.pretrained_task == DENOISING
+        ],
+        construction=[
+            _construction(run, folders)
+            for run in summary.pretraining_runs(folders)
+            if run.pretrained_task != DENOISING
         ],
         curves=_curves(folders, named),
         pictures=sections(named),
@@ -178,6 +186,21 @@ def _denoising(run, folders):
         "name": _run_name(run, folders),
         "rows": rows,
         "triplets": triplets,
+    }
+
+
+def _construction(run, folders):
+    """What a representation reached on the classes it was learnt on."""
+    task = run.pretrained_task
+    values = (run.metrics or {}).get(task)
+    values = values if isinstance(values, dict) else {}
+    return {
+        "name": _run_name(run, folders),
+        "task": task,
+        **{
+            name: summary.number(values.get(name))
+            for name in ("images", "patients", *CONSTRUCTION)
+        },
     }
 
 

@@ -246,9 +246,9 @@ def _images(run, dataset, split):
             )
         split = split or "test"
         keep = side == split
-    elif side.isin(("train", "validation")).any():
+    elif side.isin(runs.LEARNT_FROM).any():
         raise UmsrepError(
-            f"{int(side.isin(('train', 'validation')).sum())} images of "
+            f"{int(side.isin(runs.LEARNT_FROM).sum())} images of "
             f"'{dataset.name}' are images that {run.path} was trained on. "
             f"Evaluate on '{', '.join(sorted(trained))}', of which the test "
             "split is used, or on images that were not trained on."

@@ -72,7 +72,9 @@ def summary_table(folders):
             rows.append(row | cost(evaluation.run))
     for run in pretraining_runs(folders):
         rows.append(
-            {"data": "", "strategy": PRETRAINING, "task": "denoised"}
+            {"data": "", "strategy": PRETRAINING, "task": run.pretrained_task}
+            # A missing cell would turn a column without intervals into nan.
+            | {f"{metric}_ci95": None for metric in METRICS}
             | cost(run.info)
         )
     columns = ["data", "strategy", "task", "images", "patients"]

@@ -2,6 +2,7 @@
 
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
+from umsrep.representations.dilated_cnn import DilatedCNN
 from umsrep.representations.keras_application import KerasApplication
 from umsrep.representations.msi_net import MSINet
 from umsrep.representations.own_model import OwnModel
@@ -11,6 +12,7 @@ from umsrep.representations.vgg_ssm import VGGSSM
 
 __all__ = [
     "ConvAutoencoder",
+    "DilatedCNN",
     "KerasApplication",
     "MSINet",
     "OwnModel",

@@ -1,6 +1,14 @@
 """The steps of the main job: from prepared data to run folders."""
 
+from umsrep.workflows.construction import ConstructionSettings, construct
 from umsrep.workflows.finetuning import FinetuneSettings, finetune
 from umsrep.workflows.pretraining import PretrainSettings, pretrain
 
-__all__ = ["FinetuneSettings", "PretrainSettings", "finetune", "pretrain"]
+__all__ = [
+    "ConstructionSettings",
+    "FinetuneSettings",
+    "PretrainSettings",
+    "construct",
+    "finetune",
+    "pretrain",
+]

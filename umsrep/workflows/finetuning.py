@@ -17,6 +17,7 @@ from umsrep.evaluation import (
 )
 from umsrep.workflows.network import build, strategy
 from umsrep.workflows.settings import STRATEGIES, FinetuneSettings
+from umsrep.workflows.unseen import Unseen
 
 __all__ = ["STRATEGIES", "FinetuneSettings", "build", "finetune", "strategy"]
 
@@ -28,6 +29,7 @@ def finetune(
     representation=None,
     settings=None,
     denoise_with=None,
+    leave_out=None,
     resume=False,
     progress=True,
 ):
@@ -41,6 +43,10 @@ def finetune(
         settings: `FinetuneSettings`.
         denoise_with: Run folder of `pretrain` whose model denoises every image
             first (the papers' baseline: a separate denoising model).
+        leave_out: Run folder of `pretrain`: patients that it has learnt from
+            are neither trained nor tested on. A `representation` that was
+            constructed with labels is always such a run; naming it here gives
+            a baseline without it the same patients.
         resume: Go on in an existing run folder.
         progress: Show a progress bar.
 
@@ -64,13 +70,27 @@ def finetune(
         "tasks": tasks,
         "representation": representation and str(representation),
         "denoise_with": denoise_with and str(denoise_with),
+        "leave_out": leave_out and str(leave_out),
     }
     for task in tasks:
         whole.task(task)
     source = _source(representation, whole, "representation")
     denoiser = _source(denoise_with, whole, "denoise_with")
+    if denoiser is not None and denoiser.has_labels:
+        raise UmsrepError(
+            f"denoise_with={denoise_with} was constructed on "
+            f"'{denoiser.tasks[0]}' and removes no noise. Pass a run folder "
+            "of `umsrep pretrain` without --task."
+        )
+    unseen = Unseen(
+        whole,
+        [
+            source if source is not None and source.has_labels else None,
+            _pretraining(leave_out, "leave_out"),
+        ],
+    )
     config["fingerprints"] = runs.fingerprints(
-        [data_folder], [representation, denoise_with]
+        [data_folder], [representation, denoise_with, leave_out]
     )
     with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
@@ -78,16 +98,16 @@ def finetune(
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
         split_seed = settings.split_seed
-        splits = whole.split(
+        splits = unseen.data.split(
             fractions=settings.fractions,
             seed=settings.seed if split_seed is None else split_seed,
         )
         training, validation, test = splits
-        for side, name in ((training, "training"), (validation, "validation")):
-            side.require(tasks, name)
-        writer.save_split(
-            {"train": training, "validation": validation, "test": test}
-        )
+        unseen.require(tasks, splits)
+        sides = {"train": training, "validation": validation, "test": test}
+        writer.save_split(sides, unseen.seen)
+        if devices.leads:
+            unseen.tell()
         if source is not None:
             _warn_of_seen(source, test)
         if denoiser is not None:
@@ -139,17 +159,16 @@ def finetune(
                     else None
                 ),
                 "images": {
-                    "train": len(training),
-                    "validation": len(validation),
-                    "test": len(test),
+                    **{name: len(side) for name, side in sides.items()},
+                    "left_out": len(whole) - len(unseen.data),
                 },
             }
         )
     return metrics
 
 
-def _source(folder, dataset, argument):
-    """The pre-training run in `folder`, or None; checked before training."""
+def _pretraining(folder, argument):
+    """The run of stage 1 in `folder`, or None."""
     if folder is None:
         return None
     run = runs.Run(folder)
@@ -158,6 +177,14 @@ def _source(folder, dataset, argument):
             f"{argument}={folder} is a run of `umsrep {run.info['kind']}`. "
             "Pass a run folder of `umsrep pretrain`."
         )
+    return run
+
+
+def _source(folder, dataset, argument):
+    """The same, whose model fits the images; checked before training."""
+    run = _pretraining(folder, argument)
+    if run is None:
+        return None
     size = run.model().representation.image_shape[:2]
     if size != tuple(dataset.image_size):
         raise UmsrepError(
@@ -171,7 +198,7 @@ def _source(folder, dataset, argument):
 def _warn_of_seen(source, test):
     """Says so if the representation was learnt on this run's test images."""
     split = source.split()
-    seen = set(split[split["split"] != "test"]["checksum"])
+    seen = set(split[split["split"].isin(runs.LEARNT_FROM)]["checksum"])
     count = int(test.table["checksum"].isin(seen).sum())
     if count:
         print(
@@ -184,10 +211,9 @@ def _warn_of_seen(source, test):
 
 def _attended(network, settings, *sides):
     """The data sets with attention on the network's grid, if asked for."""
-    found = [h for h in network.heads if h.kind == "attention"]
-    if not found:
+    if not settings.attention:
         return sides
-    (head,) = found
+    (head,) = [h for h in network.heads if h.kind == "attention"]
     grid = network.output[head.name].shape[1:3]
     label = head.name.removesuffix("_attention")
     return [

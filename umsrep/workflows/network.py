@@ -111,6 +111,9 @@ def head(spec, settings, representation):
     """
     if spec.kind == "mask":
         features = settings.segmentation_features
+        if features is None:
+            decoded = "decoded" in representation.features
+            features = "decoded" if decoded else "bottleneck"
         if features == "stages":
             features = representation.stages
         return heads.SegmentationHead(spec.name, features=features)

@@ -1,20 +1,18 @@
 """Construction of a shared representation by denoising (UMS-Rep, stage 1)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from umsrep import data as data_package
-from umsrep import distribution, heads, precision, representations, runs
+from umsrep import heads, representations
 from umsrep.data import storage
 from umsrep.data.batches import ahead
 from umsrep.data.images import write_png
-from umsrep.errors import UmsrepError
-from umsrep.finetuning.parameters import parameter_counts
 from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
 from umsrep.training import Group, Lane, Schedule, train
+from umsrep.workflows.first_stage import Objective, learn
 
 TASK = "denoised"
 
@@ -81,72 +79,47 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
     Returns:
         {noise level: {metric: value}} on the test images (Table 2).
     """
-    settings = settings or PretrainSettings()
-    devices = distribution.use(settings.distribution)
-    folders = [str(folder) for folder in data_folders]
-    if not folders:
-        raise UmsrepError("No data set given. Pass --data at least once.")
-    parts = [data_package.load(folder) for folder in folders]
-    config = {
-        **asdict(settings),
-        "data": folders,
-        "fingerprints": runs.fingerprints(folders),
-    }
-    with runs.RunWriter(out, "pretrain", config, resume, devices) as writer:
-        if writer.complete:
-            return storage.read_json(writer.path / "metrics.json")[TASK]
-        used = precision.use(settings.precision)
-        keras.utils.set_random_seed(settings.seed)
-        splits = [
-            data.split(fractions=settings.fractions, seed=settings.seed)
-            for data in parts
-        ]
-        training, validation, test = (
-            data_package.concatenate(side) for side in zip(*splits, strict=True)
+    objective = Denoising(settings or PretrainSettings())
+    return learn(objective, data_folders, out, resume, progress)
+
+
+class Denoising(Objective):
+    """Clean images from noisy ones; no label is used.
+
+    Args:
+        settings: `PretrainSettings`.
+    """
+
+    task = TASK
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def spec(self, data):
+        return {"kind": "image"}
+
+    def build(self, data):
+        return build(data.image_size, self.settings)
+
+    def train(self, model, training, validation, checkpoint, progress):
+        settings = self.settings
+        group = _group(model, training, validation, settings)
+        history = train(
+            [group],
+            settings.epochs,
+            checkpoint,
+            title="pretrain",
+            progress=progress,
         )
-        sides = {"train": training, "validation": validation, "test": test}
-        for name, side in sides.items():
-            # Found out after hours of training, this would cost them.
-            if not len(side):
-                raise UmsrepError(
-                    f"The {name} split of {', '.join(folders)} is empty. "
-                    "Choose other split fractions, such as 0.8 0.1 0.1."
-                )
-        writer.save_split(sides)
-        with devices:
-            model = build(training.image_size, settings)
-            group = _group(model, training, validation, settings)
-            history = train(
-                [group],
-                settings.epochs,
-                writer.checkpoint,
-                title="pretrain",
-                progress=progress,
-            )
-        storage.write_csv(writer.path / "history.csv", history)
-        metrics = denoising_metrics(model, test, seed=settings.seed)
-        storage.write_json(writer.path / "metrics.json", {TASK: metrics})
-        save_triplets(model, test, writer.path / "samples", settings.seed)
-        writer.save_model(model)
-        writer.finish(
-            {
-                "strategy": None,
-                "tasks": [TASK],
-                "task_specs": {TASK: {"kind": "image"}},
-                "data": runs.describe_data(folders),
-                "precision": used,
-                "seconds": group.seconds,
-                "epochs_run": group.epochs_run,
-                "trainable_parameters": parameter_counts(model),
-                "corruption": corruption().get_config(),
-                "images": {
-                    "train": len(training),
-                    "validation": len(validation),
-                    "test": len(test),
-                },
-            }
-        )
-    return metrics
+        return history, group
+
+    def measure(self, model, test, folder):
+        metrics = denoising_metrics(model, test, seed=self.settings.seed)
+        save_triplets(model, test, folder / "samples", self.settings.seed)
+        return metrics
+
+    def entries(self):
+        return {"corruption": corruption().get_config()}
 
 
 def build(image_size, settings):

@@ -29,7 +29,8 @@ class FinetuneSettings:
         ratio: {task: batches per turn} (alternating only); None follows Luong
             et al. 2015.
         segmentation_features: What segmentation heads read: "decoded", a
-            tuple from coarse to fine, or "stages", all of the encoder's.
+            tuple from coarse to fine, or "stages", all of the encoder's; None
+            is "decoded", or the bottleneck where there is no decoder.
         saliency_features: What saliency heads read.
         classification_features: What classification heads read; None is the
             stage of stride 16, fine enough for heat maps, or the bottleneck
@@ -69,7 +70,7 @@ class FinetuneSettings:
     weighting: str | dict = "equal"
     fidelity: str = "paper"
     ratio: dict | None = None
-    segmentation_features: str | tuple = "decoded"
+    segmentation_features: str | tuple | None = None
     saliency_features: str = "decoded"
     classification_features: str | tuple | None = None
     classifier: str = "dense"

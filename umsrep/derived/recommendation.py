@@ -1,0 +1,170 @@
+"""Keep an image for further analysis, or not (UMS-Rep, Section 4.2.3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from umsrep.derived.base import DerivedTask, registry
+from umsrep.derived.predictions import predictions
+from umsrep.errors import UmsrepError
+
+LOW_QUALITY = "low quality"
+UNCERTAIN_FLOW = "uncertain flow"
+OTHER_FLOW = "other flow"
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """What is recommended for one image, and why.
+
+    Attributes:
+        keep: Whether the image suits further analysis.
+        reasons: Why not, of "low quality", "uncertain flow" and "other flow";
+            empty for an image that is kept.
+        flow: The likeliest flow.
+        flow_probability: Its probability.
+        quality: The quality that follows from the threshold.
+        quality_probability: Probability of the quality that is asked for.
+    """
+
+    keep: bool
+    reasons: tuple[str, ...]
+    flow: str
+    flow_probability: float
+    quality: str
+    quality_probability: float
+
+
+@registry.register("recommendation")
+class Recommendation(DerivedTask):
+    """Whether to keep an image, from its flow and its quality.
+
+    UMS-Rep, Section 4.2.3: echocardiographers leave out low-quality images of
+    tricuspid regurgitation with unclear envelopes, because these make
+    measurements less accurate. How the two outputs are combined is not given;
+    here an image is not kept
+
+    - because of "low quality", if the probability of `good` is below
+      `quality_threshold` (and the flow is one of `quality_of`);
+    - because of "uncertain flow", if the likeliest flow's probability is
+      below `flow_threshold`;
+    - because of "other flow", if the likeliest flow is none of `wanted`.
+
+    Args:
+        flow, quality: Names of the two label tasks.
+        flow_classes, quality_classes: Their classes, in the order of the
+            outputs (`dataset.task(name).classes`, or `Run.classes`).
+        good: The class of quality that is asked for.
+        flow_threshold, quality_threshold: Probabilities in [0, 1].
+        wanted: Flows to be analysed; None is all.
+        quality_of: Flows whose quality counts; None is all. `("TR",)` is what
+            echocardiographers do by hand.
+        batch_size: Images per forward pass.
+
+    Call arguments:
+        model: A `MultiTaskModel` of both tasks.
+        images: (n, height, width, channels), grey levels in [0, 255].
+
+    Returns:
+        List of n `Recommended`; `pandas.DataFrame(list)` is a table.
+
+    Raises:
+        UmsrepError: classes that a task does not have, or a threshold out of
+            its range.
+    """
+
+    def __init__(
+        self,
+        flow="flow",
+        quality="quality",
+        flow_classes=("MA", "MV", "TR"),
+        quality_classes=("low", "good"),
+        good="good",
+        flow_threshold=0.5,
+        quality_threshold=0.5,
+        wanted=None,
+        quality_of=None,
+        batch_size=32,
+    ):
+        self.flow, self.quality = flow, quality
+        self.flow_classes = tuple(flow_classes)
+        self.quality_classes = tuple(quality_classes)
+        self.good = good
+        self.flow_threshold = flow_threshold
+        self.quality_threshold = quality_threshold
+        self.wanted = self._flows("wanted", wanted)
+        self.quality_of = self._flows("quality_of", quality_of)
+        self.batch_size = batch_size
+        if good not in self.quality_classes or len(self.quality_classes) != 2:
+            raise UmsrepError(
+                f"good='{good}' with quality_classes={self.quality_classes}: "
+                "expected one of two classes. Pass the task's classes and "
+                "which of them is the good one."
+            )
+        for name in ("flow_threshold", "quality_threshold"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise UmsrepError(
+                    f"{name}={value}: expected a probability, from 0 (never "
+                    "a reason) to 1."
+                )
+
+    def __call__(self, model, images):
+        for task, classes in (
+            (self.flow, self.flow_classes),
+            (self.quality, self.quality_classes),
+        ):
+            found = getattr(model.head(task), "num_classes", 0)
+            if found != len(classes):
+                raise UmsrepError(
+                    f"Task '{task}' has {found} classes, but "
+                    f"{len(classes)} were named ({', '.join(classes)}). Pass "
+                    "flow_classes= and quality_classes= as the data set has "
+                    "them."
+                )
+        outputs = predictions(
+            model, [self.flow, self.quality], images, self.batch_size
+        )
+        return [
+            self.of(flow, quality)
+            for flow, quality in zip(
+                outputs[self.flow], outputs[self.quality], strict=True
+            )
+        ]
+
+    def of(self, flow, quality):
+        """`Recommended` of one image's probabilities.
+
+        Args:
+            flow, quality: (classes,), as the model gives them or calibrated.
+        """
+        winner = int(np.argmax(flow))
+        name, probability = self.flow_classes[winner], float(flow[winner])
+        place = self.quality_classes.index(self.good)
+        good = float(quality[place])
+        low = good < self.quality_threshold
+        reasons = []
+        if low and name in self.quality_of:
+            reasons.append(LOW_QUALITY)
+        if probability < self.flow_threshold:
+            reasons.append(UNCERTAIN_FLOW)
+        if name not in self.wanted:
+            reasons.append(OTHER_FLOW)
+        return Recommended(
+            not reasons,
+            tuple(reasons),
+            name,
+            probability,
+            self.quality_classes[1 - place] if low else self.good,
+            good,
+        )
+
+    def _flows(self, argument, names):
+        names = self.flow_classes if names is None else tuple(names)
+        unknown = [name for name in names if name not in self.flow_classes]
+        if unknown:
+            raise UmsrepError(
+                f"{argument}={names}: '{unknown[0]}' is none of "
+                f"flow_classes={self.flow_classes}. Use their names."
+            )
+        return names
