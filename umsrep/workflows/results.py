@@ -79,7 +79,12 @@ def write(title, out, tables, data, settings, repeats, seed):
         "value.",
     ]
     for heading, table in tables.items():
-        index = table.index.name is not None
-        parts += [f"## {heading}", table.to_markdown(index=index)]
+        parts += [f"## {heading}", _markdown(table)]
     with storage.atomic_path(Path(out) / "tables.md") as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _markdown(table):
+    """Numbers stay as they are written: 0.570 is not 0.57."""
+    index = table.index.name is not None
+    return table.to_markdown(index=index, disable_numparse=True)
