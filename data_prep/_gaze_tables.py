@@ -23,7 +23,7 @@ def check_pixels(path, table):
             raise UmsrepError(
                 f"{path} has no {axis} above 1 (from {table[axis].min():g} to "
                 f"{table[axis].max():g}): these are fractions of a screen. "
-                "Expected pixels of the image; get the published table, or "
+                "Expected pixels of the image; get the table in pixels, or "
                 "convert the fractions first."
             )
 
@@ -44,7 +44,8 @@ def check_extent(path, shape, table):
             f"{beyond.mean():.0%} of its gaze points lie beyond, up to "
             f"({positive['x'].max():.0f}, {positive['y'].max():.0f}). "
             "Expected points in pixels of this image; use the image in its "
-            "original size, or the table that belongs to it."
+            "original size, or the table that belongs to it, or remove the "
+            "rows of looks beside it."
         )
 
 

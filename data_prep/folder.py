@@ -1,26 +1,39 @@
-"""A folder of your own: images, masks of each task, a table of labels.
+"""A folder of your own: images, masks, gaze, a table of labels.
 
 Layout read:
 
-    SOURCE/images/*                 PNG, JPEG, TIFF or BMP; sub-folders are
-                                    allowed as long as no name repeats
+    SOURCE/images/*                 PNG, JPEG, TIFF, BMP or DICOM (.dcm);
+                                    sub-folders are allowed as long as no
+                                    name repeats
     SOURCE/masks/<task>/<stem>.png  black outside, white inside; <stem> is the
                                     image's name without extension
+    SOURCE/maps/<task>/<stem>.png   grey heat map, bright where there is much
+    SOURCE/fixations/<task>.csv     columns image, x, y in pixels of the
+                                    image from its top-left corner, and where
+                                    known observer and duration_ms
     SOURCE/labels.csv               columns image, patient, split, and one
                                     per label task
 
-Masks or the table may be missing, and so may single masks and labels: such
-images are unlabelled for that task. docs/your-own-data.md shows an example.
+All but the images may be missing, and so may single masks, maps and labels:
+such images are unlabelled for that task. docs/your-own-data.md shows an
+example.
 """
 
 import os
 import re
-from dataclasses import replace
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pandas as pd
 
 from data_prep import register
 from data_prep._common import LEAK
-from data_prep._folder_contents import LABELS, read_folder
+from data_prep._folder_contents import read_folder
+from data_prep._folder_layout import FIXATIONS, LABELS
+from data_prep._gaze_tables import check_extent, check_reach, reach
+from data_prep._tables import image_shape
+from umsrep.data.gaze import Gaze
 from umsrep.data.prepared import SourceDescription
 from umsrep.data.writer import PreparedWriter
 from umsrep.errors import UmsrepError
@@ -40,9 +53,10 @@ DESCRIPTION = SourceDescription(
 def convert(source, out, progress=None, on_error="stop", **options):
     """Converts a folder of your own; its tasks come from what it holds.
 
-    Each folder below `masks` is a mask task, each column of `labels.csv`
-    besides image, patient and split a label task. The data set gets the
-    name of the folder.
+    Each folder below `masks` is a mask task, each folder below `maps` and
+    each table in `fixations` a map task, each column of `labels.csv` besides
+    image, patient and split a label task. The data set gets the name of the
+    folder.
 
     Args:
         source: The folder that holds `images`.
@@ -50,18 +64,22 @@ def convert(source, out, progress=None, on_error="stop", **options):
         progress: `progress(done, total)`, called after each image.
         on_error: See `PreparedWriter`. A table that cannot be understood
             stops in either case; `on_error` is about single files and rows.
-        options: Of `PreparedWriter`: size, fit, sixteen_bit.
+        options: Of `PreparedWriter`: size, fit, sixteen_bit, and gaze_map
+            for the tables in `fixations`.
 
     Returns:
         The header (`dataset.json`) of the new data set. Its "warnings" say
         what was assumed, such as that every image is another patient.
 
     Raises:
-        UmsrepError: no images, neither masks nor labels, a table or a task
-            name that cannot be used; with `on_error="stop"` also a repeated
-            image name or row, a row or mask without an image, or a bad file.
+        UmsrepError: no images, a table or a task name that cannot be used,
+            one name for two tasks, or a `gaze_map` that needs what the
+            tables do not hold; with `on_error="stop"` also a repeated image
+            name or row, a row, mask or map without an image, gaze that does
+            not fit its image, or a bad file.
     """
     contents = read_folder(source)
+    _check_gaze_map(contents, options.get("gaze_map"))
     name = data_set_name(source)
     writer = PreparedWriter(
         out,
@@ -96,34 +114,103 @@ def data_set_name(source):
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "own_data"
 
 
+@dataclass
+class _Counts:
+    """Of the images that were added.
+
+    Attributes:
+        unlabelled: Without label, mask and map.
+        unlisted: Without a row in the table of labels.
+        mapless: {map task: those without its map}.
+        reaches: {task of a table: how far its points go on each image}.
+    """
+
+    unlabelled: int = 0
+    unlisted: int = 0
+    mapless: Counter = field(default_factory=Counter)
+    reaches: dict = field(default_factory=lambda: defaultdict(list))
+
+
+def _check_gaze_map(contents, gaze_map):
+    """Raises if the maps cannot be made, before the first image is read."""
+    tables = {
+        task: next(iter(found.values()))
+        for task, found in contents.maps.items()
+        if isinstance(next(iter(found.values()), None), pd.DataFrame)
+    }
+    for task, points in tables.items():
+        file = f"{FIXATIONS}/{task}.csv"
+        if gaze_map and gaze_map.sigma_degrees:
+            raise UmsrepError(
+                f"A blur of {gaze_map.sigma_degrees:g} degrees of visual "
+                f"angle for {file}, which does not say how many pixels a "
+                "degree is. Give the blur in pixels of the images "
+                "(--gaze-sigma)."
+            )
+        if (
+            gaze_map
+            and gaze_map.weight == "duration"
+            and "duration_ms" not in points
+        ):
+            raise UmsrepError(
+                f"{file} has no column 'duration_ms', but durations are to "
+                "be the weights. Add it, or count the points (--gaze-weight "
+                "count)."
+            )
+
+
 def _add_images(writer, contents, progress):
-    unlabelled = unlisted = 0
+    counts = _Counts()
     for done, path in enumerate(contents.images, 1):
-        row = contents.rows.get(path)
-        masks = {
-            task: files[path.stem.lower()]
-            for task, files in contents.masks.items()
-            if path.stem.lower() in files
-        }
-        labels = {
-            name: label
-            for name, label in (row.labels.items() if row else ())
-            if name in writer.tasks
-        }
-        known = row is not None and contents.has_patients
-        added = writer.add(
-            path.stem,
-            path,
-            # The prefix keeps it apart from keys of the table.
-            patient=row.patient if known else f"image:{path.stem}",
-            split=row.split if row else "",
-            labels=labels,
-            masks=masks,
-        )
-        unlabelled += added and not masks and not any(labels.values())
-        unlisted += added and row is None
+        _add_image(writer, contents, path, counts)
         if progress:
             progress(done, len(contents.images))
+    _warn(writer, contents, counts)
+
+
+def _add_image(writer, contents, path, counts):
+    row = contents.rows.get(path)
+    masks, maps = (
+        {
+            task: found[path.stem.lower()]
+            for task, found in tasks.items()
+            if path.stem.lower() in found
+        }
+        for tasks in (contents.masks, contents.maps)
+    )
+    labels = {
+        name: label
+        for name, label in (row.labels.items() if row else ())
+        if name in writer.tasks
+    }
+    points = {k: v for k, v in maps.items() if isinstance(v, pd.DataFrame)}
+    try:
+        shape = image_shape(path) if points else None
+        for table in points.values():
+            check_extent(path, shape, table)
+    except UmsrepError as error:
+        writer.reject(path, error)
+        return
+    known = row is not None and contents.has_patients
+    added = writer.add(
+        path.stem,
+        path,
+        # The prefix keeps it apart from keys of the table.
+        patient=row.patient if known else f"image:{path.stem}",
+        split=row.split if row else "",
+        labels=labels,
+        masks=masks,
+        maps=maps | {task: Gaze(table) for task, table in points.items()},
+    )
+    if added:
+        counts.unlabelled += not (masks or maps or any(labels.values()))
+        counts.unlisted += row is None
+        counts.mapless.update(set(contents.maps) - set(maps))
+        for task, table in points.items():
+            counts.reaches[task].append(reach(shape, table))
+
+
+def _warn(writer, contents, counts):
     if not contents.has_patients:
         lacking = "column 'patient'" if contents.has_table else LABELS
         writer.warn(
@@ -131,14 +218,25 @@ def _add_images(writer, contents, progress):
             f"its own. {LEAK}: if anyone may be there twice, add the column "
             f"'patient' to {LABELS} and prepare again."
         )
-    elif unlisted:
+    elif counts.unlisted:
         writer.warn(
-            f"Images without a row in {LABELS}: {unlisted}; each is taken as "
-            f"a patient of its own. {LEAK}: if they are of people in the "
-            "table, add their rows."
+            f"Images without a row in {LABELS}: {counts.unlisted}; each is "
+            f"taken as a patient of its own. {LEAK}: if they are of people in "
+            "the table, add their rows."
         )
-    if unlabelled:
+    for task, number in sorted(counts.mapless.items()):
         writer.warn(
-            f"Images with neither a label nor a mask: {unlabelled}; only "
+            f"Images without a map of '{task}': {number}; they are unlabelled "
+            "for this task."
+        )
+    if counts.unlabelled:
+        writer.warn(
+            f"Images without label, mask and map: {counts.unlabelled}; only "
             "pre-training uses them."
         )
+    for task, reaches in counts.reaches.items():
+        # No error: one's own question may be about one corner of the images.
+        try:
+            check_reach(f"{FIXATIONS}/{task}.csv", reaches)
+        except UmsrepError as error:
+            writer.warn(str(error))

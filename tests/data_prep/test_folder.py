@@ -148,7 +148,7 @@ def test_what_is_missing_is_unlabelled(layout, out):
     unlisted, unlabelled = header["warnings"]
     assert "without a row in labels.csv: 1" in unlisted
     assert "add their rows" in unlisted
-    assert "neither a label nor a mask: 2" in unlabelled
+    assert "without label, mask and map: 2" in unlabelled
 
 
 def test_unlisted_image_shares_no_patient_with_the_table(layout, out):
@@ -274,7 +274,10 @@ def test_prepared_data_set_is_refused(layout, out):
         (replaced("no finding", '"no" finding'), "line 2:.*quotation marks"),
         (replaced("a2,", ","), "line 3 names no image.*fill it in"),
         (replaced(",validation", ",val"), "split 'val'.*validation.*correct"),
-        (replaced("finding\n", "lung\n"), "'lung'.*'lung'.*rename the column"),
+        (
+            replaced("finding\n", "lung\n"),
+            "masks/lung and the column 'lung'.*rename one",
+        ),
         (replaced("finding\n", "source\n"), "'source' is a fixed.*Rename the"),
         (replaced("finding\n", "my task\n"), "labels.csv.*'my task'.*Rename"),
         (replaced(",finding\n", ",\n"), "'no finding' in a column without a"),
@@ -332,9 +335,9 @@ def test_other_encodings_are_refused(layout, out, encoding):
             3,
         ),
         (
-            lambda put: put.text("images/scan.dcm"),
-            "scan.dcm is not named as an image.*move it away",
-            ["images/scan.dcm"],
+            lambda put: put.text("images/scan.nii"),
+            "scan.nii is not named as an image.*move it away",
+            ["images/scan.nii"],
             4,
         ),
         (

@@ -53,7 +53,7 @@ def prepare(
         typer.Argument(
             metavar="SOURCE",
             help="Folder of the public set, or one above it; with `folder`, "
-            "your own folder of images, masks and labels.csv.",
+            "your own folder of images, masks, gaze and labels.csv.",
         ),
     ],
     out: Annotated[

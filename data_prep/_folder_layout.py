@@ -1,0 +1,83 @@
+"""The layout of a user's own folder, and what was found in it."""
+
+from dataclasses import dataclass, field
+
+from data_prep._common import IMAGE_SUFFIXES
+from umsrep.data.prepared import TaskSpec
+from umsrep.errors import UmsrepError
+
+IMAGES, MASKS, LABELS = "images", "masks", "labels.csv"
+MAPS, FIXATIONS = "maps", "fixations"
+READ = (IMAGES, MASKS, MAPS, FIXATIONS, LABELS)
+SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".bmp")
+# Of images. What a file without an extension is, is not guessed.
+DICOM = ".dcm"
+
+
+@dataclass
+class FolderContents:
+    """What a folder holds.
+
+    Attributes:
+        images: Image files, in order of name.
+        masks: {mask task: {image stem in lower case: mask file}}.
+        maps: {map task: {image stem in lower case: heat map file, or data
+            frame of points}}.
+        rows: {image file: `LabelRow`}.
+        tasks: `TaskSpec`s; masks, maps, labels.
+        places: {task in lower case: what of the folder it is, in words}.
+        has_table, has_patients: Whether there is a labels.csv, and a column
+            patient in it.
+        problems: (path, message) of files and rows that cannot be used.
+        warnings: What the user should know about the set as a whole.
+    """
+
+    images: list = field(default_factory=list)
+    masks: dict = field(default_factory=dict)
+    maps: dict = field(default_factory=dict)
+    rows: dict = field(default_factory=dict)
+    tasks: list = field(default_factory=list)
+    places: dict = field(default_factory=dict)
+    has_table: bool = False
+    has_patients: bool = False
+    problems: list = field(default_factory=list)
+    warnings: list = field(default_factory=list)
+
+    def add_task(self, source, task, place):
+        """Adds a task that is new in this folder.
+
+        Args:
+            source: The folder, for the message.
+            task: A `TaskSpec`.
+            place: What holds it, for example "the folder masks/lung".
+
+        Raises:
+            UmsrepError: another task has this name, whatever the case.
+        """
+        other = self.places.setdefault(task.name.lower(), place)
+        if other != place:
+            raise UmsrepError(
+                f"{source} has {other} and {place}. Every task needs a name "
+                "of its own; rename one of them."
+            )
+        self.tasks.append(task)
+
+
+def task_folders(folder):
+    """Folders directly in `folder`, without hidden ones and leftovers."""
+    return [
+        below
+        for below in sorted(folder.iterdir())
+        if below.is_dir() and not below.name.startswith((".", "__MACOSX"))
+    ]
+
+
+def task_of(path, kind):
+    """The task that a folder, or a table of fixations, is named after."""
+    name, what = (
+        (path.name, "folder") if path.is_dir() else (path.stem, "table")
+    )
+    try:
+        return TaskSpec(name, kind)
+    except UmsrepError as error:
+        raise UmsrepError(f"{path}: {error} Rename the {what}.") from error

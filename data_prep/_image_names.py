@@ -1,0 +1,31 @@
+"""What tables call an image, and the file that is meant."""
+
+
+class ImageNames:
+    """Finds image files by the names that people write into tables.
+
+    Without regard to case: "a1", "a1.png", "ward/a1.png", "images/a1.png".
+
+    Args:
+        root: The folder of the images.
+        paths: The image files below it.
+    """
+
+    def __init__(self, root, paths):
+        self.root = root
+        paths = list(paths)
+        self._paths = {}
+        # With the extension first: "a.png" means that before "a.png.tif".
+        for path in paths:
+            relative = path.relative_to(root)
+            self._paths[path.name.lower()] = path
+            self._paths[relative.as_posix().lower()] = path
+        for path in paths:
+            relative = path.relative_to(root).with_suffix("")
+            self._paths.setdefault(path.stem.lower(), path)
+            self._paths.setdefault(relative.as_posix().lower(), path)
+
+    def find(self, name):
+        """The image file, or None."""
+        key = name.replace("\\", "/").lower().removeprefix("./")
+        return self._paths.get(key.removeprefix(f"{self.root.name}/"))
