@@ -52,6 +52,27 @@ Distribution = Annotated[
         "the same command on each)."
     ),
 ]
+# Of recipes, whose presets hold the defaults.
+Repeats = Annotated[int, typer.Option(min=1, help="Trainings of each network.")]
+RecipePreset = Annotated[
+    str, typer.Option(help="small (a laptop) or paper (needs a GPU).")
+]
+MaybeEpochs = Annotated[int | None, typer.Option(min=1, help="At most.")]
+MaybePatience = Annotated[
+    int | None, typer.Option(min=1, help="Epochs until the rate falls.")
+]
+MaybeBatchSize = Annotated[int | None, typer.Option(min=1)]
+MaybeLearningRate = Annotated[float | None, typer.Option()]
+MaybeAugmentation = Annotated[
+    float | None, typer.Option(help="Strength, 0 (off) to 1.5.")
+]
+MaybeFractions = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option(
+        help="Train, validation and test share of patients. Default: 0.7 0.1 "
+        "0.2, as the papers."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]

@@ -39,33 +39,20 @@ def mt_unet(
             "UNetS."
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1)] = 5,
-    preset: Annotated[
-        str, typer.Option(help="small (a laptop) or paper (needs a GPU).")
-    ] = "small",
+    repeats: options.Repeats = 5,
+    preset: options.RecipePreset = "small",
     width: Annotated[
         int | None, typer.Option(min=1, help="Of the U-Net's first level.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(min=1, help="Epochs until the rate falls."),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    augmentation: Annotated[
-        float | None, typer.Option(help="Strength, 0 (off) to 1.5.")
-    ] = None,
+    epochs: options.MaybeEpochs = None,
+    patience: options.MaybePatience = None,
+    batch_size: options.MaybeBatchSize = None,
+    learning_rate: options.MaybeLearningRate = None,
+    augmentation: options.MaybeAugmentation = None,
     fidelity: Annotated[
         str, typer.Option(help="paper, or code: as the published code.")
     ] = "paper",
-    fractions: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(
-            help="Train, validation and test share of patients. Default: "
-            "0.7 0.1 0.2, as the paper."
-        ),
-    ] = None,
+    fractions: options.MaybeFractions = None,
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
 ):
@@ -142,33 +129,20 @@ def gg_cam(
         Path | None,
         typer.Option(help="Another prepared data set to test on as well."),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1)] = 5,
-    preset: Annotated[
-        str, typer.Option(help="small (a laptop) or paper (needs a GPU).")
-    ] = "small",
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most.")] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(min=1, help="Epochs until the rate falls."),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    augmentation: Annotated[
-        float | None, typer.Option(help="Strength, 0 (off) to 1.5.")
-    ] = None,
+    repeats: options.Repeats = 5,
+    preset: options.RecipePreset = "small",
+    epochs: options.MaybeEpochs = None,
+    patience: options.MaybePatience = None,
+    batch_size: options.MaybeBatchSize = None,
+    learning_rate: options.MaybeLearningRate = None,
+    augmentation: options.MaybeAugmentation = None,
     attention_sigma: Annotated[
         float | None,
         typer.Option(
             help="Initial sigma of the attention; small is attention first."
         ),
     ] = None,
-    fractions: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(
-            help="Train, validation and test share of patients. Default: "
-            "0.7 0.1 0.2, as the paper."
-        ),
-    ] = None,
+    fractions: options.MaybeFractions = None,
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
 ):
