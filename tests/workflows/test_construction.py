@@ -124,11 +124,11 @@ class TestConstruct:
         self, folder, constructed, tmp_path, monkeypatch
     ):
         def interrupt(self, *arguments):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stop here")
 
         with monkeypatch.context() as patch:
             patch.setattr(Classification, "measure", interrupt)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt, match="stop here"):
                 construct([folder], tmp_path / "run", CONSTRUCTION)
         assert runs.read_run(tmp_path / "run")["status"] == "running"
         construct([folder], tmp_path / "run", CONSTRUCTION, resume=True)
