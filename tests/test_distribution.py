@@ -146,7 +146,6 @@ def test_two_devices_on_jax(prepared_folder, tmp_path):
 
 
 SETTINGS = {
-    "filters": (4, 8),
     "batch_size": 4,
     "precision": "float32",
     "fractions": (0.6, 0.2, 0.2),
@@ -168,7 +167,8 @@ from umsrep.workflows import finetuning, pretraining
 settings, tasks, data, representation, out = eval(sys.argv[1])
 both = {**settings, "distribution": "multi_worker"}
 pretraining.pretrain(
-    [data], out + "/pre", pretraining.PretrainSettings(**both)
+    [data], out + "/pre",
+    pretraining.PretrainSettings(filters=(4, 8), **both),
 )
 finetuning.finetune(
     data, None, out + "/fine", representation,
@@ -187,7 +187,7 @@ def test_two_workers_train_what_one_does(
         pretraining.pretrain(
             [prepared_folder],
             folder,
-            pretraining.PretrainSettings(**SETTINGS),
+            pretraining.PretrainSettings(filters=(4, 8), **SETTINGS),
             progress=False,
         )
 

@@ -85,12 +85,9 @@ def pretrain(
     load_backend()
     from umsrep.cli.tables import print_denoising, print_metrics
     from umsrep.distribution import use
-    from umsrep.workflows import (
-        ConstructionSettings,
-        PretrainSettings,
-        construct,
-    )
-    from umsrep.workflows import pretrain as denoise
+    from umsrep.workflows.construction import ConstructionSettings, construct
+    from umsrep.workflows.pretraining import PretrainSettings
+    from umsrep.workflows.pretraining import pretrain as denoise
 
     common = _given(
         epochs=epochs,
