@@ -9,22 +9,20 @@ import pytest
 from umsrep.data.gaze import Gaze
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter
-from umsrep.workflows import (
-    FinetuneSettings,
-    PretrainSettings,
-    finetune,
-    pretrain,
-)
+from umsrep.heads import ReconstructionHead
+from umsrep.model import MultiTaskModel
+from umsrep.representations import ConvAutoencoder
+from umsrep.workflows import FinetuneSettings, finetune
 
 CLASSES = ("low", "high")
 IMAGES = 28
 SETTINGS = FinetuneSettings(
     strategy="joint",
     architecture="unet",
-    arguments={"width": 2, "depth": 3},
-    epochs=4,
+    arguments={"width": 4, "depth": 3},
+    epochs=12,
     batch_size=8,
-    learning_rate=5e-3,
+    learning_rate=1e-2,
     augmentation=0,
     hidden_units=0,
     convolutions=(),
@@ -94,22 +92,18 @@ def joint_run(scenes, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def separate_run(scenes, tmp_path_factory):
-    """A network for each of two tasks, behind a denoiser."""
-    folder = tmp_path_factory.mktemp("runs")
-    pretrain(
-        [scenes[1]],
-        folder / "denoiser",
-        settings=PretrainSettings(
-            epochs=1, filters=(4, 8, 8), precision="float32"
-        ),
-        progress=False,
-    )
+    """A network for each of two tasks, behind an (untrained) denoiser."""
+    out = tmp_path_factory.mktemp("runs") / "separate"
     finetune(
         scenes[1],
         ["level", "blob"],
-        folder / "separate",
+        out,
         settings=replace(SETTINGS, strategy="separate", epochs=1),
-        denoise_with=folder / "denoiser",
         progress=False,
     )
-    return folder / "separate"
+    denoiser = MultiTaskModel(
+        ConvAutoencoder((32, 32, 1), filters=(2, 4)),
+        [ReconstructionHead("denoised")],
+    )
+    denoiser.save(out / "denoiser.keras")
+    return out
