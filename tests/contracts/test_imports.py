@@ -26,9 +26,10 @@ RANKS = {
     "derived": 6,
     "runs": 7,
     "evaluation": 8,
-    "workflows": 9,
-    "recipes": 10,
-    "cli": 11,
+    "inference": 9,
+    "workflows": 10,
+    "recipes": 11,
+    "cli": 12,
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),

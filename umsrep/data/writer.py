@@ -100,6 +100,7 @@ class PreparedWriter:
         self.header = None
         self._rows = []
         self._checksums = {}
+        self._shapes = []
         self._seen = {}
         self._gaze = GazeRecord(gaze_map or GazeMap())
 
@@ -205,6 +206,7 @@ class PreparedWriter:
             ),
             *(Path(v) for v in maps.values() if not isinstance(v, Gaze)),
         ]
+        self._shapes.append(frame.shape)
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
         self._rows.append(row)
         return True
@@ -326,6 +328,7 @@ class PreparedWriter:
             "preprocessing": {
                 "size": list(self.size),
                 "fit": self.fit,
+                "source_sizes": _ranges(self._shapes),
                 "grey": "8-bit luma (ITU-R BT.601)",
                 "sixteen_bit": self.sixteen_bit,
                 "image_interpolation": "bicubic (OpenCV)",
@@ -376,6 +379,19 @@ def _checked_size(size):
             "for example 256."
         )
     return int(height), int(width)
+
+
+def _ranges(shapes):
+    """Least and most height, width and width / height of (height, width)s."""
+    heights, widths = np.array(shapes).T
+    return {
+        name: [values.min().item(), values.max().item()]
+        for name, values in (
+            ("height", heights),
+            ("width", widths),
+            ("aspect_ratio", (widths / heights).round(4)),
+        )
+    }
 
 
 def _versions():
