@@ -124,7 +124,7 @@ def _cost(table, group):
         return {
             "Method": method,
             "Part": part,
-            "Seconds": f"{seconds:,.0f}",
+            "Seconds": f"{seconds:,.{0 if seconds >= 10 else 1}f}",
             "Trained parameters": f"{parameters:,.0f}",
         }
 
