@@ -12,12 +12,14 @@ from data_prep._folder_layout import (
     MAPS,
     MASKS,
     READ,
+    SCALES,
     SUFFIXES,
     FolderContents,
     task_folders,
     task_of,
 )
-from data_prep._image_names import ImageNames
+from data_prep._folder_scales import read_scales
+from data_prep._image_names import match_rows
 from data_prep._label_table import label_tasks, read_label_table
 from umsrep.data.prepared import HEADER
 from umsrep.errors import UmsrepError
@@ -37,6 +39,7 @@ MEANT_FOLDERS = (
     "fixation",
     "gaze",
     "eye",
+    "scale",
 )
 MEANT_FILES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 # Of tasks, for messages.
@@ -66,6 +69,7 @@ def read_folder(source):
     _read_pictures(source / MAPS, "map", groups, contents)
     read_fixations(source / FIXATIONS, groups, contents)
     _read_labels(source / LABELS, groups, contents)
+    read_scales(source / SCALES, groups, contents)
     contents.images = sorted(
         paths[0] for paths in groups.values() if len(paths) == 1
     )
@@ -193,7 +197,9 @@ def _read_labels(file, groups, contents):
     table = read_label_table(file)
     contents.has_table = True
     contents.has_patients = table.has_patients
-    matched = _match_rows(file, table.rows, groups, contents.problems)
+    matched = match_rows(
+        file, table.rows, file.parent / IMAGES, groups, contents.problems
+    )
     for path, rows in matched.items():
         if len(rows) > 1:
             # Which row is right is unknown, so the image is left out.
@@ -216,26 +222,3 @@ def _read_labels(file, groups, contents):
         place = f"the column '{task.name}' of {LABELS}"
         contents.add_task(file.parent, task, place)
     contents.warnings += warnings
-
-
-def _match_rows(file, rows, groups, problems):
-    """{image file: its rows}; rows of no image are problems."""
-    names = ImageNames(
-        file.parent / IMAGES, (p for group in groups.values() for p in group)
-    )
-    matched = defaultdict(list)
-    for row in rows:
-        path = names.find(row.image)
-        if path is None:
-            problems.append(
-                (
-                    file,
-                    f"{file}, line {row.line}: there is no image "
-                    f"'{row.image}' in {names.root}. Expected a file name "
-                    "with or without extension; correct it, add the image, "
-                    "or remove the row.",
-                )
-            )
-        else:
-            matched[path].append(row)
-    return matched

@@ -8,7 +8,8 @@ from umsrep.errors import UmsrepError
 
 IMAGES, MASKS, LABELS = "images", "masks", "labels.csv"
 MAPS, FIXATIONS = "maps", "fixations"
-READ = (IMAGES, MASKS, MAPS, FIXATIONS, LABELS)
+SCALES = "scales.csv"
+READ = (IMAGES, MASKS, MAPS, FIXATIONS, SCALES, LABELS)
 SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".bmp")
 # Of images. What a file without an extension is, is not guessed.
 DICOM = ".dcm"
@@ -24,6 +25,7 @@ class FolderContents:
         maps: {map task: {image stem in lower case: heat map file, or data
             frame of points}}.
         rows: {image file: `LabelRow`}.
+        scales: {image file: `umsrep.data.Scale`}.
         tasks: `TaskSpec`s; masks, maps, labels.
         places: {task in lower case: what of the folder it is, in words}.
         has_table, has_patients: Whether there is a labels.csv, and a column
@@ -36,6 +38,7 @@ class FolderContents:
     masks: dict = field(default_factory=dict)
     maps: dict = field(default_factory=dict)
     rows: dict = field(default_factory=dict)
+    scales: dict = field(default_factory=dict)
     tasks: list = field(default_factory=list)
     places: dict = field(default_factory=dict)
     has_table: bool = False

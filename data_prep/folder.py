@@ -13,10 +13,13 @@ Layout read:
                                     known observer and duration_ms
     SOURCE/labels.csv               columns image, patient, split, and one
                                     per label task
+    SOURCE/scales.csv               what pixels measure: columns image, axis
+                                    (y or x), unit, per_pixel and, where
+                                    known, zero, start, stop
 
-All but the images may be missing, and so may single masks, maps and labels:
-such images are unlabelled for that task. docs/your-own-data.md shows an
-example.
+All but the images may be missing, and so may single masks, maps, labels
+and scales: such images are unlabelled for that task. docs/your-own-data.md
+shows an example.
 """
 
 import os
@@ -30,7 +33,7 @@ import pandas as pd
 from data_prep import register
 from data_prep._common import LEAK
 from data_prep._folder_contents import read_folder
-from data_prep._folder_layout import FIXATIONS, LABELS
+from data_prep._folder_layout import FIXATIONS, LABELS, SCALES
 from data_prep._gaze_tables import check_extent, check_reach, reach
 from data_prep._tables import image_shape
 from umsrep.data.gaze import Gaze
@@ -121,12 +124,14 @@ class _Counts:
     Attributes:
         unlabelled: Without label, mask and map.
         unlisted: Without a row in the table of labels.
+        unscaled: Without a scale.
         mapless: {map task: those without its map}.
         reaches: {task of a table: how far its points go on each image}.
     """
 
     unlabelled: int = 0
     unlisted: int = 0
+    unscaled: int = 0
     mapless: Counter = field(default_factory=Counter)
     reaches: dict = field(default_factory=lambda: defaultdict(list))
 
@@ -201,10 +206,12 @@ def _add_image(writer, contents, path, counts):
         labels=labels,
         masks=masks,
         maps=maps | {task: Gaze(table) for task, table in points.items()},
+        scale=contents.scales.get(path),
     )
     if added:
         counts.unlabelled += not (masks or maps or any(labels.values()))
         counts.unlisted += row is None
+        counts.unscaled += path not in contents.scales
         counts.mapless.update(set(contents.maps) - set(maps))
         for task, table in points.items():
             counts.reaches[task].append(reach(shape, table))
@@ -233,6 +240,11 @@ def _warn(writer, contents, counts):
         writer.warn(
             f"Images without label, mask and map: {counts.unlabelled}; only "
             "pre-training uses them."
+        )
+    if contents.scales and counts.unscaled:
+        writer.warn(
+            f"Images without a row in {SCALES}: {counts.unscaled}; what their "
+            "pixels measure is unknown."
         )
     for task, reaches in counts.reaches.items():
         # No error: one's own question may be about one corner of the images.
