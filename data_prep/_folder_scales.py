@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep._csv_table import read_csv
-from data_prep._folder_layout import IMAGES
 from data_prep._image_names import match_rows
 from umsrep.data.scale import AXES, NUMBERS, AxisScale, Scale, number
 from umsrep.errors import UmsrepError
@@ -74,11 +73,10 @@ def _row(file, line, cells):
     return ScaleRow(line, cells["image"], axis, scale)
 
 
-def read_scales(file, groups, contents):
+def read_scales(groups, contents):
     """Adds the scales of a folder's images.
 
     Args:
-        file: The table, which may be missing.
         groups: {stem in lower case: [image files]}; images with two scales of
             an axis are taken out.
         contents: `FolderContents`, filled.
@@ -86,12 +84,11 @@ def read_scales(file, groups, contents):
     Raises:
         UmsrepError: see `read_scale_table`.
     """
+    file, root = contents.layout.scales, contents.layout.images
     if not file.exists():
         return
     rows = read_scale_table(file)
-    matched = match_rows(
-        file, rows, file.parent / IMAGES, groups, contents.problems
-    )
+    matched = match_rows(file, rows, root, groups, contents.problems)
     for path, rows in matched.items():
         axes = defaultdict(list)
         for row in rows:

@@ -53,7 +53,9 @@ DESCRIPTION = SourceDescription(
 
 
 @register("folder")
-def convert(source, out, progress=None, on_error="stop", **options):
+def convert(
+    source, out, progress=None, on_error="stop", config=None, **options
+):
     """Converts a folder of your own; its tasks come from what it holds.
 
     Each folder below `masks` is a mask task, each folder below `maps` and
@@ -65,6 +67,10 @@ def convert(source, out, progress=None, on_error="stop", **options):
         source: The folder that holds `images`.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
+        config: Where the folder or its table has other names: a table of
+            labels (.csv) instead of labels.csv, or a YAML file that says what
+            is where and which of it are tasks (`tasks.yaml`), see
+            docs/your-own-data.md.
         on_error: See `PreparedWriter`. A table that cannot be understood
             stops in either case; `on_error` is about single files and rows.
         options: Of `PreparedWriter`: size, fit, sixteen_bit, and gaze_map
@@ -81,14 +87,20 @@ def convert(source, out, progress=None, on_error="stop", **options):
             name or row, a row, mask or map without an image, gaze that does
             not fit its image, or a bad file.
     """
-    contents = read_folder(source)
+    contents = read_folder(source, config)
+    places = contents.layout
     _check_gaze_map(contents, options.get("gaze_map"))
-    name = data_set_name(source)
+    name = places.name or data_set_name(source)
     writer = PreparedWriter(
         out,
         name,
         contents.tasks,
-        replace(DESCRIPTION, title=f"Own folder '{name}'"),
+        replace(
+            DESCRIPTION,
+            title=f"Own folder '{name}'",
+            modality=places.modality or DESCRIPTION.modality,
+            licence=places.licence or DESCRIPTION.licence,
+        ),
         on_error=on_error,
         **options,
     )
@@ -219,11 +231,12 @@ def _add_image(writer, contents, path, counts):
 
 def _warn(writer, contents, counts):
     if not contents.has_patients:
-        lacking = "column 'patient'" if contents.has_table else LABELS
+        table = contents.layout.table.name
+        lacking = "column 'patient'" if contents.has_table else table
         writer.warn(
             f"There is no {lacking}, so every image is taken as a patient of "
             f"its own. {LEAK}: if anyone may be there twice, add the column "
-            f"'patient' to {LABELS} and prepare again."
+            f"'patient' to {table} and prepare again."
         )
     elif counts.unlisted:
         writer.warn(

@@ -117,7 +117,9 @@ def test_the_same_seed_writes_the_same_files(tmp_path):
 
     first, second, other = (content(name) for name in "abc")
     assert first == second
-    assert all(first[path] != other[path] for path in first)
+    same = {path.name for path in first if first[path] == other[path]}
+    # What is to be learnt does not depend on the draw.
+    assert same == {"tasks.yaml"}
 
 
 def test_prepare_and_verify_accept_the_folder(prepared, table):

@@ -17,11 +17,30 @@ from umsrep.data.phantoms.echo.waves import FLOWS
 from umsrep.data.phantoms.sets import PLAN_STREAM, SyntheticSet
 from umsrep.data.scale import cell
 from umsrep.data.storage import write_csv
+from umsrep.data.yaml_file import write_yaml
 
 FLOW_SHARES = {"MV": 855 / 2444, "MA": 490 / 2444, "TR": 1099 / 2444}
 LABELLED_SHARE = 814 / 2444
 LOW_SHARE = 0.4  # of the labelled ones and of the others; plausible
 IMAGES_PER_PATIENT = (1, 2, 3)
+# The paper's quality is good or not; what is looked for is the good one.
+TASKS = {
+    "modality": "Doppler echocardiography (synthetic)",
+    "licence": "Synthetic; no rights of others.",
+    "masks": {"envelope": "masks/envelope"},
+    "labels": {
+        "flow": {"classes": ["MA", "MV", "TR"]},
+        "quality": {"classes": ["low", "good"]},
+    }
+    | {
+        f"{two}_{one}".lower(): {
+            "column": "flow",
+            "classes": [one, two],
+            "others": "unlabelled",
+        }
+        for one, two in (("MV", "TR"), ("MA", "TR"), ("MA", "MV"))
+    },
+}
 _REPEATS = (0.35, 0.35, 0.30)  # shares of the patients
 COLUMNS = ("image", "patient", "flow", "quality")
 SCALE_COLUMNS = (
@@ -38,7 +57,8 @@ def write_echo(out, images, seed, size=256, on_image=None):
     `images/echo0001.png` (8-bit grey), `masks/envelope/echo0001.png`,
     `labels.csv` with the columns image, patient, flow (MV, MA, TR) and
     quality (good, low; empty for two thirds), `scales.csv` (rows in cm/s,
-    columns in s, within the strip's edges), and the truth in
+    columns in s, within the strip's edges), `tasks.yaml` (for `umsrep prepare
+    folder --config`: flow, quality, pairs of flows, envelope) and the truth in
     `phantom.json`: per image file, masks, patient, flow, quality (known for
     all), "quality_labelled", the entries of `EchoStrip.truth`, and the
     numbers drawn. Patients have one to three images, of one flow or several;
@@ -131,6 +151,11 @@ def _draw(folder, images, seed, size):
         ("scales.csv", SCALE_COLUMNS, scales),
     ):
         write_csv(folder / file, pd.DataFrame(rows, columns=columns))
+    write_yaml(
+        folder / "tasks.yaml",
+        TASKS,
+        "umsrep prepare folder SOURCE OUT --config SOURCE/tasks.yaml",
+    )
 
 
 def _flows(images):
