@@ -22,6 +22,7 @@ COMMANDS = (
     "shifts",
     "compare",
     "explain",
+    "predict",
     "report",
     "recipe",
     "demo",
