@@ -10,6 +10,9 @@ REQUIREMENTS = [
     for line in (HERE / "requirements.txt").read_text().splitlines()
     if line.strip() and not line.startswith("#")
 ]
+# Decoders of compressed DICOM files (JPEG lossless, JPEG-LS, HTJ2K); one of
+# them is under the GPL.
+DICOM = ["pylibjpeg[all]>=2"]
 
 setup(
     name="umsrep",
@@ -27,7 +30,12 @@ setup(
     extras_require={
         # The versions that `make test-backends` was checked with.
         "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
+        "dicom": DICOM,
+        # With the other extra, so that the tests cover it.
+        "dev": [
+            *("pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"),
+            *DICOM,
+        ],
     },
     entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},
 )
