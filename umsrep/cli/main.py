@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "explain",
     "predict",
+    "view",
     "report",
     "recipe",
     "demo",

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
+
 SHOWN = 5
 
 
@@ -35,13 +37,7 @@ def predict(
     overlays: Annotated[
         bool, typer.Option(help="Draw masks and maps over the images.")
     ] = True,
-    sixteen_bit: Annotated[
-        str,
-        typer.Option(
-            help="PNG and TIFF of more than 8 bits: refuse, or rescale from "
-            "each image's minimum and maximum. DICOM says itself."
-        ),
-    ] = "refuse",
+    sixteen_bit: options.SixteenBit = "refuse",
     resume: Annotated[
         bool, typer.Option(help="Go on in an interrupted folder.")
     ] = False,

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
 from umsrep.data.frame import Frame
@@ -13,6 +11,7 @@ from umsrep.errors import UmsrepError
 from umsrep.inference import listing
 from umsrep.inference.opening import open as open_predictor
 from umsrep.inference.outputs import Item, MaskOutput, outputs_of
+from umsrep.inference.predictor import check_finite
 from umsrep.inference.record import PredictionRecord
 from umsrep.training.progress import Progress
 
@@ -193,13 +192,7 @@ class _Work:
         for number, item in enumerate(items):
             item.results = {t: results[t][number] for t in self.tasks}
             item.heats = {t: heats[t][number] for t in heats}
-            for task, values in item.results.items():
-                if not np.isfinite(values).all():
-                    raise UmsrepError(
-                        f"{item.source.path}: the network's '{task}' is not "
-                        "finite. Look at the image; train with --precision "
-                        "float32 if it is an ordinary one."
-                    )
+            check_finite(item.source.path, item.results)
             item.warnings = self._warnings(item)
 
     def _warnings(self, item):
