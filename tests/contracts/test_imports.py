@@ -27,6 +27,7 @@ RANKS = {
     "runs": 7,
     "evaluation": 8,
     "inference": 9,
+    "view": 10,
     "workflows": 10,
     "recipes": 11,
     "cli": 12,
