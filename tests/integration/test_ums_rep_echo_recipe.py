@@ -23,9 +23,11 @@ TABLES = (
 
 def recipe(out):
     arguments = (
-        *("recipe", "ums-rep-echo", "--out", out, "--images", 150),
+        *("recipe", "ums-rep-echo", "--out", out, "--images", 240),
         *("--size", 32, "--repeats", 1, "--epochs", 1),
         *("--construction-epochs", 1, "--fractions", 0.4, 0.3, 0.3),
+        # All three are compared in the recorded run; two paths are enough.
+        *("--strategy", "independent"),
         *("--argument", "filters=[4,4,4,8,8,8]", "--precision", "float32"),
     )
     result = CliRunner().invoke(app, [str(a) for a in arguments])
@@ -48,7 +50,7 @@ def test_the_papers_tables_and_the_derived_ones(out):
     about = storage.read_json(out / "results.json")
     assert about["construction"]["task"] == "flow"
     assert about["construction"]["arguments"]["filters"] == [4, 4, 4, 8, 8, 8]
-    for name in ("derived", "curves-heterogeneous-joint"):
+    for name in ("derived", "curves-heterogeneous-separate"):
         files = list(out.glob(f"{name}.*"))
         assert any(file.suffix in (".png", ".svg") for file in files)
     assert cv2.imread(str(out / "derived.png")).std() > 10
@@ -70,7 +72,7 @@ def test_nobody_of_the_construction_is_in_a_target_task(out):
         }
         for table in of_run.values()
     ]
-    assert len(used) == 8
+    assert len(used) == 4
     # Strategies and baselines alike: same training, same test patients.
     assert all(one == used[0] for one in used)
     assert not learnt & frozenset().union(*used[0].values())

@@ -147,16 +147,23 @@ def preset(name="small", epochs=None, construction_epochs=None, **changes):
     return Preset(construction, replace(chosen.target, **changes))
 
 
-def candidates(tasks, settings):
+def candidates(tasks, settings, strategies=STRATEGIES):
     """Every strategy and the baseline, on both sets of tasks.
 
     Args:
         tasks: `Tasks`.
         settings: `FinetuneSettings` of the target tasks.
+        strategies: Some of `STRATEGIES`.
 
     Returns:
         {set of tasks: {strategy: `Candidate`}}.
     """
+    unknown = [one for one in strategies if one not in STRATEGIES]
+    if unknown:
+        raise UmsrepError(
+            f"strategy='{unknown[0]}' is none of {', '.join(STRATEGIES)}. The "
+            "separate models are always trained beside them."
+        )
     sets = {HETEROGENEOUS: tasks.heterogeneous}
     if tasks.homogeneous:
         sets[HOMOGENEOUS] = tasks.homogeneous
@@ -168,7 +175,7 @@ def candidates(tasks, settings):
                 replace(settings, strategy=strategy),
                 constructed=strategy != BASELINE,
             )
-            for strategy in (*STRATEGIES, BASELINE)
+            for strategy in (*strategies, BASELINE)
         }
         for which, names in sets.items()
     }

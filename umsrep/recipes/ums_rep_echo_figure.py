@@ -25,7 +25,7 @@ def figure(path, dataset, names, outputs, advice, speeds):
     """
     chosen = _chosen(dataset, names, advice)
     rows = list(chosen)
-    columns = 2 * PER_FLOW
+    columns = max(map(len, chosen.values()))
     drawing = Figure(
         figsize=(3.1 * columns, 3.6 * len(rows)), dpi=110, layout="constrained"
     )
