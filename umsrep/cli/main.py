@@ -22,6 +22,7 @@ COMMANDS = (
     "shifts",
     "compare",
     "explain",
+    "export",
     "report",
     "recipe",
     "demo",
