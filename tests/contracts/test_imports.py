@@ -28,6 +28,7 @@ RANKS = {
     "evaluation": 8,
     "inference": 9,
     "export": 10,
+    "view": 10,
     "workflows": 11,
     "recipes": 12,
     "cli": 13,

@@ -22,6 +22,8 @@ COMMANDS = (
     "shifts",
     "compare",
     "explain",
+    "predict",
+    "view",
     "export",
     "report",
     "recipe",

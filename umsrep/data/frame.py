@@ -7,6 +7,7 @@ import numpy as np
 
 from umsrep.data import gaze
 from umsrep.data import images as reading
+from umsrep.data.scale import AXES, Scale
 from umsrep.errors import UmsrepError
 
 FITS = ("stretch", "pad")
@@ -109,6 +110,27 @@ class Frame:
             last = np.nextafter(self.offset[axis] + self.inner[axis], 0)
             table[column] = np.minimum(moved, last)
         return table
+
+    def scale(self, scale):
+        """The scale of the prepared image.
+
+        Args:
+            scale: `Scale` of the source image.
+
+        Raises:
+            UmsrepError: its region goes beyond the source image.
+        """
+        moved = {}
+        for number, axis in enumerate(AXES):
+            value = scale.axes.get(axis)
+            if value is not None:
+                value.check_within(self.shape[number], axis)
+                moved[axis] = value.resized(
+                    self.shape[number],
+                    self.inner[number],
+                    self.offset[number],
+                )
+        return Scale(**moved)
 
     def _padded(self, inner):
         if inner.shape == tuple(self.size):
