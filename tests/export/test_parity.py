@@ -44,8 +44,9 @@ def test_a_perfect_file(source, batches, right):
     parity.check("onnx", found, None)
     assert found["prepared"]["rounded_otherwise"] == 0
     assert found["tasks"]["blob"]["max_difference"] == 0
-    # The run's own networks compute in bfloat16.
-    assert 1e-5 < found["tasks"]["blob"]["end_to_end"] < 0.02
+    # The run's own networks compute in bfloat16, its denoiser, too: half a
+    # grey level, at the steep border of a mask.
+    assert 1e-5 < found["tasks"]["blob"]["end_to_end"] < 0.15
 
 
 @pytest.mark.parametrize("task", ["blob", "level"])

@@ -136,6 +136,14 @@ def build(source):
         probabilities (batch, height, width) of a mask and distributions of a
         map at the image's own size.
     """
+    # Also of the graphs around the layers: they cast what they are given.
+    with _float32_policy():
+        model = _graph(source)
+    _check_precision(model)
+    return model
+
+
+def _graph(source):
     size, fit = source.image_size, source.fit
     images = keras.Input((None, None), dtype="uint8", name="image")
     grey = FrameImage(size, fit, name=PREPARED)(images)
@@ -151,11 +159,9 @@ def build(source):
         )
         for task, output in outputs.items():
             results[task] = _finish(source, task, output, images)
-    model = keras.Model(
+    return keras.Model(
         images, {task: results[task] for task in source.specs}, name="serving"
     )
-    _check_precision(model)
-    return model
 
 
 def _network(model, name):
