@@ -23,6 +23,7 @@ _MODULES = (
     "derived",
     "distribution",
     "evaluation",
+    "export",
     "finetuning",
     "heads",
     "inference",

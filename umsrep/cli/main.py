@@ -24,6 +24,7 @@ COMMANDS = (
     "explain",
     "predict",
     "view",
+    "export",
     "report",
     "recipe",
     "demo",

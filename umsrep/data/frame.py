@@ -56,6 +56,11 @@ class Frame:
         """uint8 (height, width); black beside the content."""
         return self._padded(reading.resize_image(grey, self.inner))
 
+    def unrounded(self, grey):
+        """float32: `image` before its rounding to whole grey levels."""
+        values = reading.resized_values(grey, self.inner)
+        return self._padded(np.clip(values, 0, 255))
+
     def mask(self, mask):
         """bool (height, width)."""
         return self._padded(reading.resize_mask(mask, self.inner))

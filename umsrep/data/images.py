@@ -328,9 +328,16 @@ def resize_image(image, size):
     Returns:
         uint8 array of shape `size`; overshoot is clipped to 0-255.
     """
-    height, width = size
-    if image.shape == (height, width):
+    if image.shape == tuple(size):
         return image.copy()
+    return np.clip(np.rint(resized_values(image, size)), 0, 255).astype(
+        np.uint8
+    )
+
+
+def resized_values(image, size):
+    """`resize_image` before it rounds: float32, may overshoot 0-255."""
+    height, width = size
     values = image.astype(np.float32)
     rows = min(image.shape[0], 2 * height)
     columns = min(image.shape[1], 2 * width)
@@ -338,8 +345,7 @@ def resize_image(image, size):
         values = cv2.resize(
             values, (columns, rows), interpolation=cv2.INTER_AREA
         )
-    values = cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def resize_mask(mask, size):
