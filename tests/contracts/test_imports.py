@@ -26,13 +26,19 @@ RANKS = {
     "derived": 6,
     "runs": 7,
     "evaluation": 8,
-    "workflows": 9,
-    "recipes": 10,
-    "cli": 11,
+    "inference": 9,
+    "export": 10,
+    "view": 10,
+    "workflows": 11,
+    "search": 12,
+    "recipes": 12,
+    "cli": 13,
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),
     Path("umsrep/distribution.py"),
+    Path("umsrep/export/formats.py"),
+    Path("umsrep/export/runtimes.py"),
     Path("umsrep/metrics/image_quality.py"),
 }
 

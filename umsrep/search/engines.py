@@ -251,9 +251,7 @@ def engine(name, workers, scheduler=None):
         scheduler: Address of a Dask scheduler, or None.
     """
     if name not in ("local", "dask"):
-        raise UmsrepError(
-            f"--engine {name} is unknown. Choose local or dask."
-        )
+        raise UmsrepError(f"--engine {name} is unknown. Choose local or dask.")
     if scheduler is not None and name != "dask":
         raise UmsrepError(
             f"--scheduler {scheduler} is of Dask. Add --engine dask, or leave "

@@ -9,8 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.path import Path as Curve
 from matplotlib.patches import PathPatch
+from matplotlib.path import Path as Curve
 
 from umsrep.data import storage
 from umsrep.search.space import text
@@ -47,9 +47,7 @@ def draw(records, recipe):
         for name in recipe.space
         if len({text(r["chosen"].get(name)) for r in records}) > 1
     ] or list(recipe.space)
-    figure = Figure(
-        figsize=(2.2 + 1.7 * len(names), 4.4), layout="constrained"
-    )
+    figure = Figure(figsize=(2.2 + 1.7 * len(names), 4.4), layout="constrained")
     axes = figure.subplots()
     good = [r for r in records if r["status"] == "complete"]
     values = np.array([r["objective"] for r in good])

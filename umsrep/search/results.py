@@ -29,9 +29,7 @@ def write(folder, recipe, finished=True):
     records = ranked(folder.records(), recipe.objective)
     rows = table(records, recipe.objective)
     storage.write_csv(folder.path / "results.csv", rows)
-    storage.write_text(
-        folder.path / "results.md", page(rows, recipe, finished)
-    )
+    storage.write_text(folder.path / "results.md", page(rows, recipe, finished))
     good = [r for r in records if r["status"] == "complete"]
     if not good:
         if finished:

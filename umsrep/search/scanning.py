@@ -302,7 +302,8 @@ def _killed(error):
 def check_positions(inputs, x, x_val):
     """Raises unless Talos passed on the split by patient as it is."""
     if not (
-        np.array_equal(x, inputs["x"]) and np.array_equal(x_val, inputs["x_val"])
+        np.array_equal(x, inputs["x"])
+        and np.array_equal(x_val, inputs["x_val"])
     ):
         raise UmsrepError(
             "Talos passed other images than the split by patient: its own "

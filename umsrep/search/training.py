@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from umsrep import runs
-from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search.objective import DENOISING
 from umsrep.workflows import construction, pretraining, settings_file
