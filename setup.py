@@ -37,9 +37,13 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["umsrep*", "data_prep*"]),
-    package_data={"umsrep": [
+    package_data={
+        "umsrep": [
             "search/spaces/*.yaml",
-            "evaluation/templates/*", "view/static/*"]},
+            "evaluation/templates/*",
+            "view/static/*",
+        ]
+    },
     install_requires=REQUIREMENTS,
     extras_require={
         # The versions that `make test-backends` was checked with.

@@ -2,7 +2,12 @@
 
 from umsrep.search import jobs, worker
 from umsrep.search.recipe import Recipe, load_recipe
-from umsrep.search.scanning import check_positions, positions, talos_round
+from umsrep.search.scanning import (
+    check_positions,
+    positions,
+    talos_round,
+    without_module,
+)
 
 
 def talos_inputs(recipe):
@@ -36,4 +41,8 @@ def talos_inputs(recipe):
         history = record.get("history", {})
         return talos_round(record, history, recipe.objective)
 
-    return {**inputs, "params": dict(recipe.space), "model": model}
+    return {
+        **inputs,
+        "params": dict(recipe.space),
+        "model": without_module(model),
+    }
