@@ -44,7 +44,7 @@ def scanned(toy, tmp_path_factory):
             "fractions": [0.5, 0.25, 0.25],
         },
         "space": {
-            "learning_rate": [0.02, 5.0],
+            "learning_rate": [0.02, 0.8],
             "classification_features": ["bottleneck", "stage9"],
         },
         "search": "grid",
@@ -80,7 +80,7 @@ def test_the_best_epoch_counts_and_every_epoch_is_kept(scanned):
         row = done[done["key"] == record["key"]].iloc[0]
         assert row["validation loss"] == pytest.approx(sum(losses))
     # With this rate the last epoch is not the best one.
-    wild = done[done["learning_rate"] == 5].iloc[0]
+    wild = done[done["learning_rate"] == 0.8].iloc[0]
     assert wild["best_epoch"] < 3
     assert "best.yaml" in shown
 
@@ -166,7 +166,7 @@ def test_a_finished_scan_takes_more_rounds_without_the_old_ones(
         recipe, folder, search.InProcess(), resume=True, progress=False
     )
     assert trained == [0.01]
-    assert set(result.table["learning_rate"]) == {"0.02", "5", "0.01"}
+    assert set(result.table["learning_rate"]) == {"0.02", "0.8", "0.01"}
     recipe["settings"]["epochs"] = 4
     with pytest.raises(UmsrepError, match="settings differ"):
         search.scan(recipe, folder, resume=True)
