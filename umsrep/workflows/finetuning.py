@@ -236,7 +236,9 @@ def _intensities(training, data_folder):
 def _augmentation(settings):
     if not settings.augmentation:
         return None
-    return data.Augmentation.chest(settings.augmentation)
+    return data.Augmentation.of(
+        settings.augmentation_kind, settings.augmentation
+    )
 
 
 def _save_models(writer, network, denoiser):
