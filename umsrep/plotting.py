@@ -1,7 +1,7 @@
 """Figures for notebooks: pictures in rows and columns, training curves.
 
-Each function returns a matplotlib figure, which a notebook shows as a PNG and
-`figure.savefig(path)` writes in any format.
+A figure is matplotlib's; a notebook shows it by itself, and
+`figure.savefig(path)` writes it in any format.
 """
 
 import io
@@ -15,13 +15,19 @@ from umsrep.evaluation import map_figure, overlays, plots
 DPI = 80
 
 
-class NotebookFigure(Figure):
+class Curves(Figure):
     """A matplotlib figure that shows itself, without pyplot's global state."""
 
     def _repr_png_(self):
-        stream = io.BytesIO()
-        self.savefig(stream, format="png")
-        return stream.getvalue()
+        return _file(self, "png")
+
+
+class Panels(Figure):
+    """The same, shown as JPEG: grain and colours would make a large PNG."""
+
+    def _repr_jpeg_(self):
+        # Without loss of colour resolution, for thin outlines.
+        return _file(self, "jpeg", pil_kwargs={"quality": 88, "subsampling": 0})
 
 
 def panels(columns, captions=None, inches=1.7):
@@ -53,12 +59,12 @@ def panels(columns, captions=None, inches=1.7):
             "each, and at least one. Choose the same images for all, such as "
             "images[:4]."
         )
-    figure = NotebookFigure(dpi=DPI)
+    figure = Panels(dpi=DPI)
     map_figure.draw_panels(figure, columns, captions, inches)
     return figure
 
 
-def mask_overlays(dataset, task, predicted):
+def mask_overlays(dataset, task, predicted=None):
     """Outlines on each image: blue the reference mask, orange the predicted.
 
     Args:
@@ -67,21 +73,29 @@ def mask_overlays(dataset, task, predicted):
         task: A mask task.
         predicted: (n, height, width) or (n, height, width, 1) probabilities,
             such as `model.predict(dataset.images)[task]`; outlined at 0.5.
+            None shows the reference alone.
 
     Returns:
         List of n RGB pictures, uint8.
     """
-    predicted = _maps(predicted, dataset)
-    pictures = []
-    for index, mask in enumerate(predicted):
-        reference = dataset.mask(task, index)
-        pictures.append(
-            overlays.mask_overlay(
-                dataset.image(index),
-                None if reference is None else reference > 0,
-                mask > 0.5,
-            )[..., ::-1]
+    if dataset.task(task).kind != "mask":
+        raise UmsrepError(
+            f"'{task}' is a {dataset.task(task).kind} task and has no outline. "
+            "Name a mask task; heat_overlays shows maps."
         )
+    if predicted is None:
+        outlines = [None] * len(dataset)
+    else:
+        outlines = _maps(predicted, dataset) > 0.5
+    pictures = []
+    for index, outline in enumerate(outlines):
+        reference = dataset.mask(task, index)
+        picture = overlays.mask_overlay(
+            dataset.image(index),
+            None if reference is None else reference > 0,
+            outline,
+        )
+        pictures.append(picture[..., ::-1])
     return pictures
 
 
@@ -127,9 +141,15 @@ def training_curves(history):
             f"The history has the columns {list(history.columns)}; expected "
             "losses such as 'lung_loss'. Pass the table that fit returned."
         )
-    figure = NotebookFigure(dpi=DPI)
+    figure = Curves(dpi=DPI)
     plots.draw_training_curves(figure, history)
     return figure
+
+
+def _file(figure, kind, **options):
+    stream = io.BytesIO()
+    figure.savefig(stream, format=kind, **options)
+    return stream.getvalue()
 
 
 def _shown(picture):

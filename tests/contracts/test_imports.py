@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 RANKS = {
     "errors": 0,
     "registry": 1,
+    "notebook": 1,
     "backend": 1,
     "precision": 2,
     "distribution": 2,

@@ -42,19 +42,20 @@ def phantom_data(layout, out, images, size=64, seed=0, **options):
     name = "-".join([layout, str(images), f"{size}px", f"seed{seed}", *words])
     folder = Path(out) / name
     raw, prepared = folder / layout, folder / "prepared"
+    if prepared.exists():
+        return prepared
     with Progress(f"synthetic {layout}", 2 * images) as bar:
-        if not raw.exists():
-            drawing = {"seed": seed, "size": 2 * size, "on_image": bar.advance}
-            if layout == ECHO:
-                write_echo(raw, images, **drawing)
-            else:
-                write_chest(raw, layout, images, **drawing)
-        if not prepared.exists():
-            data_prep.get("folder" if layout == ECHO else layout)(
-                raw,
-                prepared,
-                progress=lambda done, total: bar.advance(),
-                size=size,
-                **options,
-            )
+        if raw.exists():
+            bar.advance(images)
+        elif layout == ECHO:
+            write_echo(raw, images, seed, 2 * size, bar.advance)
+        else:
+            write_chest(raw, layout, images, seed, 2 * size, bar.advance)
+        data_prep.get("folder" if layout == ECHO else layout)(
+            raw,
+            prepared,
+            progress=lambda done, total: bar.advance(),
+            size=size,
+            **options,
+        )
     return prepared
