@@ -214,6 +214,13 @@ def ums_rep_echo(
             "true velocities."
         ),
     ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="independent, alternating or joint; repeat. Default: all "
+            "three. Separate models are always trained."
+        ),
+    ] = None,
     repeats: options.Repeats = 5,
     preset: options.RecipePreset = "small",
     construction_epochs: Annotated[
@@ -247,8 +254,8 @@ def ums_rep_echo(
 
     load_backend()
     from umsrep.recipes import ums_rep_echo as recipe
-    from umsrep.recipes.ums_rep_echo_data import synthetic_strips
     from umsrep.recipes.ums_rep_echo_results import run
+    from umsrep.workflows import phantom_data
 
     chosen = recipe.preset(
         preset,
@@ -264,8 +271,10 @@ def ums_rep_echo(
         precision=precision,
     )
     if data is None:
-        data, truth = synthetic_strips(out, images, size, seed)
-    tables = run(data, out, chosen, flow, truth, repeats, seed)
+        data = phantom_data("echo", out, images, size, seed)
+        truth = data.parent / "echo" / "phantom.json"
+    strategies = tuple(strategy or recipe.STRATEGIES)
+    tables = run(data, out, chosen, flow, truth, strategies, repeats, seed)
     _print(tables)
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
