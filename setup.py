@@ -23,6 +23,8 @@ EXPORT = [
 DICOM = ["pylibjpeg[all]>=2"]
 # `umsrep scan --engine dask`.
 CLUSTER = ["distributed>=2025.1"]
+# The notebooks, and `make test-notebooks`.
+NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"]
 # `umsrep view`.
 VIEW = ["fastapi>=0.115", "uvicorn>=0.34"]
 
@@ -51,6 +53,7 @@ setup(
         "export": EXPORT,
         "cluster": CLUSTER,
         "dicom": DICOM,
+        "notebook": NOTEBOOK,
         "view": VIEW,
         # With the other extras, so that the tests cover them.
         "dev": [
@@ -58,6 +61,7 @@ setup(
             *("httpx>=0.28", "playwright>=1.49"),
             *CLUSTER,
             *DICOM,
+            *NOTEBOOK,
             *EXPORT,
             *VIEW,
         ],
