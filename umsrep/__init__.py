@@ -25,6 +25,7 @@ _MODULES = (
     "evaluation",
     "finetuning",
     "heads",
+    "inference",
     "layers",
     "losses",
     "metrics",

@@ -26,9 +26,12 @@ RANKS = {
     "derived": 6,
     "runs": 7,
     "evaluation": 8,
-    "workflows": 9,
-    "recipes": 10,
-    "cli": 11,
+    "inference": 9,
+    "view": 10,
+    "workflows": 10,
+    "search": 11,
+    "recipes": 11,
+    "cli": 12,
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),

@@ -148,6 +148,31 @@ class TestAugmentation:
     def test_strength_one_is_the_default(self):
         assert Augmentation.chest() == Augmentation()
 
+    def test_a_strip_is_neither_turned_nor_mirrored(self):
+        # Bright and dark halves: time runs to the right, baselines are level.
+        right = np.zeros((SIZE, SIZE), np.uint8)
+        right[:, SIZE // 2 :] = 1
+        below = np.ascontiguousarray(right.T)
+        picture = np.full((SIZE, SIZE), 128, np.uint8)
+        augmentation = Augmentation.of("doppler", 1.5)
+        for index in range(30):
+            _, moved = augmentation(picture, right, generator(index))
+            rows = moved[moved.any(1)]
+            np.testing.assert_array_equal(
+                rows, np.broadcast_to(rows[0], rows.shape)
+            )
+            columns = np.flatnonzero(rows[0])
+            assert columns.mean() > SIZE / 2
+            _, moved = augmentation(picture, below, generator(index))
+            columns = moved[:, moved.any(0)].T
+            assert (columns == columns[0]).all()
+            assert np.flatnonzero(columns[0]).mean() > SIZE / 2
+
+    def test_an_unknown_kind_lists_those_there_are(self):
+        assert Augmentation.of("chest", 0.5) == Augmentation.chest(0.5)
+        with pytest.raises(UmsrepError, match="chest, doppler"):
+            Augmentation.of("abdomen")
+
     def test_probability_is_how_often(self):
         augmentation = Augmentation(probability=0.7)
         rng = generator()

@@ -26,7 +26,7 @@ def explain(
     from umsrep.cli.quiet import load_backend
 
     load_backend()
-    from umsrep.evaluation.explain import explain as work
+    from umsrep.inference.explaining import explain as work
 
     table = work(run, task, images, out, target=target, method=method)
     print(table.to_string(index=False))

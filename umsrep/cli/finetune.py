@@ -131,6 +131,12 @@ def finetune(
     augmentation: Annotated[
         float, typer.Option(help="Strength, 0 (off) to 1.5.")
     ] = 1.0,
+    augmentation_kind: Annotated[
+        str,
+        typer.Option(
+            help="chest, or doppler: spectral strips, nothing is turned."
+        ),
+    ] = "chest",
     draws: Annotated[
         int | None,
         typer.Option(
@@ -222,6 +228,7 @@ def finetune(
         "classifier": classifier,
         "attention": options.by_class(attention, "--attention"),
         "augmentation": augmentation,
+        "augmentation_kind": augmentation_kind,
         "draws": draws,
         "cache_features": cache_features,
         "fractions": tuple(fractions),

@@ -22,6 +22,8 @@ COMMANDS = (
     "shifts",
     "compare",
     "explain",
+    "predict",
+    "view",
     "report",
     "recipe",
     "demo",

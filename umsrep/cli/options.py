@@ -81,6 +81,13 @@ Settings = Annotated[
         "else is given here goes before it."
     ),
 ]
+SixteenBit = Annotated[
+    str,
+    typer.Option(
+        help="PNG and TIFF of more than 8 bits: refuse, or rescale from each "
+        "image's minimum and maximum. DICOM says itself."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]

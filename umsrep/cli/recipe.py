@@ -185,6 +185,99 @@ def gg_cam(
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
 
+@recipe.command("ums-rep-echo")
+def ums_rep_echo(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Prepared strips with a flow (label) and other tasks. "
+            "Default: synthetic strips are drawn and prepared."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path(
+        "ums-rep-echo"
+    ),
+    images: Annotated[
+        int, typer.Option(min=12, help="Synthetic strips, without --data.")
+    ] = 1200,
+    size: Annotated[
+        int, typer.Option(min=32, help="Their side, prepared, in pixels.")
+    ] = 128,
+    flow: Annotated[
+        str,
+        typer.Option(help="Label task that constructs the representation."),
+    ] = "flow",
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="phantom.json of synthetic strips given with --data: their "
+            "true velocities."
+        ),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="independent, alternating or joint; repeat. Default: all "
+            "three. Separate models are always trained."
+        ),
+    ] = None,
+    repeats: options.Repeats = 5,
+    preset: options.RecipePreset = "small",
+    construction_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs of the construction."),
+    ] = None,
+    epochs: options.MaybeEpochs = None,
+    batch_size: options.MaybeBatchSize = None,
+    learning_rate: options.MaybeLearningRate = None,
+    augmentation: options.MaybeAugmentation = None,
+    argument: options.Argument = None,
+    segment_from: Annotated[
+        str | None,
+        typer.Option(
+            help="What segmentation reads: bottleneck (the paper), or stages: "
+            "all of the encoder's."
+        ),
+    ] = None,
+    fractions: options.MaybeFractions = None,
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+):
+    """UMS-Rep on Doppler strips (Zamzmi, Rajaraman, Antani 2021, 4.2).
+
+    Constructs the representation on the flow, fine-tunes heterogeneous and
+    homogeneous tasks on other patients by every strategy, and writes the
+    paper's Tables 7 to 10, paired tests, and what follows from the outputs:
+    recommendation and peak velocities. What is there is not done again.
+    """
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.recipes import ums_rep_echo as recipe
+    from umsrep.recipes.ums_rep_echo_data import synthetic_strips
+    from umsrep.recipes.ums_rep_echo_results import run
+
+    chosen = recipe.preset(
+        preset,
+        epochs=epochs,
+        construction_epochs=construction_epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augmentation=augmentation,
+        arguments=options.values(argument, "--argument", "dilation_rate=3")
+        or None,
+        segmentation_features=segment_from,
+        fractions=fractions and tuple(fractions),
+        precision=precision,
+    )
+    if data is None:
+        data, truth = synthetic_strips(out, images, size, seed)
+    strategies = tuple(strategy or recipe.STRATEGIES)
+    tables = run(data, out, chosen, flow, truth, strategies, repeats, seed)
+    _print(tables)
+    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+
+
 def _print(tables):
     from rich.console import Console
     from rich.table import Table

@@ -27,6 +27,9 @@ from umsrep.data.corruption import (
 )
 from umsrep.errors import UmsrepError
 
+# What `Augmentation.of` knows.
+KINDS = ("chest", "doppler")
+
 
 def check_mask(image, mask):
     if mask is None:
@@ -334,13 +337,51 @@ class Augmentation(_Configured):
         )
 
     @classmethod
+    def of(cls, kind, strength=1.0):
+        """The default for a kind of image.
+
+        Args:
+            kind: "chest" (also a start for other radiographs), or "doppler".
+            strength: 0 changes nothing, 1 is the default, at most 1.5; every
+                range grows with it.
+
+        Raises:
+            UmsrepError: an unknown kind.
+        """
+        if kind not in KINDS:
+            raise UmsrepError(
+                f"kind='{kind}' is no kind of augmentation. Choose one of "
+                f"{', '.join(KINDS)}, or make an Augmentation of your own."
+            )
+        return getattr(cls, kind)(strength)
+
+    @classmethod
     def chest(cls, strength=1.0):
         """The default for chest X-rays; no left-right flip.
 
         Args:
-            strength: 0 changes nothing, 1 is the default, at most 1.5; every
-                range grows with it.
+            strength: As of `of`.
         """
+        return cls._scaled(GeometricAugmentation(), strength)
+
+    @classmethod
+    def doppler(cls, strength=1.0):
+        """The default for spectral Doppler strips: time on x, velocity on y.
+
+        Sweep speed, velocity range and baseline vary a little, and grey
+        levels as for chests. Nothing is turned or mirrored: that would mean
+        another flow.
+
+        Args:
+            strength: As of `of`.
+        """
+        shape = GeometricAugmentation(
+            rotation=0.0, scale=(0.9, 1.1), shift=0.05, border=0.0
+        )
+        return cls._scaled(shape, strength)
+
+    @classmethod
+    def _scaled(cls, shape, strength):
         strength = as_number(strength, "strength", 0, 1.5)
 
         def around_one(limits):
@@ -349,7 +390,7 @@ class Augmentation(_Configured):
         def around_zero(limits):
             return tuple(limit * strength for limit in limits)
 
-        shape, grey = GeometricAugmentation(), IntensityAugmentation()
+        grey = IntensityAugmentation()
         return cls(
             GeometricAugmentation(
                 rotation=shape.rotation * strength,

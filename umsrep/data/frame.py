@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from umsrep.data import gaze
 from umsrep.data import images as reading
+from umsrep.data.scale import AXES, Scale
 from umsrep.errors import UmsrepError
 
 FITS = ("stretch", "pad")
@@ -62,6 +64,37 @@ class Frame:
         """float32 (height, width) of sum 1; 0 beside the content."""
         return self._padded(gaze.resize_map(values, self.inner))
 
+    def restore(self, values):
+        """Values of the prepared image at the source image's own size.
+
+        The padding is cut off; the rest is interpolated bilinearly between
+        pixel centres, its border repeated. Masks go this way as
+        probabilities, and a map is divided by its sum afterwards.
+
+        Args:
+            values: float32 of the prepared (height, width).
+
+        Returns:
+            float32 (height, width) of the source image.
+        """
+        values = np.asarray(values, np.float32)
+        if values.shape != tuple(self.size):
+            raise UmsrepError(
+                f"values of shape {values.shape}; expected {tuple(self.size)}, "
+                "the prepared image's. Pass one result at a time, without "
+                "its channel."
+            )
+        top, left = self.offset
+        height, width = self.inner
+        inner = values[top : top + height, left : left + width]
+        if inner.shape == tuple(self.shape):
+            return inner.copy()
+        return cv2.resize(
+            np.ascontiguousarray(inner),
+            tuple(self.shape)[::-1],
+            interpolation=cv2.INTER_LINEAR,
+        )
+
     def points(self, table):
         """The points with x and y in pixels of the prepared image."""
         table = table.copy()
@@ -72,6 +105,27 @@ class Frame:
             last = np.nextafter(self.offset[axis] + self.inner[axis], 0)
             table[column] = np.minimum(moved, last)
         return table
+
+    def scale(self, scale):
+        """The scale of the prepared image.
+
+        Args:
+            scale: `Scale` of the source image.
+
+        Raises:
+            UmsrepError: its region goes beyond the source image.
+        """
+        moved = {}
+        for number, axis in enumerate(AXES):
+            value = scale.axes.get(axis)
+            if value is not None:
+                value.check_within(self.shape[number], axis)
+                moved[axis] = value.resized(
+                    self.shape[number],
+                    self.inner[number],
+                    self.offset[number],
+                )
+        return Scale(**moved)
 
     def _padded(self, inner):
         if inner.shape == tuple(self.size):

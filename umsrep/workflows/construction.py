@@ -35,6 +35,8 @@ class ConstructionSettings:
             for target tasks. A test set that the data set has is among these,
             besides the share asked for.
         seed: Of weights, split and order.
+        split_seed: Of the split, where repeated constructions share one; None
+            is `seed`.
         precision: "auto", "float32", "bfloat16" or "float16".
         xla: Compile with XLA; None is where it helps.
         distribution: "none", "mirrored" or "multi_worker": over which devices
@@ -54,6 +56,7 @@ class ConstructionSettings:
     stop_patience: int | None = None
     fractions: tuple = (0.6, 0.1, 0.3)
     seed: int = 0
+    split_seed: int | None = None
     precision: str = "auto"
     xla: bool | None = None
     distribution: str = "none"
@@ -109,8 +112,11 @@ class Classification(Objective):
 
     def split(self, data):
         settings = self.settings
+        own = settings.split_seed is None
         return data.split(
-            fractions=settings.fractions, seed=settings.seed, extend_test=True
+            fractions=settings.fractions,
+            seed=settings.seed if own else settings.split_seed,
+            extend_test=True,
         )
 
     def spec(self, data):

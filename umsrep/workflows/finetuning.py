@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 
 from umsrep import data, distribution, finetuning, precision, runs
-from umsrep.data import storage
+from umsrep.data import intensities, storage
+from umsrep.data.prepared import read_header
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import (
     calibration,
@@ -135,6 +136,7 @@ def finetune(
                     for spec in specs
                 },
                 "data": runs.describe_data([data_folder]),
+                "intensities": _intensities(sides["train"], data_folder),
                 "precision": used,
                 "seconds": history.seconds,
                 "seconds_by_task": {g.name: g.seconds for g in groups},
@@ -244,10 +246,21 @@ def _attended(network, settings, *sides):
     ]
 
 
+def _intensities(training, data_folder):
+    """What the images trained on look like, to warn of others later."""
+    preprocessing = read_header(data_folder)["preprocessing"]
+    return intensities.measure(
+        (training.image(index) for index in range(len(training))),
+        preprocessing.get("source_sizes"),
+    )
+
+
 def _augmentation(settings):
     if not settings.augmentation:
         return None
-    return data.Augmentation.chest(settings.augmentation)
+    return data.Augmentation.of(
+        settings.augmentation_kind, settings.augmentation
+    )
 
 
 def _save_models(writer, network, denoiser):

@@ -16,10 +16,13 @@ from statsmodels.stats import multitest
 from umsrep import runs
 from umsrep.data import storage
 from umsrep.evaluation.run_evaluation import evaluate_run
+from umsrep.workflows.construction import construct
 from umsrep.workflows.finetuning import finetune
 from umsrep.workflows.settings import FinetuneSettings
 
 BOOTSTRAP = 200
+# Of the constructed representation, among the networks of a table.
+REPRESENTATION = "representation"
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,20 @@ class Candidate:
         name: Of its column in the tables and of its folders.
         tasks: Names of the tasks it learns.
         settings: `FinetuneSettings`; the seeds are set for each repeat.
+        constructed: Whether it starts from the representation, where one is
+            constructed first; a baseline does not, and only leaves the same
+            patients out.
     """
 
     name: str
     tasks: tuple
     settings: FinetuneSettings
+    constructed: bool = True
 
 
-def run_repeats(data, candidates, out, repeats=5, seed=0, say=print):
+def run_repeats(
+    data, candidates, out, repeats=5, seed=0, say=print, construction=None
+):
     """Trains and evaluates every candidate `repeats` times.
 
     Args:
@@ -47,25 +56,41 @@ def run_repeats(data, candidates, out, repeats=5, seed=0, say=print):
         repeats: Trainings of each, with the seeds seed, seed + 1, ...
         seed: Of the split, and of the first repeat.
         say: Called with a line per step.
+        construction: `ConstructionSettings`: in each repeat a representation
+            is constructed first. None: all weights are new.
 
     Returns:
         Data frame, one row per network, repeat, task and metric: network,
-        repeat, seed, task, metric, value (of the test images).
+        repeat, seed, task, metric, value (of the test images). Of the
+        constructed representation (network `REPRESENTATION`) that of its own
+        test images, which are the target tasks' images.
     """
     out = Path(out)
     rows = []
     total = len(candidates) * repeats
     # Repeats outside: after the first round every network has a number.
     for repeat in range(repeats):
+        seeds = {"seed": seed + repeat, "split_seed": seed}
+        source = None
+        if construction is not None:
+            source, _ = folders(out, REPRESENTATION, repeat)
+            say(f"{REPRESENTATION}, repeat {repeat + 1}")
+            construct([data], source, replace(construction, **seeds), True)
+            rows += _cost(REPRESENTATION, repeat, seed, source)
         for number, one in enumerate(candidates):
             run, evaluation = folders(out, one.name, repeat)
             step = f"{repeat * len(candidates) + number + 1} of {total}"
-            settings = replace(
-                one.settings, seed=seed + repeat, split_seed=seed
-            )
             if not evaluation.exists():
                 say(f"{one.name}, repeat {repeat + 1} ({step})")
-            finetune(data, one.tasks, run, settings=settings, resume=True)
+            finetune(
+                data,
+                one.tasks,
+                run,
+                source if one.constructed else None,
+                replace(one.settings, **seeds),
+                leave_out=None if one.constructed else source,
+                resume=True,
+            )
             if not evaluation.exists():
                 evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
             rows += _rows(one.name, repeat, seed, run, evaluation)
@@ -82,16 +107,9 @@ def folders(out, name, repeat):
 
 
 def _rows(name, repeat, seed, run, evaluation):
+    yield from _cost(name, repeat, seed, run)
+    common = _common(name, repeat, seed)
     metrics = storage.read_json(evaluation / "metrics.json", "metrics")
-    info = runs.read_run(run)
-    common = {"network": name, "repeat": repeat, "seed": seed + repeat}
-    cost = {
-        "seconds": info["seconds"],
-        "epochs": info["epochs_run"],
-        "trainable_parameters": info["trainable_parameters"]["total"],
-    }
-    for metric, value in cost.items():
-        yield {**common, "task": "", "metric": metric, "value": value}
     for task, entry in metrics.items():
         for metric, value in entry.items():
             if isinstance(value, (int, float)) and not metric.endswith(
@@ -103,6 +121,39 @@ def _rows(name, repeat, seed, run, evaluation):
                     "metric": metric,
                     "value": value,
                 }
+
+
+def _cost(name, repeat, seed, run):
+    """Seconds and parameters, of the whole run and of each task's part."""
+    info = runs.read_run(run)
+    parameters = info["trainable_parameters"]
+    seconds = info.get("seconds_by_task", {})
+    parts = {
+        "": {
+            "seconds": info["seconds"],
+            "epochs": info["epochs_run"],
+            "trainable_parameters": parameters["total"],
+        }
+    } | {
+        task: {
+            "training_seconds": seconds.get(task),
+            "training_parameters": parameters.get(task),
+        }
+        for task in info["tasks"]
+    }
+    for task, cost in parts.items():
+        for metric, value in cost.items():
+            if value is not None:
+                yield {
+                    **_common(name, repeat, seed),
+                    "task": task,
+                    "metric": metric,
+                    "value": value,
+                }
+
+
+def _common(name, repeat, seed):
+    return {"network": name, "repeat": repeat, "seed": seed + repeat}
 
 
 def median_and_spread(frame):
@@ -140,7 +191,7 @@ def layout(table, task, metrics, networks):
         if of_network.empty:
             continue
         columns[network] = {
-            heading: _cell(of_network, metric)
+            heading: cell(of_network, metric)
             for metric, heading in metrics.items()
         }
     frame = pd.DataFrame(columns)
@@ -148,7 +199,14 @@ def layout(table, task, metrics, networks):
     return frame
 
 
-def _cell(table, metric):
+def cell(table, metric):
+    """One cell of the papers' tables, "0.670 ± 0.018".
+
+    Args:
+        table: Rows of `median_and_spread` of one network and task, indexed by
+            metric.
+        metric: One of them, or one that is not there.
+    """
     if metric not in table.index:
         return "–"
     row = table.loc[metric]

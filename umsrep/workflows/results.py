@@ -47,7 +47,7 @@ def cost(table, networks):
     ).rename_axis("Metrics")
 
 
-def write(title, out, tables, data, settings, repeats, seed):
+def write(title, out, tables, data, settings, repeats, seed, construction=None):
     """Writes tables.md, and results.json with how they came about.
 
     Args:
@@ -56,7 +56,7 @@ def write(title, out, tables, data, settings, repeats, seed):
         tables: {heading: data frame}; a named index is shown.
         data: The prepared data set.
         settings: `FinetuneSettings` that the networks share.
-        repeats, seed: As of `repeats.run_repeats`.
+        repeats, seed, construction: As of `repeats.run_repeats`.
     """
     header = storage.read_json(Path(data) / "dataset.json")
     about = {
@@ -64,6 +64,7 @@ def write(title, out, tables, data, settings, repeats, seed):
         "manifest_sha256": header["checksums"]["manifest.csv"],
         "gaze": header.get("gaze"),
         "settings": asdict(settings),
+        "construction": construction and asdict(construction),
         "repeats": repeats,
         "seed": seed,
         "command": " ".join(["umsrep", *sys.argv[1:]]),

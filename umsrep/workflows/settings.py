@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from umsrep.balancing.uncertainty import SCHEMES
+from umsrep.data.augmentation import KINDS
 from umsrep.errors import UmsrepError
 
 CLASSIFIERS = ("dense", "cam")
@@ -47,7 +48,8 @@ class FinetuneSettings:
         optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
             Of the training. The decay "return_to_best" is MT-UNet's
             (`Schedule.of_mt_unet`), with `patience` epochs to a reduction.
-        augmentation: Strength of `Augmentation.chest`; 0 is none.
+        augmentation: Strength, 0 (none) to 1.5.
+        augmentation_kind: "chest" or "doppler", see `Augmentation.of`.
         draws: Augmented versions per image that epochs go round; None draws
             anew every epoch.
         cache_features: A frozen encoder runs once per version of an image.
@@ -89,6 +91,7 @@ class FinetuneSettings:
     batch_size: int = 16
     stop_patience: int | None = None
     augmentation: float = 1.0
+    augmentation_kind: str = "chest"
     draws: int | None = None
     cache_features: bool = True
     fractions: tuple = (0.8, 0.1, 0.1)
@@ -135,6 +138,11 @@ class FinetuneSettings:
         if self.fidelity not in ("paper", "code"):
             raise UmsrepError(
                 f"fidelity='{self.fidelity}' is unknown. Choose paper or code."
+            )
+        if self.augmentation_kind not in KINDS:
+            raise UmsrepError(
+                f"augmentation_kind='{self.augmentation_kind}' is unknown. "
+                f"Choose one of {', '.join(KINDS)}, or no augmentation (0)."
             )
         if self.decay not in DECAYS:
             raise UmsrepError(

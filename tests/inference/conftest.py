@@ -1,0 +1,1 @@
+from small_runs import joint_run, scenes, separate_run  # noqa: F401

@@ -1,0 +1,115 @@
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from umsrep import data
+from umsrep.errors import UmsrepError
+from umsrep.recipes import ums_rep_echo as recipe
+from umsrep.recipes.ums_rep_echo_results import combined_p
+
+
+class Strips:
+    """A data set's names and tasks; nothing more is asked of it here."""
+
+    name = "strips"
+
+    def __init__(self, **tasks):
+        self.tasks = {
+            name: data.TaskSpec(name, "label", classes)
+            if classes
+            else data.TaskSpec(name, "mask")
+            for name, classes in tasks.items()
+        }
+
+    def task(self, name):
+        return self.tasks[name]
+
+
+FLOWS = ("MA", "MV", "TR")
+STRIPS = Strips(
+    envelope=(),
+    flow=FLOWS,
+    quality=("low", "good"),
+    tr_mv=("MV", "TR"),
+    mv_ma=("MA", "MV"),
+)
+
+
+def test_pairs_of_flows_are_the_homogeneous_tasks():
+    tasks = recipe.Tasks.of(STRIPS)
+    assert tasks.heterogeneous == ("envelope", "quality", "flow")
+    assert tasks.homogeneous == ("tr_mv", "mv_ma")
+
+
+def test_flow_alone_is_not_enough():
+    with pytest.raises(UmsrepError, match="add masks or a column"):
+        recipe.Tasks.of(Strips(flow=FLOWS, tr_mv=("MV", "TR")))
+    with pytest.raises(UmsrepError, match="name it with --flow"):
+        recipe.Tasks.of(STRIPS, "envelope")
+
+
+def test_only_the_strategy_differs_and_the_baseline_starts_anew():
+    sets = recipe.candidates(recipe.Tasks.of(STRIPS), recipe.TARGET)
+    assert list(sets) == ["heterogeneous", "homogeneous"]
+    for group in sets.values():
+        assert list(group) == [
+            "independent",
+            "alternating",
+            "joint",
+            "separate",
+        ]
+        settings = [asdict(one.settings) for one in group.values()]
+        assert [one.pop("strategy") for one in settings] == list(group)
+        assert all(one == settings[0] for one in settings)
+        starts = [one.constructed for one in group.values()]
+        assert starts == [True, True, True, False]
+
+
+def test_a_strategy_that_is_none():
+    tasks = recipe.Tasks.of(STRIPS)
+    some = recipe.candidates(tasks, recipe.TARGET, ("joint",))
+    assert list(some["homogeneous"]) == ["joint", "separate"]
+    with pytest.raises(UmsrepError, match="always trained beside them"):
+        recipe.candidates(tasks, recipe.TARGET, ("separate",))
+
+
+def test_the_target_tasks_share_20_and_10_of_the_30_per_cent():
+    train, validation, test = recipe.TARGET.fractions
+    left = 1 - sum(recipe.CONSTRUCTION.fractions[:2])
+    assert left * (train + validation) == pytest.approx(0.2, abs=0.005)
+    assert left * test == pytest.approx(0.1, abs=0.005)
+
+
+def test_changes_reach_both_stages_where_both_have_them():
+    chosen = recipe.preset(
+        "small", epochs=3, construction_epochs=2, batch_size=8, dropout=0.3
+    )
+    assert (chosen.construction.epochs, chosen.target.epochs) == (2, 3)
+    assert (chosen.construction.batch_size, chosen.target.batch_size) == (8, 8)
+    assert chosen.target.dropout == 0.3
+    with pytest.raises(UmsrepError, match="Choose one of paper, small"):
+        recipe.preset("large")
+
+
+def test_combined_p_is_valid_for_repeats_that_agree_entirely():
+    # Equal repeats are one test: no more evidence than one of them.
+    assert combined_p([0.03] * 5) >= 0.03
+    assert combined_p([0.2, 0.001, 0.9, 0.03, 0.04]) == pytest.approx(
+        0.04 * 5 / 3
+    )
+    assert combined_p([0.7] * 5) == 1
+    assert combined_p([0.02]) == pytest.approx(0.02)
+
+
+def test_combined_p_rejects_no_more_often_than_it_says():
+    # Under the null, with repeats that correlate as strongly as they like.
+    random = np.random.default_rng(0)
+    for correlation in (0.0, 0.5, 0.95):
+        shared = random.normal(size=(4000, 1))
+        own = random.normal(size=(4000, 5))
+        scores = correlation**0.5 * shared + (1 - correlation) ** 0.5 * own
+        values = 2 * norm.sf(np.abs(scores))
+        rejected = np.mean([combined_p(one) < 0.05 for one in values])
+        assert rejected < 0.06

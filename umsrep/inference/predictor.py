@@ -1,0 +1,98 @@
+"""The contract of what predicts: a run folder, or an exported file."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from umsrep.errors import UmsrepError
+
+
+class Predictor(ABC):
+    """Images as they are on disk in, results at their own size out.
+
+    Attributes:
+        specs: {task: TaskSpec} (name, kind label, mask or map, classes).
+        thresholds: {task: float or None}; label tasks of two classes: the
+            positive class is chosen from this calibrated probability on
+            (None: the likeliest class); mask tasks: 0.5.
+        image_size: (height, width) the network sees.
+        fit: "stretch" or "pad".
+        intensities: What the training images looked like (`data.intensities`),
+            for warnings; None where it is not known.
+    """
+
+    specs: dict
+    thresholds: dict
+    image_size: tuple
+    fit: str
+    intensities: dict | None
+
+    @abstractmethod
+    def __call__(self, images):
+        """Predicts every task.
+
+        Args:
+            images: Sequence of uint8 arrays (height, width), of any sizes.
+
+        Returns:
+            {task: results}. Of a label task (n, classes) float32, calibrated
+            probabilities; of a mask task a list of (height, width) float32,
+            probabilities at each image's own size; of a map task a list of
+            (height, width) float32, distributions of sum 1 at the same.
+        """
+
+    def decide(self, task, probabilities):
+        """Class indices (n,) of a label task, from (n, classes)."""
+        threshold = self.thresholds.get(task)
+        if threshold is None:
+            return np.argmax(probabilities, axis=1)
+        return (np.asarray(probabilities)[:, 1] >= threshold).astype(int)
+
+    def explain(self, images, task, classes=None, method="grad_cam"):
+        """What speaks for a class, at each image's own size.
+
+        Args:
+            images: As of a call.
+            task: A label task.
+            classes: (n,) class indices to explain; None is the decision.
+            method: Registered name of an explainer.
+
+        Returns:
+            List of (height, width) float32 in [0, 1].
+
+        Raises:
+            UmsrepError: this predictor has no features to explain with.
+        """
+        self.check_explainable(task, method)
+
+    def check_explainable(self, task, method="grad_cam"):
+        """Raises unless `explain` can do this."""
+        raise UmsrepError(
+            f"--explain {method}: an exported file gives results only, "
+            "without the features and gradients that explain them. Pass the "
+            "run folder it was exported from."
+        )
+
+
+def check_finite(name, results):
+    """Raises unless one image's results {task: array} are numbers."""
+    for task, values in results.items():
+        if not np.isfinite(values).all():
+            raise UmsrepError(
+                f"{name}: the network's '{task}' is not finite. Look at the "
+                "image; train with --precision float32 if it is an ordinary "
+                "one."
+            )
+
+
+def check_images(images):
+    """Raises unless these are uint8 arrays (height, width), at least one."""
+    if not len(images):
+        raise UmsrepError("No image was given. Pass at least one.")
+    for image in images:
+        if np.ndim(image) != 2 or getattr(image, "dtype", None) != np.uint8:
+            raise UmsrepError(
+                f"An image is {getattr(image, 'dtype', type(image))} of shape "
+                f"{np.shape(image)}. Expected uint8 (height, width); read the "
+                "file with umsrep.data.images.read_grey."
+            )
