@@ -254,7 +254,7 @@ def engine(name, workers, scheduler=None):
         raise UmsrepError(f"--engine {name} is unknown. Choose local or dask.")
     if scheduler is not None and name != "dask":
         raise UmsrepError(
-            f"--scheduler {scheduler} is of Dask. Add --engine dask, or leave "
-            "it out."
+            f"--scheduler {scheduler} is an option of Dask. Add --engine "
+            "dask, or leave it out."
         )
     return Dask(scheduler, workers) if name == "dask" else Local(workers)

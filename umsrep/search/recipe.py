@@ -123,7 +123,9 @@ def shipped():
     return sorted(path.stem for path in SPACES.glob("*.yaml"))
 
 
-def load_recipe(recipe, data=None, representation=None, rounds=None):
+def load_recipe(
+    recipe, data=None, representation=None, tasks=None, rounds=None
+):
     """Reads and checks a recipe.
 
     Args:
@@ -131,6 +133,7 @@ def load_recipe(recipe, data=None, representation=None, rounds=None):
             mapping of the same shape.
         data: Prepared data set (or a list of them) instead of the recipe's.
         representation: Run folder, or "none", instead of the recipe's.
+        tasks: Names of tasks instead of the recipe's.
         rounds: Instead of the recipe's rounds or fraction.
 
     Returns:
@@ -149,6 +152,9 @@ def load_recipe(recipe, data=None, representation=None, rounds=None):
         stored["data"] = data
     if representation is not None:
         stored["representation"] = str(representation)
+    if tasks:
+        stored.pop("task", None)
+        stored["tasks"] = list(tasks)
     if rounds is not None:
         stored.pop("fraction", None)
         stored["rounds"] = rounds
@@ -181,19 +187,19 @@ def _read(stored, name, where):
     fixed = {"seed": seed, **fixed}
     sources = _sources(stored, stage, where)
     space = settings_file.mapping(stored.get("space"), "space", where)
-    if stage == "finetune":
+    if stage != "pretrain":
         # All rounds have one split, whatever else their seed decides.
         fixed = {"split_seed": fixed["seed"], **fixed}
         if "seed" in space and "seed" not in given:
             del fixed["seed"]
-    elif stage == "construct":
+    if stage == "construct":
         if len(tasks) != 1:
             raise UmsrepError(
                 f"{where}: task: {list(tasks)}; the stage construct learns "
                 "one label task. Write task: NAME."
             )
         fixed = {"task": tasks[0], **fixed}
-    elif tasks:
+    elif stage == "pretrain" and tasks:
         raise UmsrepError(
             f"{where}: the stage pretrain learns by denoising, without tasks. "
             "Remove 'tasks', or write stage: construct."
