@@ -184,7 +184,7 @@ def check_rounds(recipe, sampled):
     reasons = {}
     for chosen in sampled:
         try:
-            jobs.settings_of(recipe, chosen)
+            jobs.check(recipe, chosen)
             reason = None
         except UmsrepError as error:
             reason = str(error)

@@ -158,4 +158,6 @@ def text(value):
         return f"{value:g}"
     if isinstance(value, str):
         return value
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text(one)}" for key, one in value.items())
     return json.dumps(storage.plain(value))
