@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
 
 import keras
@@ -32,10 +33,14 @@ def job(recipe, chosen, scratch=None):
     values = with_values(recipe.settings, chosen)
     return {
         "stage": recipe.stage,
-        "data": list(recipe.data),
+        # A worker may be in another folder.
+        "data": [os.path.abspath(folder) for folder in recipe.data],
         "tasks": list(recipe.tasks),
-        "sources": recipe.sources,
-        "settings": values,
+        "sources": {
+            name: folder and os.path.abspath(folder)
+            for name, folder in recipe.sources.items()
+        },
+        "settings": storage.plain(values),
         "scratch": scratch and str(scratch),
     }
 

@@ -240,9 +240,7 @@ class _Rounds:
         job = jobs.job(
             self.recipe, chosen, self.folder.scratch(key) if shared else None
         )
-        future = self.executor.submit(
-            worker.run_round, job, self.engine.capture
-        )
+        future = self.executor.submit(self.engine.run_round, job)
         self.running[future] = key, chosen
 
     def model(self, x, y, x_val, y_val, chosen):
@@ -268,7 +266,7 @@ class _Rounds:
         error = future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        record = future.result() if error is None else _killed(error)
+        record = future.result() if error is None else _lost(error)
         self.done[key] = self.folder.save(key, chosen, record)
 
     def _tell(self, record):
@@ -286,17 +284,13 @@ class _Rounds:
         )
 
 
-def _killed(error):
-    """The record of a round whose process ended without a word."""
-    record = worker.failure(error)
+def _lost(error):
+    """The record of a round that has none of its own."""
     if isinstance(error, futures.BrokenExecutor) or (
         type(error).__name__ == "KilledWorker"
     ):
-        record["reason"] = (
-            "the worker process ended, most often because memory was "
-            f"exhausted; {record['reason']}"[:500]
-        )
-    return record
+        return worker.killed(" ".join(str(error).split()))
+    return worker.failure(error)
 
 
 def check_positions(inputs, x, x_val):
