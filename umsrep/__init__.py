@@ -32,6 +32,7 @@ _MODULES = (
     "recipes",
     "representations",
     "runs",
+    "search",
     "training",
     "workflows",
 )

@@ -2,7 +2,8 @@
 
 from umsrep.search import jobs, worker
 from umsrep.search.recipe import Recipe, load_recipe
-from umsrep.search.scanning import check_positions, positions, talos_round
+from umsrep.search.rounds import check_positions, talos_round
+from umsrep.search.scanning import positions
 
 
 def talos_inputs(recipe):
