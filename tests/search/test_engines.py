@@ -1,7 +1,6 @@
 """Workers: recycled, mortal, and with the same results everywhere."""
 
 import os
-import signal
 import time
 
 import pandas as pd
@@ -37,6 +36,13 @@ def test_a_round_that_kills_its_worker_kills_no_other():
 
 
 def test_a_killed_round_says_so(toy_recipe, tmp_path, monkeypatch):
+    # Defined here, it is pickled by value and its process imports nothing.
+    def die(job):
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+
     monkeypatch.setattr(search.Local, "run_round", staticmethod(die))
     with pytest.raises(UmsrepError, match="memory was exhausted.* Mend"):
         search.scan(toy_recipe(), tmp_path / "scan", progress=False)
@@ -77,11 +83,6 @@ def test_a_reduction_needs_one_worker(toy_recipe, tmp_path):
     mapping = toy_recipe(reduction={"interval": 2})
     with pytest.raises(UmsrepError, match="Pass --workers 1"):
         search.scan(mapping, tmp_path / "scan", search.Local(2))
-
-
-def die(job):
-    """A round that the system kills."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
