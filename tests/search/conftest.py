@@ -5,7 +5,6 @@ import pytest
 SETTINGS = {
     "strategy": "joint",
     "epochs": 3,
-    "optimizer": "sgd",
     "batch_size": 8,
     "augmentation": 0,
     "arguments": {"filters": [4, 4]},
@@ -27,7 +26,7 @@ def toy_recipe(prepared_folder):
             "stage": "finetune",
             "tasks": ["level"],
             "settings": SETTINGS,
-            "space": {"learning_rate": [1e-2, 2.0, 1e30]},
+            "space": {"learning_rate": [1e-2, 0.1, 1e39]},
             "search": "grid",
         } | changes
         return {k: v for k, v in recipe.items() if v is not None}

@@ -74,7 +74,10 @@ def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
             {"tasks": None, "objective": {"metric": "auc"}},
             "Add task: with one of blob, level",
         ),
-        ({"space": {"optimizer": ["adam", "adm"]}}, "adm.* Mend the space"),
+        (
+            {"settings": {}, "space": {"optimizer": ["adam", "adm"]}},
+            "adm.* Mend the space",
+        ),
         (
             {"space": {"decay": ["cosin", "cosine"]}},
             "No round can have decay: cosin",

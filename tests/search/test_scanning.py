@@ -35,7 +35,7 @@ def history(result, row):
 
 def test_a_failed_round_has_its_reason_and_the_others_go_on(scanned):
     failed = scanned.table[scanned.table["status"] == "failed"]
-    assert list(failed["learning_rate"]) == ["1e+30"]
+    assert list(failed["learning_rate"]) == ["1e+39"]
     assert "nan" in failed["reason"].item()
     assert "Lower the learning rate" in failed["reason"].item()
     assert failed["rank"].item() == ""
@@ -100,7 +100,7 @@ def test_the_picture_has_a_line_per_round(scanned, toy_recipe):
     lines = [p for p in figure.axes[0].patches if isinstance(p, PathPatch)]
     assert len(lines) == 3
     written = {t.get_text() for t in figure.axes[0].texts}
-    assert {"0.01", "2", "1e+30", "↓ better"} <= written
+    assert {"0.01", "0.1", "1e+39", "↓ better"} <= written
     assert (scanned.path / "parallel.png").stat().st_size > 5000
 
 
