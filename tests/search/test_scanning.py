@@ -77,6 +77,11 @@ def test_what_a_scan_writes(scanned):
     assert not list(scanned.path.glob("rounds/*/run"))
 
 
+def test_workers_import_this_package_and_not_a_copy(scanned):
+    # Talos would copy it, and put the copy first on the search path.
+    assert not list((scanned.path / "talos").rglob("modules/**/*.py"))
+
+
 def test_talos_has_all_rounds_in_its_own_files(scanned):
     import talos
 

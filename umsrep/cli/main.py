@@ -19,7 +19,6 @@ COMMANDS = (
     "pretrain",
     "scan",
     "finetune",
-    "scan",
     "evaluate",
     "shifts",
     "compare",

@@ -109,7 +109,7 @@ def scan(
             x_val=inputs["x_val"],
             y_val=inputs["y_val"],
             params=space,
-            model=rounds.model,
+            model=without_module(rounds.model),
             experiment_name=recipe.name,
             experiment_dir=str(folder.talos),
             seed=recipe.seed,
@@ -132,6 +132,21 @@ def scan(
     if interrupted:
         raise KeyboardInterrupt
     return ScanResult(folder.path, *found)
+
+
+def without_module(function):
+    """The function, of no module that Talos could copy.
+
+    Talos copies the sources of a function's module, and of what it imports,
+    into its folder and puts that first on the search path, where a worker
+    process would find half of this package. The versions are in scan.json.
+    """
+
+    def model(x, y, x_val, y_val, params):
+        return function(x, y, x_val, y_val, params)
+
+    model.__module__ = None
+    return model
 
 
 def positions(recipe):

@@ -3,7 +3,7 @@
 from umsrep.search import jobs, worker
 from umsrep.search.recipe import Recipe, load_recipe
 from umsrep.search.rounds import check_positions, talos_round
-from umsrep.search.scanning import positions
+from umsrep.search.scanning import positions, without_module
 
 
 def talos_inputs(recipe):
@@ -37,4 +37,8 @@ def talos_inputs(recipe):
         history = record.get("history", {})
         return talos_round(record, history, recipe.objective)
 
-    return {**inputs, "params": dict(recipe.space), "model": model}
+    return {
+        **inputs,
+        "params": dict(recipe.space),
+        "model": without_module(model),
+    }
