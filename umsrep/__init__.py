@@ -11,6 +11,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from umsrep import notebook
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -30,9 +32,11 @@ _MODULES = (
     "layers",
     "losses",
     "metrics",
+    "plotting",
     "recipes",
     "representations",
     "runs",
+    "search",
     "training",
     "workflows",
 )
@@ -52,5 +56,8 @@ def __dir__():
 
 
 if Path(sys.argv[0] if sys.argv else "").stem != "umsrep":
+    if "keras" not in sys.modules and notebook.in_notebook():
+        # Start-up notices in red would be the first thing that it shows.
+        importlib.import_module("umsrep.cli.quiet").load_backend()
     for _name in _MODULES:
         importlib.import_module(f"umsrep.{_name}")

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 RANKS = {
     "errors": 0,
     "registry": 1,
+    "notebook": 1,
     "backend": 1,
     "precision": 2,
     "distribution": 2,
@@ -27,9 +28,11 @@ RANKS = {
     "runs": 7,
     "evaluation": 8,
     "inference": 9,
+    "plotting": 9,
     "export": 10,
     "view": 10,
     "workflows": 11,
+    "search": 12,
     "recipes": 12,
     "cli": 13,
 }

@@ -14,15 +14,15 @@ def load_backend():
 
     TensorFlow writes notices about drivers and logging straight to the
     terminal before any setting can silence them; a failing import still
-    raises.
+    raises. Later ones are left out, too, unless TF_CPP_MIN_LOG_LEVEL asks for
+    them: what fails raises.
 
     Raises:
         UmsrepError: KERAS_BACKEND names a backend that is not installed.
     """
     import sys
 
-    # Notices about retracing are for developers of models.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:
         saved = os.dup(2)
@@ -34,6 +34,9 @@ def load_backend():
             _load()
         finally:
             os.dup2(saved, 2)
+    # Notices about retracing are for developers of models. In a notebook,
+    # TensorFlow sets a level of its own when it is imported.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _load():

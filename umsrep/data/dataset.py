@@ -136,6 +136,30 @@ class Dataset:
     def __repr__(self):
         return f"Dataset('{self.name}', {len(self)} images, {self.tasks})"
 
+    def summary(self):
+        """A row per task: its kind, how many images have it, its classes.
+
+        Returns:
+            Data frame: task, kind, labelled (images with a label, mask or
+            map), patients (theirs), classes (with their numbers of images).
+        """
+        rows = []
+        for name, task in self.tasks.items():
+            labelled = self.labelled(name)
+            counts = self.table[name].value_counts()
+            rows.append(
+                {
+                    "task": name,
+                    "kind": task.kind,
+                    "labelled": int(labelled.sum()),
+                    "patients": self.table["patient"][labelled].nunique(),
+                    "classes": ", ".join(
+                        f"{one} ({counts.get(one, 0)})" for one in task.classes
+                    ),
+                }
+            )
+        return pd.DataFrame(rows)
+
     @property
     def image_size(self):
         """(height, width) of every image."""

@@ -21,6 +21,7 @@ _PUBLIC = {
     "print_summary": "summary",
     "read_folder": "folders",
     "read_predictions": "table_metrics",
+    "side_by_side": "model_evaluation",
     "summary_table": "summary",
     "task_metrics": "table_metrics",
     "wilcoxon": "comparison",

@@ -1,7 +1,5 @@
-"""Maps of several networks over the same images (MT-UNet's Table 4)."""
+"""Pictures in rows and columns, such as maps of several networks."""
 
-import cv2
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,7 +12,8 @@ INCHES = 1.7
 def map_figure(path, images, columns, captions=None):
     """Writes a PNG: a row per image, a column per source of maps.
 
-    Every map is drawn in jet colours from 0 to its own maximum.
+    Every map is drawn in jet colours from 0 to its own maximum (MT-UNet's
+    Table 4).
 
     Args:
         path: The file.
@@ -22,23 +21,41 @@ def map_figure(path, images, columns, captions=None):
         columns: {title: (n, height, width) maps, at least 0}.
         captions: n texts beside the rows, or None.
     """
-    height, width = images[0].shape
-    rows = len(images)
-    side = INCHES * width / max(height, width)
-    tall = INCHES * height / max(height, width)
-    figure = Figure(
-        figsize=(side * len(columns) + 0.5, tall * rows + 0.3), dpi=150
-    )
+    pictures = {
+        title: [
+            overlays.map_overlay(image, one)[..., ::-1]
+            for image, one in zip(images, maps, strict=True)
+        ]
+        for title, maps in columns.items()
+    }
+    figure = Figure(dpi=150)
     FigureCanvasAgg(figure)
+    draw_panels(figure, pictures, captions)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def draw_panels(figure, columns, captions=None, inches=INCHES):
+    """Fills a matplotlib figure with pictures, and sets its size.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        columns: {title: n pictures of one shape}, (height, width) uint8 for
+            grey levels in [0, 255], or (height, width, 3) uint8 for RGB.
+        captions: n texts beside the rows, or None.
+        inches: Longer side of a picture.
+    """
+    height, width = next(iter(columns.values()))[0].shape[:2]
+    rows = len(next(iter(columns.values())))
+    side = inches * width / max(height, width)
+    tall = inches * height / max(height, width)
+    # Beside the pictures: captions, and a line for the titles.
+    figure.set_size_inches(side * len(columns) + 0.5, tall * rows + 0.3)
     grid = figure.subplots(rows, len(columns), squeeze=False)
-    for number, (title, maps) in enumerate(columns.items()):
+    for number, (title, pictures) in enumerate(columns.items()):
         for row in range(rows):
             axes = grid[row, number]
-            heat = maps[row] / max(float(np.max(maps[row])), 1e-30)
-            picture = overlays.heat_overlay(
-                images[row], heat, 0.6, cv2.COLORMAP_JET
-            )
-            axes.imshow(picture[..., ::-1])
+            axes.imshow(pictures[row], cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_visible(False)
@@ -47,5 +64,3 @@ def map_figure(path, images, columns, captions=None):
             if number == 0 and captions is not None:
                 axes.set_ylabel(captions[row], fontsize=7)
     figure.tight_layout(pad=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")

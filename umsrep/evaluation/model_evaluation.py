@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 
 
@@ -56,3 +57,41 @@ def evaluate(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def side_by_side(tables, metrics, digits=2):
+    """Several models' metrics, each with its 95 % interval, for reading.
+
+    Args:
+        tables: {name of a model: data frame of `evaluate`}.
+        metrics: Names of metrics to show, in order.
+        digits: After the decimal point.
+
+    Returns:
+        A data frame of text with a row per task and metric and a column per
+        model: "0.81 (0.72 to 0.88)". Empty where a model has no such metric.
+
+    Raises:
+        UmsrepError: no model has one of the metrics.
+    """
+    rows = {}
+    for name, table in tables.items():
+        for row in table.itertuples():
+            cell = f"{row.value:.{digits}f}"
+            if pd.notna(row.low):
+                cell += f" ({row.low:.{digits}f} to {row.high:.{digits}f})"
+            rows.setdefault((row.task, row.metric), {})[name] = cell
+    known = list(dict.fromkeys(metric for _, metric in rows))
+    missing = [metric for metric in metrics if metric not in known]
+    if missing:
+        raise UmsrepError(
+            f"No model has the metric '{missing[0]}'. Choose among "
+            f"{', '.join(known)}."
+        )
+    tasks = dict.fromkeys(task for task, _ in rows)
+    shown = [(t, m) for t in tasks for m in metrics if (t, m) in rows]
+    return pd.DataFrame(
+        [rows[key] for key in shown],
+        index=pd.MultiIndex.from_tuples(shown, names=["task", "metric"]),
+        columns=list(tables),
+    ).fillna("")

@@ -87,9 +87,22 @@ def map_pair(image, reference, predicted):
         if values is None:
             parts.append(_at_side(image, SIDE))
             continue
-        heat = values / max(float(values.max()), 1e-30)
-        parts.append(heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET))
+        parts.append(map_overlay(image, values))
     return np.hstack(parts)
+
+
+def map_overlay(image, values):
+    """A map over the image, in jet colours from 0 to its own maximum.
+
+    Args:
+        image: (height, width) uint8.
+        values: (height, width), at least 0; all 0 leaves the image grey.
+
+    Returns:
+        BGR uint8.
+    """
+    heat = values / max(float(np.max(values)), 1e-30)
+    return heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET)
 
 
 def _at_side(image, side):

@@ -71,61 +71,80 @@ def training_curves(history):
     Returns:
         A data URI, or None when the table has no loss column.
     """
+    panels = _curves(history)
+    if not panels:
+        return None
+
+    def draw(figure):
+        _draw_curves(figure, history, panels)
+
+    return _svg(draw, *_size(len(panels)))
+
+
+def draw_training_curves(figure, history):
+    """The same curves on a matplotlib figure of one's own; sets its size."""
+    panels = _curves(history)
+    with matplotlib.rc_context(_STYLE):
+        figure.set_layout_engine("constrained")
+        figure.set_size_inches(*_size(max(1, len(panels))))
+        _draw_curves(figure, history, panels)
+
+
+def _curves(history):
+    """(task, its column, its validation column) of each panel."""
     tasks = [
         column.removesuffix("_loss")
         for column in history.columns
         if column.endswith("_loss") and not column.startswith("val_")
     ]
-    if not tasks:
-        return None
+    panels = [(task, f"{task}_loss", f"val_{task}_loss") for task in tasks]
+    if panels and any(c.startswith("sigma_") for c in history.columns):
+        panels.append(("sigma", None, None))
+    return panels
+
+
+def _draw_curves(figure, history, panels):
     epochs = history["epoch"] if "epoch" in history else history.index + 1
     epochs = np.asarray(epochs)
     sigmas = [c for c in history.columns if c.startswith("sigma_")]
-    panels = [(task, f"{task}_loss", f"val_{task}_loss") for task in tasks]
-    if sigmas:
-        panels.append(("sigma", None, None))
-
-    def draw(figure):
-        for axes, (task, train, validation) in _panels(figure, panels):
-            if train is None:
-                _draw_sigmas(axes, epochs, history[sigmas])
+    for axes, (task, train, validation) in _panels(figure, panels):
+        if train is None:
+            _draw_sigmas(axes, epochs, history[sigmas])
+            continue
+        for column, colour, style, name in (
+            (train, COLOURS[0], "-", "training"),
+            (validation, COLOURS[1], "--", "validation"),
+        ):
+            if column not in history:
                 continue
-            for column, colour, style, name in (
-                (train, COLOURS[0], "-", "training"),
-                (validation, COLOURS[1], "--", "validation"),
-            ):
-                if column not in history:
-                    continue
-                values = history[column].to_numpy(float)
-                known = np.isfinite(values)
-                axes.plot(
-                    epochs[known],
-                    values[known],
-                    style,
-                    color=colour,
-                    marker="." if known.sum() < 30 else None,
-                    label=name,
-                )
-                if name == "validation" and known.any():
-                    best = np.nanargmin(np.where(known, values, np.nan))
-                    axes.plot(
-                        epochs[best],
-                        values[best],
-                        "o",
-                        mfc="none",
-                        mec=colour,
-                        ms=9,
-                        label=f"lowest: {values[best]:.3g}",
-                    )
-            axes.set(title=task, xlabel="epoch", ylabel="loss")
-            _log_if_wide(axes)
-            axes.xaxis.set_major_locator(
-                MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+            values = history[column].to_numpy(float)
+            known = np.isfinite(values)
+            axes.plot(
+                epochs[known],
+                values[known],
+                style,
+                color=colour,
+                marker="." if known.sum() < 30 else None,
+                label=name,
             )
-            axes.set_xlim(left=epochs[0] - 0.02 * len(epochs))
-            axes.legend()
-
-    return _svg(draw, *_size(len(panels)))
+            if name == "validation" and known.any():
+                best = np.nanargmin(np.where(known, values, np.nan))
+                axes.plot(
+                    epochs[best],
+                    values[best],
+                    "o",
+                    mfc="none",
+                    mec=colour,
+                    ms=9,
+                    label=f"lowest: {values[best]:.3g}",
+                )
+        axes.set(title=task, xlabel="epoch", ylabel="loss")
+        _log_if_wide(axes)
+        axes.xaxis.set_major_locator(
+            MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+        )
+        axes.set_xlim(left=epochs[0] - 0.02 * len(epochs))
+        axes.legend()
 
 
 def _draw_sigmas(axes, epochs, table):

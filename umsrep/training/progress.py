@@ -1,4 +1,4 @@
-"""A progress bar that also reads well in a log file."""
+"""A progress bar that also reads well in a notebook and in a log file."""
 
 import sys
 
@@ -13,10 +13,12 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 
 from umsrep import distribution
+from umsrep.notebook import NotebookLine, in_notebook
 
 
 class Progress:
-    """Counts steps on a terminal; prints one line per note elsewhere.
+    """Counts steps on a terminal, or in one line below a notebook's cell;
+    prints one line per note elsewhere.
 
     Args:
         title: What is being done.
@@ -29,41 +31,63 @@ class Progress:
         self.title = title
         # Of several workers, one reports.
         self.enabled = enabled and distribution.leads()
-        self.terminal = self.enabled and sys.stderr.isatty()
+        self.notebook = self.enabled and in_notebook()
+        self.terminal = (
+            self.enabled and not self.notebook and sys.stderr.isatty()
+        )
         self.total, self.done = total, done
-        self._bar = None
+        self._bar = self._line = None
 
     def __enter__(self):
         if self.terminal:
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
+            self._bar = _bar(Console(stderr=True))
             self._bar.start()
+        elif self.notebook:
+            self._line = NotebookLine()
+            self._bar = _bar(self._line.console, bar_width=20)
+        if self._bar is not None:
             self._task = self._bar.add_task(
                 self.title, total=self.total, completed=self.done
             )
         return self
 
     def __exit__(self, *exc):
-        if self._bar is not None:
+        if self._line is not None:
+            self._bar.stop_task(self._task)
+            self._line.show(self._bar, last=True)
+        elif self._bar is not None:
             self._bar.stop()
 
     def advance(self, steps=1, note=None):
-        """Counts `steps`; `note` is shown on a terminal only."""
+        """Counts `steps`; `note` is not kept in a log file."""
         self.done += steps
         if self._bar is not None:
             text = f"{self.title} {note}" if note else None
             self._bar.update(self._task, advance=steps, description=text)
+        if self._line is not None:
+            self._line.show(self._bar)
 
     def describe(self, note):
-        """A line worth keeping, such as an epoch's validation loss."""
-        if self._bar is not None:
+        """A line worth keeping, such as an epoch's validation loss.
+
+        A notebook shows the latest one.
+        """
+        if self._line is not None:
+            self._bar.update(self._task, description=f"{self.title}: {note}")
+            self._line.show(self._bar)
+        elif self._bar is not None:
             self._bar.console.print(f"{self.title}: {note}", highlight=False)
         elif self.enabled:
             share = 100 * self.done / max(1, self.total)
             print(f"{self.title}: {note} ({share:.0f} %)", file=sys.stderr)
+
+
+def _bar(console, bar_width=40):
+    return RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )

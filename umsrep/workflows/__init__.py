@@ -3,6 +3,7 @@
 from umsrep.workflows.construction import ConstructionSettings, construct
 from umsrep.workflows.finetuning import FinetuneSettings, finetune
 from umsrep.workflows.pretraining import PretrainSettings, pretrain
+from umsrep.workflows.synthetic import phantom_data
 
 __all__ = [
     "ConstructionSettings",
@@ -10,5 +11,6 @@ __all__ = [
     "PretrainSettings",
     "construct",
     "finetune",
+    "phantom_data",
     "pretrain",
 ]
