@@ -10,6 +10,19 @@ REQUIREMENTS = [
     for line in (HERE / "requirements.txt").read_text().splitlines()
     if line.strip() and not line.startswith("#")
 ]
+# What `umsrep export` writes and reads beyond TensorFlow's own formats.
+EXPORT = [
+    "onnx>=1.20,<2",
+    "onnxruntime>=1.22,<2",
+    "tf2onnx>=1.17,<2",
+    "ai-edge-litert>=2.3,<3",
+    "ai-edge-quantizer>=0.10,<0.11",
+]
+# Decoders of compressed DICOM files (JPEG lossless, JPEG-LS, HTJ2K); one of
+# them is under the GPL.
+DICOM = ["pylibjpeg[all]>=2"]
+# `umsrep view`.
+VIEW = ["fastapi>=0.115", "uvicorn>=0.34"]
 
 setup(
     name="umsrep",
@@ -22,12 +35,22 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["umsrep*", "data_prep*"]),
-    package_data={"umsrep": ["evaluation/templates/*"]},
+    package_data={"umsrep": ["evaluation/templates/*", "view/static/*"]},
     install_requires=REQUIREMENTS,
     extras_require={
         # The versions that `make test-backends` was checked with.
         "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
+        "export": EXPORT,
+        "dicom": DICOM,
+        "view": VIEW,
+        # With the other extras, so that the tests cover them.
+        "dev": [
+            *("pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"),
+            *("httpx>=0.28", "playwright>=1.49"),
+            *DICOM,
+            *EXPORT,
+            *VIEW,
+        ],
     },
     entry_points={"console_scripts": ["umsrep=umsrep.cli.main:main"]},
 )

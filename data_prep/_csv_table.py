@@ -10,7 +10,7 @@ from umsrep.errors import UmsrepError
 SEPARATORS = (",", ";", "\t")
 
 
-def read_csv(file, columns):
+def read_csv(file, columns, called=None):
     """Reads a table with a column named image.
 
     UTF-8, with or without a byte order mark; separated by commas, semicolons
@@ -19,6 +19,7 @@ def read_csv(file, columns):
     Args:
         file: A CSV file.
         columns: Names that are read without regard to case.
+        called: {column of the file: the name that is meant}, or None.
 
     Returns:
         (names of the columns in order, "" where one has none; iterator of
@@ -31,7 +32,7 @@ def read_csv(file, columns):
     """
     file = Path(file)
     text = _text(file)
-    separator, names = _header(file, text, columns)
+    separator, names = _header(file, text, columns, called or {})
     return names, _rows(file, text, separator, names)
 
 
@@ -72,23 +73,34 @@ def _text(file):
         ) from error
 
 
-def _header(file, text, columns):
+def _header(file, text, columns, called):
     """The separator and the names of the columns."""
+    image = next((n for n, ours in called.items() if ours == "image"), "image")
+    own = [name for name in columns if name not in called.values()]
     first = text.split("\n", 1)[0].strip("\r\n")
     for separator in SEPARATORS:
         cells = next(
             csv.reader([first], delimiter=separator, skipinitialspace=True), []
         )
         names = [cell.strip() for cell in cells]
-        names = [n.lower() if n.lower() in columns else n for n in names]
+        names = [
+            called.get(n, n.lower() if n.lower() in own else n) for n in names
+        ]
         if "image" in names:
             break
     else:
         raise UmsrepError(
-            f"{file} has no column 'image'; its first line is "
+            f"{file} has no column '{image}'; its first line is "
             f"'{first[:120]}'. Expected the names of the columns, separated "
-            "by commas, one of them 'image'; rename the column with the file "
-            "names."
+            f"by commas, one of them '{image}'; rename the column with the "
+            "file names."
+        )
+    lacking = [n for n, ours in called.items() if ours not in names]
+    if lacking:
+        raise UmsrepError(
+            f"{file} has no column '{lacking[0]}'. Its columns: "
+            f"{', '.join(filter(None, names))}. Correct 'columns' in the "
+            "description of the folder."
         )
     for name, count in Counter(names).items():
         if name and count > 1:

@@ -3,8 +3,11 @@
 from collections import defaultdict
 
 from data_prep._common import check_source, files_in, folders
+from data_prep._folder_config import places_of
 from data_prep._folder_gaze import read_fixations
+from data_prep._folder_labels import read_labels
 from data_prep._folder_layout import (
+    CONFIG,
     DICOM,
     FIXATIONS,
     IMAGES,
@@ -17,9 +20,8 @@ from data_prep._folder_layout import (
     task_folders,
     task_of,
 )
-from data_prep._image_names import ImageNames
-from data_prep._label_table import label_tasks, read_label_table
-from umsrep.data.prepared import HEADER
+from data_prep._folder_scales import read_scales
+from umsrep.data.prepared import HEADER, TaskSpec
 from umsrep.errors import UmsrepError
 
 # What looks as if it was meant to be read.
@@ -37,14 +39,19 @@ MEANT_FOLDERS = (
     "fixation",
     "gaze",
     "eye",
+    "scale",
 )
 MEANT_FILES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 # Of tasks, for messages.
 EXAMPLES = {"mask": "lung", "map": "gaze"}
 
 
-def read_folder(source):
+def read_folder(source, config=None):
     """Finds what `source` holds, without opening images.
+
+    Args:
+        source: The folder.
+        config: See `places_of`.
 
     Returns:
         `FolderContents`.
@@ -53,19 +60,27 @@ def read_folder(source):
         UmsrepError: as `convert`, for what concerns the folder as a whole.
     """
     source = check_source(source)
-    _check_layout(source)
-    contents = FolderContents()
+    places = places_of(source, config)
+    _check_layout(source, places)
+    contents = FolderContents(places)
     suffixes = (*SUFFIXES, DICOM)
-    groups = _pictures(source / IMAGES, contents.problems, suffixes)
+    groups = _pictures(places.images, contents.problems, suffixes)
     if not groups:
         raise UmsrepError(
-            f"{source / IMAGES} holds no image. Expected files named "
+            f"{places.images} holds no image. Expected files named "
             f"{', '.join(suffixes)}; put the images there."
         )
-    _read_pictures(source / MASKS, "mask", groups, contents)
-    _read_pictures(source / MAPS, "map", groups, contents)
+    for kind, named, folder in (
+        ("mask", places.masks, source / MASKS),
+        ("map", places.maps, source / MAPS),
+    ):
+        if named is None:
+            named = _folders_of_tasks(folder, kind)
+        for task, below in named.items():
+            _read_pictures(task, below, kind, groups, contents)
     read_fixations(source / FIXATIONS, groups, contents)
-    _read_labels(source / LABELS, groups, contents)
+    read_labels(groups, contents)
+    read_scales(groups, contents)
     contents.images = sorted(
         paths[0] for paths in groups.values() if len(paths) == 1
     )
@@ -73,22 +88,23 @@ def read_folder(source):
         # Pre-training needs no labels.
         contents.warnings.append(
             f"no task: no folder below '{MASKS}' or '{MAPS}', no table in "
-            f"'{FIXATIONS}', and no usable column of labels in {LABELS}. "
+            f"'{FIXATIONS}', and no usable column of labels in "
+            f"{places.table.name}. "
             "'umsrep pretrain' can use these images; to learn a task add "
             f"masks as {MASKS}/<task>/<image name>.png, or {LABELS} with the "
             "column 'image' and one column per task."
         )
-    _warn_of_ignored(source, contents.warnings)
+    _warn_of_ignored(source, places, contents.warnings)
     return contents
 
 
-def _check_layout(source):
+def _check_layout(source, places):
     if (source / HEADER).exists():
         raise UmsrepError(
             f"{source} is already a prepared data set (it holds {HEADER}). "
             "Use it as it is, or name the folder it was made from."
         )
-    if not (source / IMAGES).is_dir():
+    if not places.images.is_dir():
         found = sorted(
             p.name + "/" * p.is_dir()
             for p in source.iterdir()
@@ -96,29 +112,40 @@ def _check_layout(source):
         )
         listed = ", ".join(found[:8]) + ", ..." * (len(found) > 8)
         raise UmsrepError(
-            f"{source} has no folder '{IMAGES}'; it holds "
+            f"{source} has no folder '{places.images.name}'; it holds "
             f"{listed or 'nothing'}. Expected {IMAGES}/ and, as you have "
             f"them, {MASKS}/<task>/, {MAPS}/<task>/, {FIXATIONS}/<task>.csv "
-            f"and {LABELS}; move the images into '{source / IMAGES}', or name "
-            "the folder above it."
+            f"and {LABELS}; move the images into '{source / IMAGES}', name "
+            "the folder above it, or say with --config where they are."
         )
 
 
-def _warn_of_ignored(source, warnings):
+def _warn_of_ignored(source, places, warnings):
+    if places.file is not None and places.file.suffix.lower() != ".csv":
+        # The description says what is to be read.
+        return
+    read = [name for name in READ if name != LABELS]
+    if places.table == source / LABELS:
+        read.append(LABELS)
     ignored = [
         path.name
         for path in sorted(source.iterdir())
-        if path.name not in READ
+        if path.name not in (*read, CONFIG)
+        and path != places.table
         and (
             path.name.lower().startswith(MEANT_FOLDERS)
             if path.is_dir()
             else path.suffix.lower() in MEANT_FILES
         )
     ]
+    if (source / CONFIG).exists():
+        warnings.append(
+            f"{CONFIG} is not read unless it is named with --config."
+        )
     if ignored:
         warnings.append(
-            f"Not read: {', '.join(ignored)}. Only {', '.join(READ[:-1])} "
-            f"and {LABELS} are."
+            f"Not read: {', '.join(ignored)}. Only {', '.join(read[:-1])} "
+            f"and {read[-1]} are."
         )
 
 
@@ -153,10 +180,10 @@ def _pictures(folder, problems, suffixes=SUFFIXES):
     return groups
 
 
-def _read_pictures(folder, kind, images, contents):
-    """The mask or map tasks: one folder of pictures each."""
+def _folders_of_tasks(folder, kind):
+    """{task: folder} of all that is below `folder`."""
     if not folder.is_dir():
-        return
+        return {}
     for path in files_in(folder):
         if path.suffix.lower() in SUFFIXES:
             raise UmsrepError(
@@ -165,77 +192,28 @@ def _read_pictures(folder, kind, images, contents):
                 "folder named after the task, for example "
                 f"{EXAMPLES[kind]}, and move the {kind}s there."
             )
-    for below in task_folders(folder):
-        place = f"the folder {folder.name}/{below.name}"
-        contents.add_task(folder.parent, task_of(below, kind), place)
-        found = _pictures(below, contents.problems)
-        for stem, paths in found.items():
-            if stem not in images:
-                contents.problems += [
-                    (
-                        path,
-                        f"{path} is a {kind} without an image: {IMAGES} holds "
-                        f"no '{path.stem}'. A {kind} has exactly its image's "
-                        f"name (no '_{kind}' after it); rename it, add the "
-                        f"image, or move the {kind} away.",
-                    )
-                    for path in paths
-                ]
-        tasks = contents.masks if kind == "mask" else contents.maps
-        tasks[below.name] = {
-            stem: paths[0] for stem, paths in found.items() if len(paths) == 1
-        }
+    return {task_of(f, kind).name: f for f in task_folders(folder)}
 
 
-def _read_labels(file, groups, contents):
-    if not file.exists():
-        return
-    table = read_label_table(file)
-    contents.has_table = True
-    contents.has_patients = table.has_patients
-    matched = _match_rows(file, table.rows, groups, contents.problems)
-    for path, rows in matched.items():
-        if len(rows) > 1:
-            # Which row is right is unknown, so the image is left out.
-            groups.pop(path.stem.lower(), None)
-            lines = " and ".join(str(row.line) for row in rows)
-            contents.problems.append(
+def _read_pictures(task, folder, kind, images, contents):
+    """One mask or map task: a folder of pictures."""
+    root = contents.layout.images
+    place = f"the folder {folder.parent.name}/{folder.name}"
+    contents.add_task(root.parent, TaskSpec(task, kind), place)
+    found = _pictures(folder, contents.problems)
+    for stem, paths in found.items():
+        if stem not in images:
+            contents.problems += [
                 (
                     path,
-                    f"{file} has {len(rows)} rows for {path.name} (lines "
-                    f"{lines}). Expected one row per image; keep the right "
-                    "one.",
+                    f"{path} is a {kind} without an image: {root.name} holds "
+                    f"no '{path.stem}'. A {kind} has exactly its image's "
+                    f"name (no '_{kind}' after it); rename it, add the "
+                    f"image, or move the {kind} away.",
                 )
-            )
-        else:
-            contents.rows[path] = rows[0]
-    tasks, warnings = label_tasks(
-        file, table.columns, list(contents.rows.values())
-    )
-    for task in tasks:
-        place = f"the column '{task.name}' of {LABELS}"
-        contents.add_task(file.parent, task, place)
-    contents.warnings += warnings
-
-
-def _match_rows(file, rows, groups, problems):
-    """{image file: its rows}; rows of no image are problems."""
-    names = ImageNames(
-        file.parent / IMAGES, (p for group in groups.values() for p in group)
-    )
-    matched = defaultdict(list)
-    for row in rows:
-        path = names.find(row.image)
-        if path is None:
-            problems.append(
-                (
-                    file,
-                    f"{file}, line {row.line}: there is no image "
-                    f"'{row.image}' in {names.root}. Expected a file name "
-                    "with or without extension; correct it, add the image, "
-                    "or remove the row.",
-                )
-            )
-        else:
-            matched[path].append(row)
-    return matched
+                for path in paths
+            ]
+    tasks = contents.masks if kind == "mask" else contents.maps
+    tasks[task] = {
+        stem: paths[0] for stem, paths in found.items() if len(paths) == 1
+    }

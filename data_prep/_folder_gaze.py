@@ -8,13 +8,13 @@ from data_prep._common import files_in
 from data_prep._fixation_table import read_fixation_table
 from data_prep._folder_layout import (
     FIXATIONS,
-    IMAGES,
     MAPS,
     task_folders,
     task_of,
 )
 from data_prep._gaze_tables import check_pixels
 from data_prep._image_names import ImageNames
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 
 
@@ -22,7 +22,8 @@ def read_fixations(folder, groups, contents):
     """Reads the tables of fixations: a map task each.
 
     Args:
-        folder: `SOURCE/fixations`, which may be missing.
+        folder: `SOURCE/fixations`, which may be missing; what a config names
+            is taken instead of what it holds.
         groups: {stem in lower case: [image files]}.
         contents: `FolderContents`, filled.
 
@@ -30,21 +31,45 @@ def read_fixations(folder, groups, contents):
         UmsrepError: a folder, a table that cannot be understood or is in
             fractions, or a task that is there already.
     """
+    named = contents.layout.fixations
+    if named is None:
+        named = _tables(folder, contents.problems)
+    images = contents.layout.images
+    names = ImageNames(images, (p for group in groups.values() for p in group))
+    heat_maps = {task.lower(): task for task in contents.maps}
+    for task, file in named.items():
+        if task.lower() in heat_maps:
+            raise UmsrepError(
+                f"{folder.parent} has the folder "
+                f"{MAPS}/{heat_maps[task.lower()]} and the table "
+                f"{FIXATIONS}/{file.name}. A map is made either of heat maps "
+                "or of fixations; move one of the two away, or rename it to "
+                "have two tasks."
+            )
+        place = f"the table {file.parent.name}/{file.name}"
+        contents.add_task(images.parent, TaskSpec(task, "map"), place)
+        table, warnings = read_fixation_table(file)
+        check_pixels(file, table)
+        contents.warnings += warnings
+        contents.maps[task] = _points_of_images(
+            file, table, names, contents.problems
+        )
+
+
+def _tables(folder, problems):
+    """{task: table} of all that is in `folder`."""
     if not folder.is_dir():
-        return
+        return {}
     for below in task_folders(folder):
         raise UmsrepError(
             f"{below} is a folder. Expected one table for all images, "
             f"{FIXATIONS}/<task>.csv with the columns image, x and y; join "
             f"the tables, or move heat maps to {MAPS}/<task>."
         )
-    names = ImageNames(
-        folder.parent / IMAGES, (p for group in groups.values() for p in group)
-    )
-    heat_maps = {task.lower(): task for task in contents.maps}
+    found = {}
     for file in files_in(folder):
         if file.suffix.lower() != ".csv":
-            contents.problems.append(
+            problems.append(
                 (
                     file,
                     f"{file} is not named as a table. Expected "
@@ -52,24 +77,9 @@ def read_fixations(folder, groups, contents):
                     "it away.",
                 )
             )
-            continue
-        task = task_of(file, "map")
-        if task.name.lower() in heat_maps:
-            raise UmsrepError(
-                f"{folder.parent} has the folder "
-                f"{MAPS}/{heat_maps[task.name.lower()]} and the table "
-                f"{FIXATIONS}/{file.name}. A map is made either of heat maps "
-                "or of fixations; move one of the two away, or rename it to "
-                "have two tasks."
-            )
-        place = f"the table {FIXATIONS}/{file.name}"
-        contents.add_task(folder.parent, task, place)
-        table, warnings = read_fixation_table(file)
-        check_pixels(file, table)
-        contents.warnings += warnings
-        contents.maps[task.name] = _points_of_images(
-            file, table, names, contents.problems
-        )
+        else:
+            found[task_of(file, "map").name] = file
+    return found
 
 
 def _points_of_images(file, table, names, problems):

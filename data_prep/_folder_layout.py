@@ -8,7 +8,10 @@ from umsrep.errors import UmsrepError
 
 IMAGES, MASKS, LABELS = "images", "masks", "labels.csv"
 MAPS, FIXATIONS = "maps", "fixations"
-READ = (IMAGES, MASKS, MAPS, FIXATIONS, LABELS)
+SCALES = "scales.csv"
+# What such a file is usually called; it is named with --config.
+CONFIG = "tasks.yaml"
+READ = (IMAGES, MASKS, MAPS, FIXATIONS, SCALES, LABELS)
 SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".bmp")
 # Of images. What a file without an extension is, is not guessed.
 DICOM = ".dcm"
@@ -19,23 +22,27 @@ class FolderContents:
     """What a folder holds.
 
     Attributes:
+        layout: `Places`: where it was looked for.
         images: Image files, in order of name.
         masks: {mask task: {image stem in lower case: mask file}}.
         maps: {map task: {image stem in lower case: heat map file, or data
             frame of points}}.
         rows: {image file: `LabelRow`}.
+        scales: {image file: `umsrep.data.Scale`}.
         tasks: `TaskSpec`s; masks, maps, labels.
         places: {task in lower case: what of the folder it is, in words}.
-        has_table, has_patients: Whether there is a labels.csv, and a column
-            patient in it.
+        has_table, has_patients: Whether there is a table of labels, and a
+            column patient in it.
         problems: (path, message) of files and rows that cannot be used.
         warnings: What the user should know about the set as a whole.
     """
 
+    layout: object
     images: list = field(default_factory=list)
     masks: dict = field(default_factory=dict)
     maps: dict = field(default_factory=dict)
     rows: dict = field(default_factory=dict)
+    scales: dict = field(default_factory=dict)
     tasks: list = field(default_factory=list)
     places: dict = field(default_factory=dict)
     has_table: bool = False

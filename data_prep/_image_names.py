@@ -1,5 +1,7 @@
 """What tables call an image, and the file that is meant."""
 
+from collections import defaultdict
+
 
 class ImageNames:
     """Finds image files by the names that people write into tables.
@@ -29,3 +31,36 @@ class ImageNames:
         """The image file, or None."""
         key = name.replace("\\", "/").lower().removeprefix("./")
         return self._paths.get(key.removeprefix(f"{self.root.name}/"))
+
+
+def match_rows(file, rows, root, groups, problems):
+    """The rows of each image.
+
+    Args:
+        file: The table, for messages.
+        rows: Objects with the attributes image and line.
+        root: The folder of the images.
+        groups: {stem in lower case: [image files]}.
+        problems: List to which (file, message) of rows without an image are
+            added.
+
+    Returns:
+        {image file: [its rows]}.
+    """
+    names = ImageNames(root, (p for group in groups.values() for p in group))
+    matched = defaultdict(list)
+    for row in rows:
+        path = names.find(row.image)
+        if path is None:
+            problems.append(
+                (
+                    file,
+                    f"{file}, line {row.line}: there is no image "
+                    f"'{row.image}' in {names.root}. Expected a file name "
+                    "with or without extension; correct it, add the image, "
+                    "or remove the row.",
+                )
+            )
+        else:
+            matched[path].append(row)
+    return matched

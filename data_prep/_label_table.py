@@ -77,13 +77,14 @@ class LabelTable:
     has_patients: bool
 
 
-def read_label_table(file):
+def read_label_table(file, called=None):
     """Reads a table of labels.
 
     The names image, patient and split are read without regard to case.
 
     Args:
         file: A CSV file.
+        called: {column of the file: "image", "patient" or "split"}, or None.
 
     Returns:
         `LabelTable`.
@@ -93,14 +94,14 @@ def read_label_table(file):
             column that looks like the patient but has another name.
     """
     file = Path(file)
-    names, rows = read_csv(file, COLUMNS)
+    names, rows = read_csv(file, COLUMNS, called)
     if "patient" not in names:
         for name in names:
             if _PATIENT_LIKE.fullmatch(name):
                 raise UmsrepError(
                     f"{file} has the column '{name}' but none named "
                     "'patient', by which the images are split. Rename it "
-                    "'patient', or remove it."
+                    "'patient', remove it, or say so with --config."
                 )
     columns = tuple(name for name in names if name not in ("", *COLUMNS))
     rows = [_row(file, line, values) for line, values in rows]

@@ -13,10 +13,13 @@ Layout read:
                                     known observer and duration_ms
     SOURCE/labels.csv               columns image, patient, split, and one
                                     per label task
+    SOURCE/scales.csv               what pixels measure: columns image, axis
+                                    (y or x), unit, per_pixel and, where
+                                    known, zero, start, stop
 
-All but the images may be missing, and so may single masks, maps and labels:
-such images are unlabelled for that task. docs/your-own-data.md shows an
-example.
+All but the images may be missing, and so may single masks, maps, labels
+and scales: such images are unlabelled for that task. docs/your-own-data.md
+shows an example.
 """
 
 import os
@@ -30,7 +33,7 @@ import pandas as pd
 from data_prep import register
 from data_prep._common import LEAK
 from data_prep._folder_contents import read_folder
-from data_prep._folder_layout import FIXATIONS, LABELS
+from data_prep._folder_layout import FIXATIONS, LABELS, SCALES
 from data_prep._gaze_tables import check_extent, check_reach, reach
 from data_prep._tables import image_shape
 from umsrep.data.gaze import Gaze
@@ -50,7 +53,9 @@ DESCRIPTION = SourceDescription(
 
 
 @register("folder")
-def convert(source, out, progress=None, on_error="stop", **options):
+def convert(
+    source, out, progress=None, on_error="stop", config=None, **options
+):
     """Converts a folder of your own; its tasks come from what it holds.
 
     Each folder below `masks` is a mask task, each folder below `maps` and
@@ -62,6 +67,10 @@ def convert(source, out, progress=None, on_error="stop", **options):
         source: The folder that holds `images`.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
+        config: Where the folder or its table has other names: a table of
+            labels (.csv) instead of labels.csv, or a YAML file that says what
+            is where and which of it are tasks (`tasks.yaml`), see
+            docs/your-own-data.md.
         on_error: See `PreparedWriter`. A table that cannot be understood
             stops in either case; `on_error` is about single files and rows.
         options: Of `PreparedWriter`: size, fit, sixteen_bit, and gaze_map
@@ -78,14 +87,20 @@ def convert(source, out, progress=None, on_error="stop", **options):
             name or row, a row, mask or map without an image, gaze that does
             not fit its image, or a bad file.
     """
-    contents = read_folder(source)
+    contents = read_folder(source, config)
+    places = contents.layout
     _check_gaze_map(contents, options.get("gaze_map"))
-    name = data_set_name(source)
+    name = places.name or data_set_name(source)
     writer = PreparedWriter(
         out,
         name,
         contents.tasks,
-        replace(DESCRIPTION, title=f"Own folder '{name}'"),
+        replace(
+            DESCRIPTION,
+            title=f"Own folder '{name}'",
+            modality=places.modality or DESCRIPTION.modality,
+            licence=places.licence or DESCRIPTION.licence,
+        ),
         on_error=on_error,
         **options,
     )
@@ -121,12 +136,14 @@ class _Counts:
     Attributes:
         unlabelled: Without label, mask and map.
         unlisted: Without a row in the table of labels.
+        unscaled: Without a scale.
         mapless: {map task: those without its map}.
         reaches: {task of a table: how far its points go on each image}.
     """
 
     unlabelled: int = 0
     unlisted: int = 0
+    unscaled: int = 0
     mapless: Counter = field(default_factory=Counter)
     reaches: dict = field(default_factory=lambda: defaultdict(list))
 
@@ -201,10 +218,12 @@ def _add_image(writer, contents, path, counts):
         labels=labels,
         masks=masks,
         maps=maps | {task: Gaze(table) for task, table in points.items()},
+        scale=contents.scales.get(path),
     )
     if added:
         counts.unlabelled += not (masks or maps or any(labels.values()))
         counts.unlisted += row is None
+        counts.unscaled += path not in contents.scales
         counts.mapless.update(set(contents.maps) - set(maps))
         for task, table in points.items():
             counts.reaches[task].append(reach(shape, table))
@@ -212,11 +231,12 @@ def _add_image(writer, contents, path, counts):
 
 def _warn(writer, contents, counts):
     if not contents.has_patients:
-        lacking = "column 'patient'" if contents.has_table else LABELS
+        table = contents.layout.table.name
+        lacking = "column 'patient'" if contents.has_table else table
         writer.warn(
             f"There is no {lacking}, so every image is taken as a patient of "
             f"its own. {LEAK}: if anyone may be there twice, add the column "
-            f"'patient' to {LABELS} and prepare again."
+            f"'patient' to {table} and prepare again."
         )
     elif counts.unlisted:
         writer.warn(
@@ -233,6 +253,11 @@ def _warn(writer, contents, counts):
         writer.warn(
             f"Images without label, mask and map: {counts.unlabelled}; only "
             "pre-training uses them."
+        )
+    if contents.scales and counts.unscaled:
+        writer.warn(
+            f"Images without a row in {SCALES}: {counts.unscaled}; what their "
+            "pixels measure is unknown."
         )
     for task, reaches in counts.reaches.items():
         # No error: one's own question may be about one corner of the images.

@@ -25,6 +25,7 @@ _MODULES = (
     "derived",
     "distribution",
     "evaluation",
+    "export",
     "finetuning",
     "heads",
     "inference",

@@ -28,13 +28,17 @@ RANKS = {
     "runs": 7,
     "evaluation": 8,
     "inference": 9,
-    "workflows": 10,
-    "recipes": 11,
-    "cli": 12,
+    "export": 10,
+    "view": 10,
+    "workflows": 11,
+    "recipes": 12,
+    "cli": 13,
 }
 MAY_IMPORT_TENSORFLOW = {
     Path("umsrep/backend.py"),
     Path("umsrep/distribution.py"),
+    Path("umsrep/export/formats.py"),
+    Path("umsrep/export/runtimes.py"),
     Path("umsrep/metrics/image_quality.py"),
 }
 

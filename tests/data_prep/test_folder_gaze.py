@@ -326,7 +326,7 @@ def test_what_lies_in_the_wrong_place_is_said_so(layout, out):
     heat_map(layout, "heatmaps/gaze/a1.png")
     (warning,) = convert(layout.folder, out, size=32)["warnings"]
     assert "Not read: fixations.csv, heatmaps." in warning
-    assert "Only images, masks, maps, fixations and labels.csv" in warning
+    assert "fixations, scales.csv and labels.csv are" in warning
 
 
 # ---- single files and rows

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from umsrep import MultiTaskModel
-from umsrep.derived import PeakVelocity, early_and_late, find_waves
+from umsrep.data import AxisScale, Scale
+from umsrep.derived import (
+    PeakVelocity,
+    early_and_late,
+    find_waves,
+    velocity_scale,
+)
 from umsrep.errors import UmsrepError
 from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.representations import DilatedCNN
@@ -322,3 +328,65 @@ class TestOnAModel:
     def test_a_task_without_masks(self, model):
         with pytest.raises(UmsrepError, match="no mask task"):
             PeakVelocity("flow")(model, self.images(), SCALE, BASELINE)
+
+
+class TestScales:
+    def test_in_metres_and_within_the_strip(self):
+        y = AxisScale("m/s", SCALE / 100, BASELINE, 3.6, 120.5)
+        x = AxisScale("s", 0.01, None, 30)
+        scale, baseline, frame = velocity_scale(Scale(y, x), SHAPE)
+        assert scale == pytest.approx(SCALE)
+        assert baseline == BASELINE
+        # Row 4 has its centre at 4.5, row 3 lies outside.
+        assert frame == (4, 120, 30, 256)
+
+    @pytest.mark.parametrize(
+        ("scale", "advice"),
+        [
+            (None, "No scale of the rows.*add it to scales.csv"),
+            (Scale(x=AxisScale("s", 1.0)), "No scale of the rows.*scales.csv"),
+            (Scale(AxisScale("mm", 1.0, 3)), "in mm, .*cm/s or m/s.*convert"),
+            (Scale(AxisScale("cm/s", 1.0)), "fill in 'zero' in scales.csv"),
+            (
+                Scale(AxisScale("cm/s", 1.0, 3, 5, 200)),
+                "rows 5 to 200 of 128.*image of this size",
+            ),
+        ],
+    )
+    def test_without_velocities(self, scale, advice):
+        with pytest.raises(UmsrepError, match=advice):
+            velocity_scale(scale, SHAPE)
+
+    def test_on_a_model(self, model):
+        images = TestOnAModel().images()
+        scales = [
+            Scale(
+                AxisScale("cm/s", SCALE * factor, BASELINE),
+                AxisScale("s", 0.01, None, start, 256),
+            )
+            for factor, start in ((1, 0), (1, 0), (2, 50))
+        ]
+        beats = [[85, 165]] * 3
+        found = PeakVelocity()(model, images, scales=scales, beats=beats)
+        assert found == PeakVelocity()(
+            model,
+            images,
+            scale=[SCALE, SCALE, 2 * SCALE],
+            baseline=BASELINE,
+            frame=[(0, 128, 0, 256)] * 2 + [(0, 128, 50, 256)],
+            beats=beats,
+        )
+        assert found[0] == measure(MITRAL, beats=[85, 165])
+        assert [wave.whole for wave in found[2].below] == [False]
+
+    def test_bad_call(self, model):
+        images = TestOnAModel().images()
+        scale = Scale(AxisScale("cm/s", SCALE, BASELINE))
+        for given, advice in (
+            ([scale] * 2, "2 scales for 3 images.*one for each"),
+            ([scale, None, scale], "Image number 1: .*Leave the image out"),
+        ):
+            with pytest.raises(UmsrepError, match=advice):
+                PeakVelocity()(model, images, scales=given)
+        with pytest.raises(UmsrepError, match="leave the others out"):
+            PeakVelocity()(model, images, SCALE, scales=[scale] * 3)

@@ -67,6 +67,14 @@ def test_only_the_strategy_differs_and_the_baseline_starts_anew():
         assert starts == [True, True, True, False]
 
 
+def test_a_strategy_that_is_none():
+    tasks = recipe.Tasks.of(STRIPS)
+    some = recipe.candidates(tasks, recipe.TARGET, ("joint",))
+    assert list(some["homogeneous"]) == ["joint", "separate"]
+    with pytest.raises(UmsrepError, match="always trained beside them"):
+        recipe.candidates(tasks, recipe.TARGET, ("separate",))
+
+
 def test_the_target_tasks_share_20_and_10_of_the_30_per_cent():
     train, validation, test = recipe.TARGET.fractions
     left = 1 - sum(recipe.CONSTRUCTION.fractions[:2])

@@ -73,6 +73,13 @@ MaybeFractions = Annotated[
         "0.2, as the papers."
     ),
 ]
+SixteenBit = Annotated[
+    str,
+    typer.Option(
+        help="PNG and TIFF of more than 8 bits: refuse, or rescale from each "
+        "image's minimum and maximum. DICOM says itself."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]

@@ -86,7 +86,7 @@ def echo(
         )
     typer.echo(
         f"Wrote {images} images to {out}. Next: umsrep prepare folder "
-        f"{out} PREPARED"
+        f"{out} PREPARED --config {out / 'tasks.yaml'}"
     )
 
 

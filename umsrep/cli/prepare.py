@@ -62,6 +62,14 @@ def prepare(
             metavar="OUT", help="Folder to make; it must not exist yet."
         ),
     ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="With folder: a table of labels (.csv) instead of "
+            "labels.csv, or a .yaml that says what is where and which columns "
+            "are tasks."
+        ),
+    ] = None,
     size: Annotated[
         str,
         typer.Option(
@@ -145,6 +153,13 @@ def prepare(
             sigma_degrees=gaze_degrees,
         )
     own = inspect.signature(convert).parameters
+    if config is not None:
+        if "config" not in own:
+            raise UmsrepError(
+                f"--config {config}: '{name}' has a layout of its own. Leave "
+                "the option out; it is for `umsrep prepare folder`."
+            )
+        options["config"] = config
     if gaze_points:
         if "points" not in own:
             raise UmsrepError(

@@ -214,6 +214,13 @@ def ums_rep_echo(
             "true velocities."
         ),
     ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="independent, alternating or joint; repeat. Default: all "
+            "three. Separate models are always trained."
+        ),
+    ] = None,
     repeats: options.Repeats = 5,
     preset: options.RecipePreset = "small",
     construction_epochs: Annotated[
@@ -265,7 +272,8 @@ def ums_rep_echo(
     )
     if data is None:
         data, truth = synthetic_strips(out, images, size, seed)
-    tables = run(data, out, chosen, flow, truth, repeats, seed)
+    strategies = tuple(strategy or recipe.STRATEGIES)
+    tables = run(data, out, chosen, flow, truth, strategies, repeats, seed)
     _print(tables)
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 

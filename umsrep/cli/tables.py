@@ -47,3 +47,52 @@ def print_shifts(table):
     for shift, row in table[chosen].iterrows():
         shown.add_row(str(shift), *(f"{value:.3f}" for value in row))
     Console().print(shown)
+
+
+def print_parity(parity):
+    """Prints the largest differences of an exported file, one row per task."""
+    table = Table(
+        "task",
+        "difference",
+        "end to end",
+        "of",
+        title=f"Compared on {parity['images']} images in "
+        f"{len(parity['sizes'])} sizes",
+    )
+    for task, entry in parity["tasks"].items():
+        table.add_row(
+            task,
+            f"{entry['max_difference']:.2e}",
+            f"{entry['end_to_end']:.2e}",
+            "the map's maximum" if entry["relative_to"] else "probabilities",
+        )
+    Console().print(table)
+    for part in ("prepared", "denoised"):
+        if part in parity:
+            print(
+                f"Grey levels of the {part} image that differ: "
+                f"{parity[part]['rounded_otherwise']} of "
+                f"{parity[part]['pixels']}"
+            )
+
+
+def print_accuracy(accuracy, quantize):
+    """Prints the metrics of a quantised file beside the run's."""
+    table = Table(
+        "task",
+        "metric",
+        "float32",
+        quantize,
+        "change",
+        title=f"{accuracy['images']} images of the split '{accuracy['split']}'",
+    )
+    for task, row in accuracy["tasks"].items():
+        for name, (before, after) in row.items():
+            table.add_row(
+                task,
+                name,
+                f"{before:.4f}",
+                f"{after:.4f}",
+                f"{after - before:+.4f}",
+            )
+    Console().print(table)

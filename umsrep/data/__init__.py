@@ -20,11 +20,13 @@ from umsrep.data.corruption import (
 )
 from umsrep.data.dataset import Dataset, concatenate, load
 from umsrep.data.prepared import TaskSpec
+from umsrep.data.scale import AxisScale, Scale
 from umsrep.data.shifts import simulated_shifts
 
 __all__ = [
     "TABLE_2_LEVELS",
     "Augmentation",
+    "AxisScale",
     "Batches",
     "Dataset",
     "GaussianNoise",
@@ -32,6 +34,7 @@ __all__ = [
     "IntensityAugmentation",
     "PoissonNoise",
     "RandomChoice",
+    "Scale",
     "TaskSpec",
     "attention_target",
     "box_mask",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from umsrep.data import gaze, prepared
+from umsrep.data import scale as scales
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
 
@@ -36,6 +37,7 @@ def load(path):
         ) from error
     tasks = prepared.tasks_of(header)
     columns = {"image", "patient", "split", *tasks}
+    columns.update(prepared.scale_columns(header))
     missing = columns - set(table.columns)
     if missing:
         raise UmsrepError(
@@ -44,6 +46,9 @@ def load(path):
         )
     # Tells an image again, whatever its data set is called.
     table["checksum"] = table["image"].map(header["checksums"]).fillna("")
+    # Into the table, as all that follows an image into its subset.
+    for axis, unit in header.get("scales", {}).items():
+        table[f"{axis}_unit"] = unit
     dataset = Dataset(
         name=header["name"],
         tasks=tasks,
@@ -64,7 +69,7 @@ def concatenate(datasets):
 
     Args:
         datasets: Data sets of one image size. A task that several have must
-            have the same classes.
+            have the same classes, and a scale's axis the same unit.
     """
     datasets = list(datasets)
     if len(datasets) == 1:
@@ -80,13 +85,20 @@ def concatenate(datasets):
         raise UmsrepError(
             f"The data sets are named {names}. Pass each data set once."
         )
-    tasks, tables = {}, []
+    tasks, units, tables = {}, {}, []
     for dataset in datasets:
         for name, task in dataset.tasks.items():
             if tasks.setdefault(name, task) != task:
                 raise UmsrepError(
                     f"Task '{name}' has other classes in '{dataset.name}' "
                     "than in the data sets before it. Rename one of them."
+                )
+        for axis, unit in dataset.scale_units.items():
+            if units.setdefault(axis, unit) != unit:
+                raise UmsrepError(
+                    f"The {axis} scale is in {unit} in '{dataset.name}' and "
+                    f"in {units[axis]} in the data sets before it. Prepare "
+                    "one of them again with the other unit."
                 )
         table = dataset.table.copy()
         for column in ("image", "patient"):
@@ -178,6 +190,35 @@ class Dataset:
             top-left corner, continuous), duration_ms.
         """
         return self.store.fixations(task, self.rows[index])
+
+    @property
+    def scale_units(self):
+        """{axis: unit} of the scales; empty without any."""
+        return {
+            axis: unit
+            for axis in scales.AXES
+            for unit in set(self.table.get(f"{axis}_unit", ())) - {""}
+        }
+
+    def scale(self, index):
+        """What the pixels of an image measure, or None where unknown.
+
+        Returns:
+            `umsrep.data.Scale` in pixels of the prepared image.
+        """
+        row = self.table.iloc[index]
+        if not set(scales.COLUMNS) <= set(row.index):
+            return None
+        units = {
+            a: row[f"{a}_unit"] for a in scales.AXES if row.get(f"{a}_unit")
+        }
+        try:
+            return scales.from_cells(row, units)
+        except UmsrepError as error:
+            raise UmsrepError(
+                f"Data set '{self.name}', image {row['image']}: {error} Run "
+                "`umsrep verify`, or prepare the data set again."
+            ) from error
 
     def with_attention(self, name, label, sources, grid):
         """The data set with a task more: attention, to supervise CAMs.

@@ -41,15 +41,20 @@ class DicomImage:
             at the detector and so exceeds the patient's by the magnification.
         bits_stored: Bits of a stored value, for example 12.
         photometric: "MONOCHROME1" or "MONOCHROME2", as in the file.
+        spacing_at: "detector" where the spacing is known to hold there only:
+            from Imager Pixel Spacing, or a Pixel Spacing that repeats it
+            without saying how it was calibrated; else "object", or None
+            without a spacing.
     """
 
     image: np.ndarray
     pixel_spacing: tuple[float, float] | None
     bits_stored: int
     photometric: str
+    spacing_at: str | None = None
 
 
-def read_dicom(path):
+def read_dicom(path, data=None):
     """Reads a grey, single-frame DICOM file.
 
     The first VOI LUT or window counts if there are several. Without one the
@@ -57,6 +62,8 @@ def read_dicom(path):
 
     Args:
         path: A DICOM file, judged by its content.
+        data: Its bytes, where they are in memory already; `path` is then only
+            its name in messages.
 
     Returns:
         `DicomImage`.
@@ -68,7 +75,7 @@ def read_dicom(path):
             impossible window, or constant.
     """
     path = Path(path)
-    dataset = _parse(path, reading.read_bytes(path))
+    dataset = _parse(path, reading.read_bytes(path) if data is None else data)
     _check(path, dataset)
     stored = _decode(path, dataset)
     try:
@@ -80,9 +87,11 @@ def read_dicom(path):
             "Window Center and Window Width, or export it again."
         ) from error
     reading.check_not_constant(path, image)
+    spacing, place = _spacing(dataset)
     return DicomImage(
         image=image,
-        pixel_spacing=_spacing(dataset),
+        pixel_spacing=spacing,
+        spacing_at=place,
         bits_stored=int(dataset.BitsStored),
         photometric=str(dataset.PhotometricInterpretation),
     )
@@ -166,7 +175,7 @@ def _decode(path, dataset):
         raise UmsrepError(
             f"{path} is compressed as {syntax.name} ({syntax}), which no "
             "installed decoder reads. Install one with 'pip install "
-            "pylibjpeg[all]' (or python-gdcm), or export the file "
+            "pylibjpeg[all]' (the extra 'dicom'), or export the file "
             "uncompressed."
         )
     try:
@@ -220,8 +229,21 @@ def _eight_bit_window(dataset):
 
 
 def _spacing(dataset):
-    for name in ("PixelSpacing", "ImagerPixelSpacing"):
-        value = dataset.get(name)
-        if value is not None and len(value) == 2 and min(value) > 0:
-            return float(value[0]), float(value[1])
-    return None
+    """(spacing, where it holds); PS3.3 10.7.1.1 and 10.7.1.3."""
+    pixel, imager = (
+        _pair(dataset.get(name))
+        for name in ("PixelSpacing", "ImagerPixelSpacing")
+    )
+    if pixel is None:
+        return imager, None if imager is None else "detector"
+    calibrated = dataset.get("PixelSpacingCalibrationType") is not None
+    at_detector = pixel == imager and not calibrated
+    return pixel, "detector" if at_detector else "object"
+
+
+def _pair(value):
+    try:
+        rows, columns = (float(part) for part in value)
+    except (TypeError, ValueError):  # absent, or no two numbers
+        return None
+    return (rows, columns) if 0 < min(rows, columns) < np.inf else None

@@ -7,6 +7,7 @@ import numpy as np
 
 from umsrep.data import gaze
 from umsrep.data import images as reading
+from umsrep.data.scale import AXES, Scale
 from umsrep.errors import UmsrepError
 
 FITS = ("stretch", "pad")
@@ -54,6 +55,11 @@ class Frame:
     def image(self, grey):
         """uint8 (height, width); black beside the content."""
         return self._padded(reading.resize_image(grey, self.inner))
+
+    def unrounded(self, grey):
+        """float32: `image` before its rounding to whole grey levels."""
+        values = reading.resized_values(grey, self.inner)
+        return self._padded(np.clip(values, 0, 255))
 
     def mask(self, mask):
         """bool (height, width)."""
@@ -104,6 +110,27 @@ class Frame:
             last = np.nextafter(self.offset[axis] + self.inner[axis], 0)
             table[column] = np.minimum(moved, last)
         return table
+
+    def scale(self, scale):
+        """The scale of the prepared image.
+
+        Args:
+            scale: `Scale` of the source image.
+
+        Raises:
+            UmsrepError: its region goes beyond the source image.
+        """
+        moved = {}
+        for number, axis in enumerate(AXES):
+            value = scale.axes.get(axis)
+            if value is not None:
+                value.check_within(self.shape[number], axis)
+                moved[axis] = value.resized(
+                    self.shape[number],
+                    self.inner[number],
+                    self.offset[number],
+                )
+        return Scale(**moved)
 
     def _padded(self, inner):
         if inner.shape == tuple(self.size):

@@ -142,7 +142,7 @@ def _describe(data):
     return "a text file"
 
 
-def read_grey(path, sixteen_bit="refuse"):
+def read_grey(path, sixteen_bit="refuse", data=None):
     """Reads an image as 8-bit grey.
 
     A DICOM file is read as `umsrep.data.dicom.read_dicom` says: rescaled,
@@ -155,6 +155,8 @@ def read_grey(path, sixteen_bit="refuse"):
         path: A PNG, JPEG, TIFF, BMP or DICOM file, judged by its content.
         sixteen_bit: What to do with more than 8 bits per value: "refuse", or
             "rescale" from the image's own minimum and maximum to 0-255.
+        data: The file's bytes, where they are in memory already; `path` is
+            then only its name in messages.
 
     Returns:
         uint8 array (height, width), not constant.
@@ -170,12 +172,12 @@ def read_grey(path, sixteen_bit="refuse"):
             f"{', '.join(SIXTEEN_BIT)}."
         )
     path = Path(path)
-    data = read_bytes(path)
-    if data[128:132] == b"DICM":
+    data = read_bytes(path) if data is None else data
+    if is_dicom(data):
         # Imported here: it reads files with this module, and few need it.
         from umsrep.data import dicom
 
-        return dicom.read_dicom(path).image
+        return dicom.read_dicom(path, data).image
     image = _decode(path, data)
     if _is_deep(image, data):
         grey = _rescale(path, _deep_values(path, image, data), sixteen_bit)
@@ -185,6 +187,11 @@ def read_grey(path, sixteen_bit="refuse"):
         grey = np.array(image.convert("L"))
     check_not_constant(path, grey)
     return grey
+
+
+def is_dicom(data):
+    """Whether a file that begins with these bytes says it is DICOM."""
+    return data[128:132] == b"DICM"
 
 
 def check_not_constant(path, grey):
@@ -321,9 +328,16 @@ def resize_image(image, size):
     Returns:
         uint8 array of shape `size`; overshoot is clipped to 0-255.
     """
-    height, width = size
-    if image.shape == (height, width):
+    if image.shape == tuple(size):
         return image.copy()
+    return np.clip(np.rint(resized_values(image, size)), 0, 255).astype(
+        np.uint8
+    )
+
+
+def resized_values(image, size):
+    """`resize_image` before it rounds: float32, may overshoot 0-255."""
+    height, width = size
     values = image.astype(np.float32)
     rows = min(image.shape[0], 2 * height)
     columns = min(image.shape[1], 2 * width)
@@ -331,8 +345,7 @@ def resize_image(image, size):
         values = cv2.resize(
             values, (columns, rows), interpolation=cv2.INTER_AREA
         )
-    values = cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def resize_mask(mask, size):

@@ -9,7 +9,9 @@ A prepared data set is one folder that everything after the conversion reads:
     fixations/<task>.csv   image, observer, x, y, duration_ms: what a map was
                            made of, in pixels of the prepared image
     manifest.csv           one row per image: image, patient, split, one
-                           column per task, source
+                           column per task, source; where some image has a
+                           scale also y_per_pixel, y_zero, y_start, y_stop
+                           and the same of x (see `umsrep.data.scale`)
     dataset.json           what it is, where it came from, counts, checksums
 
 `dataset.json` is written last, so a folder without one is not a data set.
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from umsrep.data import storage
+from umsrep.data import scale, storage
 from umsrep.errors import UmsrepError
 
 FORMAT = "umsrep-prepared"
@@ -31,7 +33,11 @@ MANIFEST = "manifest.csv"
 SPLITS = ("train", "validation", "test")
 KINDS = ("label", "mask", "map")
 FIXATION_COLUMNS = ("image", "observer", "x", "y", "duration_ms")
-FIXED_COLUMNS = ("image", "patient", "split", "source")
+FIXED_COLUMNS = (
+    *("image", "patient", "split", "source"),
+    *scale.COLUMNS,
+    *scale.UNIT_COLUMNS,
+)
 
 
 @dataclass(frozen=True)
@@ -178,12 +184,27 @@ def _check_entries(file, header):
             f"{file} has preprocessing size {size!r}; expected "
             f"[height, width] in pixels. {damaged}"
         )
+    units = header.get("scales", {})
+    if (
+        not isinstance(units, dict)
+        or not set(units) <= set(scale.AXES)
+        or not all(isinstance(unit, str) and unit for unit in units.values())
+    ):
+        raise UmsrepError(
+            f"{file} has the entry 'scales' {units!r}; expected the unit of "
+            f"y, of x or of both. {damaged}"
+        )
     try:
         tasks_of(header)
     except (UmsrepError, AttributeError, TypeError) as error:
         raise UmsrepError(
             f"{file} has a damaged entry 'tasks' ({error}). {damaged}"
         ) from error
+
+
+def scale_columns(header):
+    """The manifest's columns of scales: all or, without scales, none."""
+    return scale.COLUMNS if header.get("scales") else ()
 
 
 def tasks_of(header):

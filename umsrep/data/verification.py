@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from umsrep.data import images as reading
+from umsrep.data import scale as scales
 from umsrep.data import storage
 from umsrep.data.prepared import (
     HEADER,
@@ -17,6 +18,7 @@ from umsrep.data.prepared import (
     SPLITS,
     count_images,
     read_header,
+    scale_columns,
     tasks_of,
 )
 from umsrep.errors import UmsrepError
@@ -50,10 +52,10 @@ def verify(path, progress=None):
     """Checks a prepared data set.
 
     Errors: files that are missing, changed, unreadable or of the wrong size
-    or kind; labels and mask values that do not belong; repeated images; one
-    patient, or pixel-identical images, on two sides of a split; counts that
-    disagree. Warnings: identical images on one side, implausible masks,
-    classes that a split lacks, stray files.
+    or kind; labels and mask values that do not belong; scales that cannot be
+    used; repeated images; one patient, or pixel-identical images, on two
+    sides of a split; counts that disagree. Warnings: identical images on one
+    side, implausible masks, classes that a split lacks, stray files.
 
     Args:
         path: The prepared folder.
@@ -144,7 +146,10 @@ class _Checks:
             return None
         missing = [
             column
-            for column in ("image", "patient", "split", *self.tasks)
+            for column in (
+                *("image", "patient", "split", *self.tasks),
+                *scale_columns(self.header),
+            )
             if column not in table
         ]
         if missing:
@@ -188,6 +193,7 @@ class _Checks:
                     f"has the label '{value}' for task '{name}'; expected "
                     f"one of {', '.join(task.classes)}",
                 )
+        self.check_scale(image, row)
         pixels = self.read_pixels(image)
         if pixels is None:
             return None
@@ -256,6 +262,17 @@ class _Checks:
         pixels = self.read_pixels(file, "I;16")
         if pixels is not None and not pixels.any():
             self.error(file, "is 0 everywhere; a map needs a sum above 0")
+
+    def check_scale(self, image, row):
+        units = self.header.get("scales", {})
+        cells = {name: row.get(name, "") for name in scales.COLUMNS}
+        try:
+            scale = scales.from_cells(cells, units)
+            for axis, length in zip(scales.AXES, self.size, strict=True):
+                if scale is not None and axis in scale.axes:
+                    scale.axes[axis].check_within(length, axis)
+        except UmsrepError as error:
+            self.error(image, f"has a scale that cannot be used ({error})")
 
     def check_fixations(self, table):
         height, width = self.size

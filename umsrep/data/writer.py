@@ -14,6 +14,7 @@ import PIL
 
 from umsrep.data import images as reading
 from umsrep.data import masks as mask_reading
+from umsrep.data import scale as scales
 from umsrep.data import storage
 from umsrep.data.frame import Frame
 from umsrep.data.gaze import Gaze, GazeMap, to_sixteen_bit
@@ -103,6 +104,8 @@ class PreparedWriter:
         self._shapes = []
         self._seen = {}
         self._gaze = GazeRecord(gaze_map or GazeMap())
+        # {axis: (unit, the first image with a scale of it)}
+        self._units = {}
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
@@ -125,6 +128,7 @@ class PreparedWriter:
         labels=None,
         masks=None,
         maps=None,
+        scale=None,
     ):
         """Reads, checks, resizes and writes one image with its labels.
 
@@ -141,6 +145,8 @@ class PreparedWriter:
                 unite}; left out, None or empty is unlabelled.
             maps: {map task: a `gaze.Gaze`, or a grey heat map file of the
                 image's size}; left out or None is unlabelled.
+            scale: `umsrep.data.Scale` of the source image; None is unknown.
+                All images of a set share one unit per axis.
 
         Returns:
             True if the image was written, False if it was skipped.
@@ -148,8 +154,8 @@ class PreparedWriter:
         Raises:
             UmsrepError: an unknown task or split; or, with
                 `on_error="stop"`, a bad file, an unknown class, a mask or
-                map of another size, gaze that never meets the image, or an
-                id seen before.
+                map of another size, gaze that never meets the image, a scale
+                beyond the image or in another unit, or an id seen before.
         """
         image_id = str(image_id)
         labels = {
@@ -173,14 +179,18 @@ class PreparedWriter:
         try:
             self._check_identity(image_id, image_path, patient)
             self._check_classes(image_path, labels)
+            self._check_units(image_path, scale)
             frame, grey, united = self._read(image_path, masks)
             drawn = {
                 task: self._gaze.draw(image_path, frame, task, value)
                 for task, value in maps.items()
             }
+            moved = _moved(image_path, frame, scale)
         except UmsrepError as error:
             return self.reject(image_path, error)
         self._seen[image_id.lower()] = image_path
+        for axis, unit in (scale.units if scale else {}).items():
+            self._units.setdefault(axis, (unit, image_path))
         row = {
             "image": f"images/{image_id}.png",
             "patient": str(patient),
@@ -207,6 +217,7 @@ class PreparedWriter:
             *(Path(v) for v in maps.values() if not isinstance(v, Gaze)),
         ]
         self._shapes.append(frame.shape)
+        row |= scales.to_cells(moved)
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
         self._rows.append(row)
         return True
@@ -279,6 +290,16 @@ class PreparedWriter:
                     "leave the image out."
                 )
 
+    def _check_units(self, path, scale):
+        for axis, unit in (scale.units if scale else {}).items():
+            first, other = self._units.get(axis, (unit, None))
+            if unit != first:
+                raise UmsrepError(
+                    f"{path} has a {axis} scale in {unit}, but {other} has "
+                    f"one in {first}. Expected one unit per axis for all "
+                    "images; convert one of them."
+                )
+
     def _read(self, path, masks):
         grey = reading.read_grey(path, self.sixteen_bit)
         frame = Frame(grey.shape, self.size, self.fit)
@@ -307,6 +328,9 @@ class PreparedWriter:
                 + ". Check the source folder."
             )
         table = pd.DataFrame(self._rows)
+        units = {axis: unit for axis, (unit, _) in sorted(self._units.items())}
+        if not units:
+            table = table.drop(columns=list(scales.COLUMNS))
         counts = count_images(table, self.tasks)
         self._warn_of_missing(counts)
         gaze = self._gaze.write(self._folder, self._checksums, self.warn)
@@ -345,6 +369,7 @@ class PreparedWriter:
                 | ({"classes": list(task.classes)} if task.classes else {})
                 for task in self.tasks.values()
             },
+            **({"scales": units} if units else {}),
             "counts": counts,
             "skipped": self.skipped,
             "warnings": self.warnings,
@@ -366,6 +391,16 @@ class PreparedWriter:
                     f"{', '.join(missing)}; it cannot be trained on this "
                     "set alone."
                 )
+
+
+def _moved(path, frame, scale):
+    """The scale of the prepared image; an error names the file."""
+    if scale is None:
+        return None
+    try:
+        return frame.scale(scale)
+    except UmsrepError as error:
+        raise UmsrepError(f"{path}: {error}") from error
 
 
 def _checked_size(size):

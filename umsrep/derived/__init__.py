@@ -8,6 +8,7 @@ from umsrep.derived.occlusion import Occlusion
 from umsrep.derived.peak_velocity import PeakVelocity, Velocities
 from umsrep.derived.predictions import predictions
 from umsrep.derived.recommendation import Recommendation, Recommended
+from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.derived.waves import Wave, early_and_late, find_waves
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "find_waves",
     "predictions",
     "registry",
+    "velocity_scale",
 ]

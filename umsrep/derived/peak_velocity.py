@@ -6,6 +6,7 @@ import numpy as np
 
 from umsrep.derived.base import DerivedTask, registry
 from umsrep.derived.predictions import predictions
+from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.derived.waves import Wave, early_and_late, find_waves
 from umsrep.errors import UmsrepError
 
@@ -126,6 +127,8 @@ class PeakVelocity(DerivedTask):
             this border cuts off do not count.
         beats: n lists of columns of QRS onsets, or None, see
             `waves.early_and_late`.
+        scales: n `umsrep.data.Scale` with rows in cm/s or m/s, such as
+            `dataset.scale(i)`, instead of scale, baseline and frame.
 
     Returns:
         List of n `Velocities`.
@@ -137,17 +140,32 @@ class PeakVelocity(DerivedTask):
         self.batch_size = batch_size
 
     def __call__(
-        self, model, images, scale=None, baseline=None, frame=None, beats=None
+        self,
+        model,
+        images,
+        scale=None,
+        baseline=None,
+        frame=None,
+        beats=None,
+        scales=None,
     ):
         if model.head(self.envelope).kind != "mask":
             raise UmsrepError(
                 f"Task '{self.envelope}' is no mask task. Pass "
                 "PeakVelocity(envelope=...) the name of one."
             )
+        if scales is not None:
+            if not (scale is baseline is frame is None):
+                raise UmsrepError(
+                    "scales= and one of scale=, baseline=, frame= were given. "
+                    "Expected one of the two; leave the others out."
+                )
+            scale, baseline, frame = _of_scales(scales, images)
         if scale is None or baseline is None:
             raise UmsrepError(
                 f"scale={scale}, baseline={baseline}: pixels alone give no "
-                "velocity. Pass scale= (cm/s per pixel) and baseline= (row of "
+                "velocity. Pass scales= (such as dataset.scale(i) of each "
+                "image), or scale= (cm/s per pixel) and baseline= (row of "
                 "velocity 0), for all images or for each."
             )
         masks = predictions(model, [self.envelope], images, self.batch_size)
@@ -164,7 +182,11 @@ class PeakVelocity(DerivedTask):
 
     @staticmethod
     def measure(mask, scale, baseline, frame=None, beats=None):
-        """`Velocities` of one mask, (height, width), such as a reference's."""
+        """`Velocities` of one mask, (height, width), such as a reference's.
+
+        With an image's scale: `measure(mask, *velocity_scale(scale,
+        mask.shape))`.
+        """
         above, below = (
             tuple(find_waves(mask, scale, baseline, side, frame))
             for side in (1, -1)
@@ -175,6 +197,23 @@ class PeakVelocity(DerivedTask):
             tuple(early_and_late(above, beats)),
             tuple(early_and_late(below, beats)),
         )
+
+
+def _of_scales(scales, images):
+    """(scale, baseline, frame) of each image."""
+    scales = list(scales)
+    if len(scales) != len(images):
+        raise UmsrepError(
+            f"{len(scales)} scales for {len(images)} images. Pass one for "
+            "each image."
+        )
+    found = []
+    for number, scale in enumerate(scales):
+        try:
+            found.append(velocity_scale(scale, np.shape(images)[1:3]))
+        except UmsrepError as error:
+            raise UmsrepError(f"Image number {number}: {error}") from error
+    return zip(*found, strict=True)
 
 
 def _whole(waves):

@@ -3,31 +3,35 @@
 import cv2
 import numpy as np
 
+from umsrep.data.images import resize_image
+
 # Blue and orange stay apart for colour-blind readers (BGR).
 REFERENCE = (255, 190, 60)
 PREDICTED = (20, 120, 255)
 SIDE = 512
 
 
-def mask_overlay(image, reference, predicted):
-    """Contours of both masks on the image, 512 pixels wide.
+def mask_overlay(image, reference, predicted, side=SIDE):
+    """Contours of both masks on the image.
 
     Args:
         image: (height, width) uint8.
         reference: (height, width) bool, or None; drawn in blue.
         predicted: (height, width) bool; drawn in orange.
+        side: The longer side of the picture, in pixels.
 
     Returns:
         BGR uint8.
     """
-    picture = _enlarged(image)
+    picture = _at_side(image, side)
     for mask, colour in ((reference, REFERENCE), (predicted, PREDICTED)):
         if mask is None:
             continue
+        smaller = picture.shape[0] < image.shape[0]
         large = cv2.resize(
             np.asarray(mask, np.float32),
             picture.shape[1::-1],
-            interpolation=cv2.INTER_LINEAR,
+            interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
         )
         contours, _ = cv2.findContours(
             (large > 0.5).astype(np.uint8),
@@ -38,7 +42,9 @@ def mask_overlay(image, reference, predicted):
     return picture
 
 
-def heat_overlay(image, heat, opacity=0.45, colours=cv2.COLORMAP_TURBO):
+def heat_overlay(
+    image, heat, opacity=0.45, colours=cv2.COLORMAP_TURBO, side=SIDE
+):
     """A heat map in [0, 1] over the image; what is cold stays visible.
 
     Args:
@@ -46,11 +52,12 @@ def heat_overlay(image, heat, opacity=0.45, colours=cv2.COLORMAP_TURBO):
         heat: (height, width) float in [0, 1].
         opacity: Of the hottest colour.
         colours: One of OpenCV's colour maps.
+        side: The longer side of the picture, in pixels.
 
     Returns:
         BGR uint8.
     """
-    picture = _enlarged(image)
+    picture = _at_side(image, side)
     large = cv2.resize(
         np.asarray(heat, np.float32),
         picture.shape[1::-1],
@@ -78,7 +85,7 @@ def map_pair(image, reference, predicted):
     parts = []
     for values in (reference, predicted):
         if values is None:
-            parts.append(_enlarged(image))
+            parts.append(_at_side(image, SIDE))
             continue
         parts.append(map_overlay(image, values))
     return np.hstack(parts)
@@ -98,9 +105,8 @@ def map_overlay(image, values):
     return heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET)
 
 
-def _enlarged(image):
+def _at_side(image, side):
     height, width = image.shape
-    scale = SIDE / max(height, width)
-    size = (round(width * scale), round(height * scale))
-    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    return cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
+    scale = side / max(height, width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return cv2.cvtColor(resize_image(image, size), cv2.COLOR_GRAY2BGR)

@@ -28,6 +28,10 @@ FORMAT = "umsrep-evaluation"
 FORMAT_VERSION = 1
 
 
+class EmptySplit(UmsrepError):
+    """The data set has no image in the split that was asked for."""
+
+
 def evaluate_run(
     run_folder,
     data_folder,
@@ -263,7 +267,7 @@ def _images(run, dataset, split):
             keep = keep | True
     chosen = dataset.subset(keep.to_numpy())
     if not len(chosen):
-        raise UmsrepError(
+        raise EmptySplit(
             f"Data set '{dataset.name}' has no image in the split "
             f"'{split}'. Choose another --split."
         )

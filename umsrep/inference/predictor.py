@@ -74,6 +74,17 @@ class Predictor(ABC):
         )
 
 
+def check_finite(name, results):
+    """Raises unless one image's results {task: array} are numbers."""
+    for task, values in results.items():
+        if not np.isfinite(values).all():
+            raise UmsrepError(
+                f"{name}: the network's '{task}' is not finite. Look at the "
+                "image; train with --precision float32 if it is an ordinary "
+                "one."
+            )
+
+
 def check_images(images):
     """Raises unless these are uint8 arrays (height, width), at least one."""
     if not len(images):

@@ -7,7 +7,7 @@ Command: `umsrep recipe gg-cam --data DATA --backbone resnet-small
 --attention gaze --organ pneumonia=lung --repeats 5`.
 Cost: the small backbones a minute or two per training of some hundred images
 at 128x128 on 2 CPU cores; `resnet50` and `efficientnetv2s` need a GPU.
-Expected: docs/results.md.
+Expected: docs/results-gaze.md.
 
 Each backbone is trained twice as often as asked: with a plain CAM head, and
 with the same head supervised (three more trainable scalars).

@@ -5,7 +5,7 @@ prediction and disease classification on chest X-ray images" (2022).
 Command: `umsrep recipe mt-unet --data DATA --scheme mtls3 --repeats 5`.
 Cost: `small` on 2 CPU cores some minutes per training of 300 images at
 128x128; `paper` (width 64, 640x416, up to 1,024 epochs) needs a GPU.
-Expected: docs/results.md.
+Expected: docs/results-gaze.md.
 
 The paper states neither learning rate nor patience; `paper` has those of its
 published code.

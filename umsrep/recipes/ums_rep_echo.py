@@ -7,7 +7,7 @@ Command: `umsrep recipe ums-rep-echo --repeats 5` (synthetic strips), or with
 `--data DATA` on prepared strips.
 Cost: with the preset `small` about a quarter of an hour per repeat for 1200
 strips at 128x128 on 2 CPU cores.
-Expected: docs/results.md.
+Expected: docs/results-doppler.md.
 
 A representation is constructed on the flow; heterogeneous tasks (envelope,
 flow, quality) and homogeneous ones (pairs of flows) are then fine-tuned on
@@ -33,7 +33,7 @@ CONSTRUCTION = ConstructionSettings(
 # Sections 2.2 and 4.2.2: of the 30 % of the patients that the construction
 # leaves, 20 of 30 are trained on, and 10 of 30 tested on. A tenth of the
 # former validates. Heads: average, dense, dropout, dense; a decoder on the
-# deepest convolution. Flipping or turning a strip would change its meaning.
+# deepest convolution.
 TARGET = FinetuneSettings(
     architecture="dilated_cnn",
     segmentation_features="bottleneck",
@@ -43,6 +43,7 @@ TARGET = FinetuneSettings(
     epochs=64,
     batch_size=16,
     augmentation=0.0,
+    augmentation_kind="doppler",
     fractions=(0.57, 0.10, 0.33),
 )
 
@@ -62,7 +63,9 @@ class Preset:
 
 PRESETS = {
     "paper": Preset(CONSTRUCTION, TARGET),
-    "small": Preset(replace(CONSTRUCTION, epochs=20), TARGET),
+    "small": Preset(
+        replace(CONSTRUCTION, epochs=20), replace(TARGET, epochs=25)
+    ),
 }
 
 
@@ -144,16 +147,23 @@ def preset(name="small", epochs=None, construction_epochs=None, **changes):
     return Preset(construction, replace(chosen.target, **changes))
 
 
-def candidates(tasks, settings):
+def candidates(tasks, settings, strategies=STRATEGIES):
     """Every strategy and the baseline, on both sets of tasks.
 
     Args:
         tasks: `Tasks`.
         settings: `FinetuneSettings` of the target tasks.
+        strategies: Some of `STRATEGIES`.
 
     Returns:
         {set of tasks: {strategy: `Candidate`}}.
     """
+    unknown = [one for one in strategies if one not in STRATEGIES]
+    if unknown:
+        raise UmsrepError(
+            f"strategy='{unknown[0]}' is none of {', '.join(STRATEGIES)}. The "
+            "separate models are always trained beside them."
+        )
     sets = {HETEROGENEOUS: tasks.heterogeneous}
     if tasks.homogeneous:
         sets[HOMOGENEOUS] = tasks.homogeneous
@@ -165,7 +175,7 @@ def candidates(tasks, settings):
                 replace(settings, strategy=strategy),
                 constructed=strategy != BASELINE,
             )
-            for strategy in (*STRATEGIES, BASELINE)
+            for strategy in (*strategies, BASELINE)
         }
         for which, names in sets.items()
     }

@@ -13,6 +13,7 @@ import pandas as pd
 from umsrep.data import storage
 from umsrep.derived import PeakVelocity, Recommendation
 from umsrep.derived.peak_velocity import MEASURES
+from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import calibration, predict, run_evaluation
 from umsrep.metrics import classification
@@ -175,9 +176,9 @@ def _speeds(names, dataset, outputs):
 
 def _measure(dataset, index, mask):
     scale = dataset.scale(index)
-    if scale is None or mask is None:
+    if mask is None or scale is None or scale.y is None:
         return None
-    return PeakVelocity.measure_scaled(mask, scale)
+    return PeakVelocity.measure(mask, *velocity_scale(scale, mask.shape))
 
 
 def _rows(strategy, repeat, dataset, names, advice, speeds, known):

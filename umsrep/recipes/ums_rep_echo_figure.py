@@ -1,11 +1,11 @@
 """Doppler strips with envelope, velocities and recommendation (Figure 9)."""
 
-import cv2
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from umsrep.data.storage import atomic_path
+from umsrep.derived.peak_velocity import MEASURES
 
 # Blue and orange are told apart by all eyes, and on grey.
 PREDICTED, REFERENCE = "#ff9500", "#3aa0ff"
@@ -25,8 +25,10 @@ def figure(path, dataset, names, outputs, advice, speeds):
     """
     chosen = _chosen(dataset, names, advice)
     rows = list(chosen)
-    columns = 2 * PER_FLOW
-    drawing = Figure(figsize=(3.1 * columns, 3.3 * len(rows)), dpi=110)
+    columns = max(map(len, chosen.values()))
+    drawing = Figure(
+        figsize=(3.1 * columns, 3.6 * len(rows)), dpi=110, layout="constrained"
+    )
     FigureCanvasAgg(drawing)
     grid = drawing.subplots(len(rows), columns, squeeze=False)
     for row, flow in enumerate(rows):
@@ -41,12 +43,9 @@ def figure(path, dataset, names, outputs, advice, speeds):
             one = advice[number] if advice else None
             axes.set_title(_title(flow, one, speeds[number]), fontsize=7.5)
     if names.envelope:
-        drawing.text(
-            *(0.5, 0.004, "outline: predicted (orange), reference (blue)"),
-            ha="center",
-            fontsize=8,
+        drawing.supxlabel(
+            "Envelope: predicted (orange), reference (blue)", fontsize=8
         )
-    drawing.tight_layout(pad=0.6, rect=(0, 0.02, 1, 1))
     with atomic_path(path) as temporary:
         drawing.savefig(temporary, format="png")
 
@@ -72,14 +71,13 @@ def _strip(axes, dataset, names, outputs, number):
         (reference, REFERENCE),
         (outputs[names.envelope][number] > 0.5, PREDICTED),
     ):
-        if mask is None:
-            continue
-        outlines, _ = cv2.findContours(
-            np.asarray(mask, np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-        )
-        for outline in outlines:
-            points = np.concatenate([outline, outline[:1]])[:, 0]
-            axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=0.8)
+        if mask is not None and np.any(mask) and not np.all(mask):
+            axes.contour(
+                np.asarray(mask, float),
+                levels=[0.5],
+                colors=[colour],
+                linewidths=0.9,
+            )
 
 
 def _title(flow, recommended, speed):
@@ -96,13 +94,11 @@ def _title(flow, recommended, speed):
         )
         lines[1] += f" (good: {recommended.quality_probability:.2f})"
     if speed is not None:
-        try:
-            measured = speed.row(recommended.flow if recommended else flow)
-        except ValueError:
-            measured = {}
+        name = recommended.flow if recommended else flow
+        measured = speed.row(name) if name in MEASURES else {}
         texts = [
-            f"{name.replace('_prime', chr(39))} {value:.3g}"
-            for name, value in measured.items()
+            f"{measure.replace('_prime', chr(39))} {value:.3g}"
+            for measure, value in measured.items()
             if np.isfinite(value)
         ]
         lines.append(", ".join(texts) or "nothing measured")

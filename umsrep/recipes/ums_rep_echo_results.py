@@ -32,7 +32,15 @@ NUMBERS = {HETEROGENEOUS: (7, 8), HOMOGENEOUS: (9, 10)}
 
 
 def run(
-    data, out, preset, flow="flow", truth=None, repeats=5, seed=0, say=print
+    data,
+    out,
+    preset,
+    flow="flow",
+    truth=None,
+    strategies=STRATEGIES,
+    repeats=5,
+    seed=0,
+    say=print,
 ):
     """Constructs, fine-tunes, evaluates; writes tables and figures.
 
@@ -43,6 +51,7 @@ def run(
         flow: Name of the flow's task.
         truth: phantom.json of synthetic strips, whose velocities are known;
             None compares with what is measured in the reference masks.
+        strategies: Some of `ums_rep_echo.STRATEGIES`.
         repeats, seed: As of `repeats.run_repeats`.
         say: Called with a line per step.
 
@@ -55,7 +64,7 @@ def run(
     out = Path(out)
     dataset = data_package.load(data)
     tasks = ums_rep_echo.Tasks.of(dataset, flow)
-    sets = ums_rep_echo.candidates(tasks, preset.target)
+    sets = ums_rep_echo.candidates(tasks, preset.target, strategies)
     construction = replace(preset.construction, task=flow)
     frame = repeated.run_repeats(
         data,
@@ -124,7 +133,7 @@ def _cost(table, group):
         return {
             "Method": method,
             "Part": part,
-            "Seconds": f"{seconds:,.0f}",
+            "Seconds": f"{seconds:,.{0 if seconds >= 10 else 1}f}",
             "Trained parameters": f"{parameters:,.0f}",
         }
 
@@ -137,8 +146,9 @@ def _cost(table, group):
         medians[group[BASELINE].name, "", metric]
         for metric in ("seconds", "trainable_parameters")
     ]
-    for strategy in STRATEGIES:
-        candidate = group[strategy]
+    for strategy, candidate in group.items():
+        if strategy == BASELINE:
+            continue
         name = candidate.name
         own = [
             medians[name, "", metric]

@@ -6,22 +6,47 @@ analysis", 2021, Table 1: of 2444 images 855 show MV, 490 MA and 1099 TR; 814
 have a label of their quality. How many of these are low is not said.
 """
 
-import csv
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from umsrep.data.phantoms.echo.strip import draw_strip
 from umsrep.data.phantoms.echo.waves import FLOWS
 from umsrep.data.phantoms.sets import PLAN_STREAM, SyntheticSet
+from umsrep.data.scale import cell
+from umsrep.data.storage import write_csv
+from umsrep.data.yaml_file import write_yaml
 
 FLOW_SHARES = {"MV": 855 / 2444, "MA": 490 / 2444, "TR": 1099 / 2444}
 LABELLED_SHARE = 814 / 2444
 LOW_SHARE = 0.4  # of the labelled ones and of the others; plausible
 IMAGES_PER_PATIENT = (1, 2, 3)
+# The paper's quality is good or not; what is looked for is the good one.
+TASKS = {
+    "modality": "Doppler echocardiography (synthetic)",
+    "licence": "Synthetic; no rights of others.",
+    "masks": {"envelope": "masks/envelope"},
+    "labels": {
+        "flow": {"classes": ["MA", "MV", "TR"]},
+        "quality": {"classes": ["low", "good"]},
+    }
+    | {
+        f"{two}_{one}".lower(): {
+            "column": "flow",
+            "classes": [one, two],
+            "others": "unlabelled",
+        }
+        for one, two in (("MV", "TR"), ("MA", "TR"), ("MA", "MV"))
+    },
+}
 _REPEATS = (0.35, 0.35, 0.30)  # shares of the patients
 COLUMNS = ("image", "patient", "flow", "quality")
+SCALE_COLUMNS = (
+    *("image", "axis", "unit", "per_pixel"),
+    *("zero", "start", "stop"),
+)
 # Beyond the chest layouts' first indices.
 _FIRST_INDEX = 4 * 10**6
 
@@ -31,7 +56,9 @@ def write_echo(out, images, seed, size=256, on_image=None):
 
     `images/echo0001.png` (8-bit grey), `masks/envelope/echo0001.png`,
     `labels.csv` with the columns image, patient, flow (MV, MA, TR) and
-    quality (good, low; empty for two thirds), and the truth in
+    quality (good, low; empty for two thirds), `scales.csv` (rows in cm/s,
+    columns in s, within the strip's edges), `tasks.yaml` (for `umsrep prepare
+    folder --config`: flow, quality, pairs of flows, envelope) and the truth in
     `phantom.json`: per image file, masks, patient, flow, quality (known for
     all), "quality_labelled", the entries of `EchoStrip.truth`, and the
     numbers drawn. Patients have one to three images, of one flow or several;
@@ -87,38 +114,48 @@ def plan(images, seed):
 def _draw(folder, images, seed, size):
     for below in ("images", "masks/envelope"):
         (folder / below).mkdir(parents=True)
-    with open(
-        folder / "labels.csv", "w", encoding="utf-8", newline=""
-    ) as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for number, planned in enumerate(plan(images, seed)):
-            strip = draw_strip(
-                seed,
-                _FIRST_INDEX + number,
-                planned.flow,
-                size,
-                planned.quality,
-                patient=_FIRST_INDEX + planned.patient,
-            )
-            name = f"echo{number + 1:04d}"
-            file, mask = f"images/{name}.png", f"masks/envelope/{name}.png"
-            Image.fromarray(strip.image).save(folder / file)
-            white = strip.mask.astype(np.uint8) * 255
-            Image.fromarray(white).save(folder / mask)
-            patient = f"P{planned.patient + 1:04d}"
-            told = strip.quality if planned.labelled else ""
-            table.writerow((name, patient, strip.flow, told))
-            yield {
-                "file": file,
-                "masks": [mask],
-                "patient": patient,
-                "flow": strip.flow,
-                "quality": strip.quality,
-                "quality_labelled": planned.labelled,
-                **strip.truth,
-                "parameters": strip.parameters,
-            }
+    labels, scales = [], []
+    for number, planned in enumerate(plan(images, seed)):
+        strip = draw_strip(
+            seed,
+            _FIRST_INDEX + number,
+            planned.flow,
+            size,
+            planned.quality,
+            patient=_FIRST_INDEX + planned.patient,
+        )
+        name = f"echo{number + 1:04d}"
+        file, mask = f"images/{name}.png", f"masks/envelope/{name}.png"
+        Image.fromarray(strip.image).save(folder / file)
+        white = strip.mask.astype(np.uint8) * 255
+        Image.fromarray(white).save(folder / mask)
+        patient = f"P{planned.patient + 1:04d}"
+        told = strip.quality if planned.labelled else ""
+        labels.append((name, patient, strip.flow, told))
+        scales += [
+            (name, axis, scale.unit, *map(cell, astuple(scale)[1:]))
+            for axis, scale in strip.scale.axes.items()
+        ]
+        yield {
+            "file": file,
+            "masks": [mask],
+            "patient": patient,
+            "flow": strip.flow,
+            "quality": strip.quality,
+            "quality_labelled": planned.labelled,
+            **strip.truth,
+            "parameters": strip.parameters,
+        }
+    for file, columns, rows in (
+        ("labels.csv", COLUMNS, labels),
+        ("scales.csv", SCALE_COLUMNS, scales),
+    ):
+        write_csv(folder / file, pd.DataFrame(rows, columns=columns))
+    write_yaml(
+        folder / "tasks.yaml",
+        TASKS,
+        "umsrep prepare folder SOURCE OUT --config SOURCE/tasks.yaml",
+    )
 
 
 def _flows(images):

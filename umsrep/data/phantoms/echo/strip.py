@@ -17,6 +17,7 @@ from umsrep.data.phantoms.echo.recording import QUALITIES, Quality
 from umsrep.data.phantoms.echo.scene import Scene
 from umsrep.data.phantoms.echo.spectrum import draw_spectrum
 from umsrep.data.phantoms.echo.waves import FLOWS, WAVES, envelope
+from umsrep.data.scale import AxisScale, Scale
 from umsrep.errors import UmsrepError
 
 SMALLEST = 64
@@ -56,6 +57,32 @@ class EchoStrip:
     quality: str
     truth: dict
     parameters: dict
+
+    @property
+    def scale(self):
+        """`Scale`: y in cm/s and x in s, within the strip's edges."""
+        velocity, time = self.truth["velocity"], self.truth["time"]
+        per_row, left = velocity["cm_s_per_pixel"], time["first_column"]
+        top = velocity["baseline_row"] + 0.5 - velocity["highest"] / per_row
+        height = (velocity["highest"] - velocity["lowest"]) / per_row
+        width = self.parameters["recording"]["duration"] / time["s_per_pixel"]
+        # Edges are whole pixels, but for rounding.
+        return Scale(
+            y=AxisScale(
+                "cm/s",
+                per_row,
+                velocity["baseline_row"],
+                round(top),
+                round(top + height),
+            ),
+            x=AxisScale(
+                "s",
+                time["s_per_pixel"],
+                left - 0.5,
+                left,
+                left + round(width),
+            ),
+        )
 
 
 def draw_strip(seed, index, flow, size=256, quality="good", patient=None):

@@ -1,0 +1,242 @@
+"""Where what is in a user's own folder, and which of it is to be learnt."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep._folder_layout import (
+    FIXATIONS,
+    IMAGES,
+    LABELS,
+    MAPS,
+    MASKS,
+    SCALES,
+)
+from umsrep.data.prepared import TaskSpec
+from umsrep.data.yaml_file import read_yaml
+from umsrep.errors import UmsrepError
+
+# Ours, which a config may call otherwise.
+COLUMNS = ("image", "patient", "split")
+TEXTS = ("name", "modality", "licence", "images", "table", "scales")
+TABLES = ("columns", "labels", "masks", "maps", "fixations")
+LABEL_KEYS = ("column", "classes", "others")
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """A label task of a config.
+
+    Attributes:
+        column: Its column of the table.
+        classes: In the order of the outputs, the positive one last; empty for
+            the default order of what the column holds.
+        others: Whether values that are none of the classes are unlabelled;
+            otherwise they are errors.
+    """
+
+    column: str
+    classes: tuple[str, ...] = ()
+    others: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where what is, and which of it are tasks.
+
+    Attributes:
+        images: The folder of the images.
+        table: The table of labels, which may be missing.
+        scales: The table of scales, which may be missing.
+        file: The config, for messages; None is the usual layout.
+        name, modality, licence: Of the data set; None is not said.
+        columns: {column of the table: "image", "patient" or "split"}.
+        labels: {task: `LabelColumn`}; None is every other column.
+        masks, maps: {task: folder}; None is every folder below masks, maps.
+        fixations: {task: table}; None is every table in fixations.
+    """
+
+    images: Path
+    table: Path
+    scales: Path
+    file: Path | None = None
+    name: str | None = None
+    modality: str | None = None
+    licence: str | None = None
+    columns: dict = field(default_factory=dict)
+    labels: dict | None = None
+    masks: dict | None = None
+    maps: dict | None = None
+    fixations: dict | None = None
+
+
+def places_of(source, config=None):
+    """`Places` of a folder.
+
+    Args:
+        source: The folder.
+        config: A table of labels (.csv) to take instead of labels.csv, or a
+            YAML file, see docs/your-own-data.md; None is the usual layout.
+
+    Raises:
+        UmsrepError: a config that cannot be read, an unknown key or one with
+            a wrong value, or something it names that is not there.
+    """
+    source = Path(source)
+    usual = {
+        "images": source / IMAGES,
+        "table": source / LABELS,
+        "scales": source / SCALES,
+    }
+    if config is None:
+        return Places(**usual)
+    config = Path(config)
+    kind = config.suffix.lower()
+    if kind == ".csv":
+        if not config.is_file():
+            raise UmsrepError(
+                f"{config} does not exist. Expected a table of labels with "
+                "the column 'image'; check --config."
+            )
+        return Places(**usual | {"table": config}, file=config)
+    if kind not in (".yaml", ".yml"):
+        raise UmsrepError(
+            f"--config {config}: expected a table of labels (.csv) or a "
+            "description of the folder (.yaml); docs/your-own-data.md shows "
+            "both."
+        )
+    return _of_yaml(source, config, usual)
+
+
+def _of_yaml(source, file, usual):
+    given = read_yaml(file, "description of a folder")
+    _check_keys(file, "", given, (*TEXTS, *TABLES))
+    for key in TEXTS:
+        if key in given and not (
+            isinstance(given[key], str) and given[key].strip()
+        ):
+            raise UmsrepError(
+                f"{file}: '{key}' is {given[key]!r}. Expected text; write it "
+                "in quotation marks, or leave it out."
+            )
+    for key in TABLES:
+        if key in given and not isinstance(given[key], dict):
+            raise UmsrepError(
+                f"{file}: '{key}' is {given[key]!r}. Expected names with "
+                "values below it, one per line; indent them, write {} for "
+                "none, or leave it out for the default."
+            )
+    paths = {
+        key: _existing(file, key, source / given[key])
+        for key in ("images", "table", "scales")
+        if key in given
+    }
+    if "name" in given and not re.fullmatch(r"\w+", given["name"], re.ASCII):
+        raise UmsrepError(
+            f"{file}: the name '{given['name']}' is not usable. Use letters, "
+            "digits and underscores."
+        )
+    kinds = {"masks": MASKS, "maps": MAPS, "fixations": FIXATIONS}
+    return Places(
+        **usual | paths,
+        file=file,
+        **{key: given.get(key) for key in ("name", "modality", "licence")},
+        columns=_columns(file, given.get("columns", {})),
+        labels=_labels(file, given["labels"]) if "labels" in given else None,
+        **{
+            key: _named(file, key, source, given[key]) if key in given else None
+            for key in kinds
+        },
+    )
+
+
+def _columns(file, given):
+    _check_keys(file, "columns", given, COLUMNS)
+    for ours, theirs in given.items():
+        _check_text(file, f"columns: {ours}", theirs)
+    return {theirs: ours for ours, theirs in given.items()}
+
+
+def _labels(file, given):
+    labels = {}
+    for task, entry in given.items():
+        where = f"labels: {task}"
+        entry = {} if entry is None else entry
+        if not isinstance(entry, dict):
+            raise UmsrepError(
+                f"{file}: '{where}' is {entry!r}. Expected {{}} or "
+                f"{', '.join(LABEL_KEYS)} below it, such as "
+                "'{column: grade, classes: [low, good]}'."
+            )
+        _check_keys(file, where, entry, LABEL_KEYS)
+        column = entry.get("column", task)
+        _check_text(file, f"{where}: column", column)
+        classes = entry.get("classes", [])
+        # Classes may be numbers in the file, and are text in the table.
+        plain = isinstance(classes, list) and all(
+            isinstance(one, (str, int, float)) and not isinstance(one, bool)
+            for one in classes
+        )
+        if not plain or len(classes) == 1:
+            raise UmsrepError(
+                f"{file}: '{where}: classes' is {classes!r}. Expected at "
+                "least two class names, the positive one last, such as [low, "
+                'good]; write yes, no, on and off in quotation marks ("yes").'
+            )
+        classes = tuple(map(str, classes))
+        others = entry.get("others")
+        if others not in (None, UNLABELLED) or (others and not classes):
+            raise UmsrepError(
+                f"{file}: '{where}: others' is {others!r}. Expected "
+                f"'{UNLABELLED}', beside 'classes'; or leave it out, and a "
+                "value that is no class is an error."
+            )
+        _check_task(file, where, task, "label", classes or ("0", "1"))
+        labels[task] = LabelColumn(column, classes, others == UNLABELLED)
+    return labels
+
+
+def _named(file, key, source, given):
+    """{task: path} of masks, maps or fixations."""
+    found = {}
+    for task, place in given.items():
+        where = f"{key}: {task}"
+        _check_text(file, where, place)
+        _check_task(file, where, task, "mask" if key == "masks" else "map")
+        found[task] = _existing(file, where, source / place)
+    return found
+
+
+def _check_keys(file, where, given, known):
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        place = f" below '{where}'" if where else ""
+        raise UmsrepError(
+            f"{file} has the unknown key '{unknown[0]}'{place}. Expected "
+            f"{', '.join(known)}; correct or remove it."
+        )
+
+
+def _check_text(file, where, value):
+    if not isinstance(value, str) or not value.strip():
+        raise UmsrepError(
+            f"{file}: '{where}' is {value!r}. Expected text; write it in "
+            "quotation marks."
+        )
+
+
+def _check_task(file, where, task, kind, classes=()):
+    try:
+        TaskSpec(task, kind, classes)
+    except UmsrepError as error:
+        raise UmsrepError(f"{file}: '{where}': {error}") from error
+
+
+def _existing(file, where, path):
+    if not path.exists():
+        raise UmsrepError(
+            f"{file}: '{where}' names {path}, which does not exist. Paths are "
+            "relative to the folder that is prepared; correct it."
+        )
+    return path

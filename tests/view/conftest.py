@@ -1,0 +1,1 @@
+from small_runs import joint_run, scenes  # noqa: F401

@@ -1,0 +1,93 @@
+"""`umsrep predict`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from umsrep.cli import options
+
+SHOWN = 5
+
+
+def predict(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Run of `umsrep finetune`, or a file of `umsrep export`."
+        ),
+    ],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="Image files, or folders to search for them."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task; repeat. Default: all."),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="Pictures of what speaks for the class: grad_cam, "
+            "grad_cam_plus_plus, cam or occlusion (slow)."
+        ),
+    ] = None,
+    overlays: Annotated[
+        bool, typer.Option(help="Draw masks and maps over the images.")
+    ] = True,
+    sixteen_bit: options.SixteenBit = "refuse",
+    resume: Annotated[
+        bool, typer.Option(help="Go on in an interrupted folder.")
+    ] = False,
+):
+    """Predict PNG, JPEG, TIFF and DICOM files of any size.
+
+    Writes predictions.csv and masks and maps at each image's own size. Exit
+    code: 0 when every file was read; 2 when some were not, which failures.csv
+    lists with the reason; 1 when nothing could be predicted.
+    """
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.inference.predict_files import predict_files
+
+    summary = predict_files(
+        model,
+        images,
+        out,
+        tasks=task,
+        explain=explain,
+        pictures=overlays,
+        sixteen_bit=sixteen_bit,
+        resume=resume,
+    )
+    print(f"{summary.images} images predicted: {out / 'predictions.csv'}")
+    if summary.warnings:
+        print(f"{summary.warnings} of them with a warning (its last column).")
+    if not summary.checked:
+        print(
+            "Not compared with the training images: this model does not say "
+            "what they look like. Runs of this umsrep do."
+        )
+    if summary.passed_over:
+        print(f"{summary.passed_over} other files were passed over.")
+    if summary.failures:
+        _tell_failures(summary.failures, out / "failures.csv")
+        raise typer.Exit(2 if summary.images else 1)
+
+
+def _tell_failures(count, table):
+    import csv
+    import itertools
+
+    with open(table, newline="", encoding="utf-8", errors="replace") as stream:
+        for row in itertools.islice(csv.DictReader(stream), SHOWN):
+            print(f"umsrep: {row['reason']}", file=sys.stderr)
+    print(f"{count} files could not be read: {table}", file=sys.stderr)
+
+
+def add_to(app):
+    """Adds the sub-command."""
+    app.command("predict")(predict)

@@ -1,0 +1,38 @@
+"""One image file of any kind, with what it says about its pixels' size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from umsrep.data import dicom, images
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image as it is on disk.
+
+    Attributes:
+        grey: uint8 (height, width).
+        pixel_spacing: (row, column) distance in mm, or None. Of DICOM files
+            only: the resolution in a PNG, JPEG or TIFF file is that of a
+            screen or printer.
+        spacing_at: "object", "detector" or None, as of `dicom.DicomImage`.
+    """
+
+    grey: np.ndarray
+    pixel_spacing: tuple[float, float] | None = None
+    spacing_at: str | None = None
+
+
+def read(path, sixteen_bit="refuse", data=None):
+    """Reads a PNG, JPEG, TIFF, BMP or DICOM file, judged by its content.
+
+    Args, errors: As `images.read_grey`.
+    """
+    path = Path(path)
+    data = images.read_bytes(path) if data is None else data
+    if images.is_dicom(data):
+        read = dicom.read_dicom(path, data)
+        return SourceImage(read.image, read.pixel_spacing, read.spacing_at)
+    return SourceImage(images.read_grey(path, sixteen_bit, data))

@@ -1,0 +1,200 @@
+"""Each format in its own runtime: uint8 images in, named results out.
+
+Run as a script, this file computes the results of a model file in a new
+process, which knows nothing of the one that wrote it:
+
+    python runtimes.py FORMAT MODEL IMAGES.npz RESULTS.npz
+
+Nothing of umsrep is imported for that but by `KerasRuntime`.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+IMAGE = "image"
+RESULTS = "serving_default"
+PREPARED = "prepared"
+
+
+class Runtime(ABC):
+    """A loaded model file (abstract).
+
+    Attributes:
+        names: Names of the results.
+
+    Args:
+        path: The file, or the folder of a SavedModel.
+    """
+
+    names: tuple
+
+    @abstractmethod
+    def __call__(self, images):
+        """{task: array} of (batch, height, width) uint8."""
+
+    @abstractmethod
+    def prepared(self, images):
+        """{"prepared", "denoised": what the networks get of these images}."""
+
+
+class KerasRuntime(Runtime):
+    """A .keras file, opened in safe mode."""
+
+    def __init__(self, path):
+        import keras
+
+        import umsrep  # noqa: F401
+        from umsrep import backend
+        from umsrep.export.serving import probe
+
+        model = keras.saving.load_model(path, safe_mode=True)
+        self.names = tuple(model.output)
+        # `predict_on_batch` would compile anew for every size.
+        self._run, self._probe = (
+            backend.compiled(_inference(part), model.variables)
+            for part in (model, probe(model))
+        )
+
+    def __call__(self, images):
+        return _arrays(self._run(images))
+
+    def prepared(self, images):
+        return _arrays(self._probe(images))
+
+
+class SavedModelRuntime(Runtime):
+    """A SavedModel, by TensorFlow alone."""
+
+    def __init__(self, path):
+        import tensorflow as tf
+
+        # Signatures need it alive.
+        self._loaded = tf.saved_model.load(str(path))
+        self._constant = tf.constant
+        self.names = tuple(self._loaded.signatures[RESULTS].structured_outputs)
+
+    def __call__(self, images):
+        return self._run(RESULTS, images)
+
+    def prepared(self, images):
+        return self._run(PREPARED, images)
+
+    def _run(self, signature, images):
+        images = self._constant(images)
+        return _arrays(self._loaded.signatures[signature](**{IMAGE: images}))
+
+
+class OnnxRuntime(Runtime):
+    """An ONNX file, by onnxruntime.
+
+    Attributes:
+        metadata: {key: text} in the file.
+    """
+
+    def __init__(self, path):
+        self._path = path
+        self._session = _session(str(path))
+        self.names = tuple(o.name for o in self._session.get_outputs())
+        self.metadata = self._session.get_modelmeta().custom_metadata_map
+        self._probe = None
+
+    def __call__(self, images):
+        return _run(self._session, images)
+
+    def prepared(self, images):
+        if self._probe is None:
+            import onnx
+
+            # The values are in the graph, under these names.
+            model = onnx.load(str(self._path))
+            made = {name for node in model.graph.node for name in node.output}
+            for name in (PREPARED, "denoised"):
+                if name in made:
+                    model.graph.output.append(
+                        onnx.helper.make_tensor_value_info(
+                            name, onnx.TensorProto.FLOAT, None
+                        )
+                    )
+            self._probe = _session(model.SerializeToString())
+        results = _run(self._probe, images)
+        return {k: v for k, v in results.items() if k not in self.names}
+
+
+class LiteRTRuntime(Runtime):
+    """A .tflite file, by ai-edge-litert, image by image."""
+
+    def __init__(self, path):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_path=str(path))
+        self._runners = {
+            name: self._interpreter.get_signature_runner(name)
+            for name in (RESULTS, PREPARED)
+        }
+        signatures = self._interpreter.get_signature_list()
+        self.names = tuple(signatures[RESULTS]["outputs"])
+
+    def __call__(self, images):
+        return self._run(RESULTS, images)
+
+    def prepared(self, images):
+        return self._run(PREPARED, images)
+
+    def _run(self, signature, images):
+        results = [
+            self._runners[signature](**{IMAGE: image[None]}) for image in images
+        ]
+        return {
+            name: np.concatenate([result[name] for result in results])
+            for name in results[0]
+        }
+
+
+RUNTIMES = {
+    "keras": KerasRuntime,
+    "savedmodel": SavedModelRuntime,
+    "onnx": OnnxRuntime,
+    "litert": LiteRTRuntime,
+}
+
+
+def _inference(model):
+    return lambda images: model(images, training=False)
+
+
+def _arrays(results):
+    return {name: np.asarray(result) for name, result in results.items()}
+
+
+def _session(model):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Warnings about optimisations are for developers of runtimes.
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _run(session, images):
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {IMAGE: images}), strict=True))
+
+
+def main(kind, path, images, results):
+    """Writes "<batch>/<name>" for every batch of `images`."""
+    runtime = RUNTIMES[kind](path)
+    found = {}
+    with np.load(images) as batches:
+        for number in batches.files:
+            for source in (runtime, runtime.prepared):
+                for name, array in source(batches[number]).items():
+                    found[f"{number}/{name}"] = array
+    np.savez(results, **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""View: one page on this machine where an image is looked at."""
