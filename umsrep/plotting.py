@@ -109,11 +109,21 @@ def heat_overlays(dataset, maps):
         dataset: A `data.Dataset` of n images.
         maps: (n, height, width) or (n, height, width, 1), at least 0: what an
             explainer or a saliency head returns. None is allowed in a list of
-            maps and leaves the image grey.
+            maps and leaves the image grey. Or the name of a map or mask task:
+            the reference.
 
     Returns:
         List of n RGB pictures, uint8.
     """
+    if isinstance(maps, str):
+        kind = dataset.task(maps).kind
+        if kind not in ("map", "mask"):
+            raise UmsrepError(
+                f"'{maps}' is a {kind} task, which has no pictures. Name a "
+                "map or mask task."
+            )
+        picture = dataset.map if kind == "map" else dataset.mask
+        maps = [picture(maps, index) for index in range(len(dataset))]
     size = dataset.image_size
     maps = [np.zeros(size) if one is None else one for one in maps]
     return [

@@ -28,6 +28,7 @@ RANKS = {
     "runs": 7,
     "evaluation": 8,
     "inference": 9,
+    "plotting": 9,
     "export": 10,
     "view": 10,
     "workflows": 11,

@@ -51,6 +51,8 @@ def phantom_data(layout, out, images, size=64, seed=0, **options):
             write_echo(raw, images, seed, 2 * size, bar.advance)
         else:
             write_chest(raw, layout, images, seed, 2 * size, bar.advance)
+        if layout == ECHO:
+            options = {"config": raw / "tasks.yaml", **options}
         data_prep.get("folder" if layout == ECHO else layout)(
             raw,
             prepared,
