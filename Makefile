@@ -19,7 +19,7 @@ BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
-.PHONY: demo test test-backends bench lint format clean
+.PHONY: demo test test-notebooks notebooks test-backends bench lint format clean
 
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
@@ -28,6 +28,14 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Executes every notebook on synthetic data; each at most five minutes.
+test-notebooks: $(STAMP)
+	$(BIN)/python notebooks/run.py
+
+# The same, and keeps what they show in the files.
+notebooks: $(STAMP)
+	$(BIN)/python notebooks/run.py --write
 
 test-backends: $(BACKENDS_STAMP)
 	for backend in torch jax; do \

@@ -21,6 +21,8 @@ EXPORT = [
 # Decoders of compressed DICOM files (JPEG lossless, JPEG-LS, HTJ2K); one of
 # them is under the GPL.
 DICOM = ["pylibjpeg[all]>=2"]
+# What executes the notebooks; JupyterLab shows them.
+NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"]
 # `umsrep view`.
 VIEW = ["fastapi>=0.115", "uvicorn>=0.34"]
 
@@ -42,6 +44,7 @@ setup(
         "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
         "export": EXPORT,
         "dicom": DICOM,
+        "notebook": ["jupyterlab>=4", *NOTEBOOK],
         "view": VIEW,
         # With the other extras, so that the tests cover them.
         "dev": [
@@ -49,6 +52,7 @@ setup(
             *("httpx>=0.28", "playwright>=1.49"),
             *DICOM,
             *EXPORT,
+            *NOTEBOOK,
             *VIEW,
         ],
     },
