@@ -19,7 +19,8 @@ BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
-.PHONY: demo test test-notebooks notebooks test-backends bench lint format clean
+.PHONY: demo test test-notebooks notebooks test-backends bench lint format \
+	clean
 
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
@@ -29,11 +30,11 @@ test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Executes every notebook on synthetic data; each at most five minutes.
+# Each in a fresh kernel; a failing cell fails.
 test-notebooks: $(STAMP)
 	$(BIN)/python notebooks/run.py
 
-# The same, and keeps what they show in the files.
+# The same, and keeps the new outputs in the files.
 notebooks: $(STAMP)
 	$(BIN)/python notebooks/run.py --write
 

@@ -21,7 +21,9 @@ EXPORT = [
 # Decoders of compressed DICOM files (JPEG lossless, JPEG-LS, HTJ2K); one of
 # them is under the GPL.
 DICOM = ["pylibjpeg[all]>=2"]
-# What executes the notebooks; JupyterLab shows them.
+# `umsrep scan --engine dask`.
+CLUSTER = ["distributed>=2025.1"]
+# The notebooks, and `make test-notebooks`.
 NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"]
 # `umsrep view`.
 VIEW = ["fastapi>=0.115", "uvicorn>=0.34"]
@@ -37,12 +39,19 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["umsrep*", "data_prep*"]),
-    package_data={"umsrep": ["evaluation/templates/*", "view/static/*"]},
+    package_data={
+        "umsrep": [
+            "search/spaces/*.yaml",
+            "evaluation/templates/*",
+            "view/static/*",
+        ]
+    },
     install_requires=REQUIREMENTS,
     extras_require={
         # The versions that `make test-backends` was checked with.
         "backends": ["jax>=0.10,<0.11", "torch>=2.13,<2.14"],
         "export": EXPORT,
+        "cluster": CLUSTER,
         "dicom": DICOM,
         "notebook": ["jupyterlab>=4", *NOTEBOOK],
         "view": VIEW,
@@ -50,9 +59,10 @@ setup(
         "dev": [
             *("pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"),
             *("httpx>=0.28", "playwright>=1.49"),
+            *CLUSTER,
             *DICOM,
-            *EXPORT,
             *NOTEBOOK,
+            *EXPORT,
             *VIEW,
         ],
     },

@@ -36,6 +36,7 @@ _MODULES = (
     "recipes",
     "representations",
     "runs",
+    "search",
     "training",
     "workflows",
 )

@@ -32,6 +32,7 @@ RANKS = {
     "export": 10,
     "view": 10,
     "workflows": 11,
+    "search": 12,
     "recipes": 12,
     "cli": 13,
 }

@@ -83,8 +83,10 @@ def test_velocities_of_reference_masks_are_the_true_ones_within_a_pixel(out):
     part = table[table["strategy"] == "reference masks"]
     jets = part[part["measure"] == "tr_vmax"].dropna()
     assert len(jets) > 3
-    # Prepared at 32 pixels, one pixel is some 15 to 20 cm/s of a jet.
-    assert (jets["value"] - jets["true"]).abs().max() < 20
+    # Prepared at 32 pixels, one pixel is some 15 to 20 cm/s of a jet; they were
+    # drawn at 64, so it may be one and a half.
+    assert (jets["value"] - jets["true"]).abs().max() < 30
+    assert (jets["value"] - jets["true"]).abs().mean() < 15
 
 
 def test_what_is_there_is_not_done_again(out):

@@ -7,16 +7,29 @@ import typer
 
 from umsrep.cli import options
 
+# Fields of the settings that options of other names make.
+OPTIONS = {
+    "weighting": ("weighting", "weight"),
+    "ratio": ("batches",),
+    "segmentation_features": ("skips",),
+    "saliency_features": ("saliency_from",),
+    "classification_features": ("classify_from",),
+    "arguments": options.ARGUMENTS,
+}
+
 
 def finetune(
+    context: typer.Context,
     data: Annotated[Path, typer.Option(help="Prepared data set.")],
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     representation: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Run folder of `umsrep pretrain`, or none for new weights."
+            help="Run folder of `umsrep pretrain`, or none for new weights. "
+            "Needed, unless --settings names it."
         ),
-    ],
+    ] = None,
+    settings: options.Settings = None,
     task: Annotated[
         list[str] | None,
         typer.Option(help="Task to learn; repeat. Default: all."),
@@ -167,62 +180,86 @@ def finetune(
     from umsrep.errors import UmsrepError
     from umsrep.workflows.finetuning import FinetuneSettings
     from umsrep.workflows.finetuning import finetune as run
+    from umsrep.workflows.settings_file import read_settings
+    from umsrep.workflows.settings_file import source as source_of
 
-    source = None if representation.lower() == "none" else representation
+    given = options.given(context)
+    stored = settings and read_settings(settings, ("finetune",))
+    if representation is None and stored is None:
+        raise UmsrepError(
+            "--representation is missing. Pass a run folder of `umsrep "
+            "pretrain`, or none for new weights."
+        )
+    sources = {
+        "representation": representation,
+        "denoise_with": denoise_with,
+        "leave_out": leave_out,
+    }
+    if stored is not None:
+        named = {k: v for k, v in sources.items() if v is not None}
+        sources = stored.sources | named
+    sources = {name: source_of(folder) for name, folder in sources.items()}
     if weight and weighting != "equal":
         raise UmsrepError(
             f"--weight with --weighting {weighting}: weights are either given "
             "or learned. Leave one of them out."
         )
-    settings = FinetuneSettings(
-        strategy=strategy or ("independent" if source else "separate"),
-        freeze=tuple(freeze) if freeze else None,
-        weighting=options.numbers(weight, "--weight", "lung=2")
+    kind = architecture
+    if stored is not None and "architecture" not in given:
+        kind = stored.settings.architecture
+    shared = sources["representation"] is not None
+    values = {
+        "strategy": strategy or ("independent" if shared else "separate"),
+        "freeze": tuple(freeze) if freeze else None,
+        "weighting": options.numbers(weight, "--weight", "lung=2")
         if weight
         else weighting,
-        ratio=options.counts(batches, "--batches", "lung=2"),
-        segmentation_features="stages" if skips else None,
-        saliency_features=saliency_from,
-        classification_features=classify_from,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        decay=decay,
-        patience=patience,
-        stop_patience=stop_patience,
-        label_smoothing=label_smoothing,
-        classifier=classifier,
-        attention=options.by_class(attention, "--attention"),
-        augmentation=augmentation,
-        augmentation_kind=augmentation_kind,
-        draws=draws,
-        cache_features=cache_features,
-        fractions=tuple(fractions),
-        seed=seed,
-        precision=precision,
-        xla=xla,
-        distribution=distribution,
-        architecture=architecture,
-        arguments=options.representation_arguments(
-            architecture,
+        "ratio": options.counts(batches, "--batches", "lung=2"),
+        "segmentation_features": "stages" if skips else None,
+        "saliency_features": saliency_from,
+        "classification_features": classify_from,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "decay": decay,
+        "patience": patience,
+        "stop_patience": stop_patience,
+        "label_smoothing": label_smoothing,
+        "classifier": classifier,
+        "attention": options.by_class(attention, "--attention"),
+        "augmentation": augmentation,
+        "augmentation_kind": augmentation_kind,
+        "draws": draws,
+        "cache_features": cache_features,
+        "fractions": tuple(fractions),
+        "seed": seed,
+        "precision": precision,
+        "xla": xla,
+        "distribution": distribution,
+        "architecture": architecture,
+        "arguments": options.representation_arguments(
+            kind,
             argument,
             preset=preset,
             filters=filters,
             skip_connections=skip_connections,
             normalization=normalization,
+            only=options.REPRESENTATION if stored is None else given,
         ),
-    )
+    }
+    if stored is None:
+        settings = FinetuneSettings(**values)
+    else:
+        settings = options.over(stored.settings, values, given, OPTIONS)
     metrics = run(
         data,
-        task,
+        task or (stored.tasks if stored else None),
         out,
-        source,
-        settings,
-        denoise_with=denoise_with,
-        leave_out=leave_out,
+        settings=settings,
+        **sources,
         resume=resume,
     )
-    if not use(distribution).leads:
+    if not use(settings.distribution).leads:
         return
     print_metrics(metrics, "validation")
     print(f"Run folder: {out}")

@@ -18,6 +18,7 @@ COMMANDS = (
     "verify",
     "pretrain",
     "finetune",
+    "scan",
     "evaluate",
     "shifts",
     "compare",

@@ -1,5 +1,6 @@
 """Options that several commands share, and how their values are read."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,9 +81,52 @@ SixteenBit = Annotated[
         "image's minimum and maximum. DICOM says itself."
     ),
 ]
+Settings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings file (YAML), such as best.yaml of `umsrep scan`; what "
+        "else is given here goes before it."
+    ),
+]
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]
+
+
+def given(context):
+    """Names of the parameters that are on the command line."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name).name == "COMMANDLINE"
+    }
+
+
+def over(settings, values, given, sources=None):
+    """Settings of a file, with what the command line says instead.
+
+    Args:
+        settings: A settings object.
+        values: {field: value} of the command line, with its defaults.
+        given: As of `given`.
+        sources: {field: parameters it is made of}, where they have other
+            names.
+
+    Returns:
+        Another settings object.
+    """
+    from dataclasses import replace
+
+    chosen = {
+        field: value
+        for field, value in values.items()
+        if given.intersection((sources or {}).get(field, (field,)))
+    }
+    arguments = chosen.get("arguments")
+    # One argument more leaves the file's other ones.
+    if arguments is not None and "architecture" not in given:
+        chosen["arguments"] = settings.arguments | arguments
+    return replace(settings, **chosen)
 
 
 def whole_numbers(text, option):
@@ -120,8 +164,19 @@ def values(pairs, option, example):
     return result
 
 
+REPRESENTATION = ("preset", "filters", "skip_connections", "normalization")
+# What the arguments of a representation are made of.
+ARGUMENTS = ("architecture", "argument", *REPRESENTATION)
+
+
 def representation_arguments(
-    architecture, pairs, preset, filters, skip_connections, normalization
+    architecture,
+    pairs,
+    preset,
+    filters,
+    skip_connections,
+    normalization,
+    only=REPRESENTATION,
 ):
     """{argument: value} of a new representation, from the options.
 
@@ -130,6 +185,7 @@ def representation_arguments(
         pairs: NAME=VALUE arguments of --argument, which come first.
         preset, filters, skip_connections, normalization: The options; the
             first and third are the autoencoder's.
+        only: Those of them that count.
     """
     arguments = {"normalization": normalization}
     filters = whole_numbers(filters, "--filters")
@@ -141,6 +197,7 @@ def representation_arguments(
         }
     elif filters is not None:
         arguments["filters"] = filters
+    arguments = {k: v for k, v in arguments.items() if k in only}
     return arguments | values(pairs, "--argument", "width=16")
 
 

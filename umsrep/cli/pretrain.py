@@ -9,6 +9,7 @@ from umsrep.cli import options
 
 
 def pretrain(
+    context: typer.Context,
     data: Annotated[
         list[Path], typer.Option(help="Prepared data set; may be repeated.")
     ],
@@ -20,6 +21,7 @@ def pretrain(
             "`umsrep finetune` then leaves out the patients learnt from."
         ),
     ] = None,
+    settings: options.Settings = None,
     preset: options.Preset = "small",
     filters: options.Filters = None,
     skip_connections: options.SkipConnections = None,
@@ -85,11 +87,22 @@ def pretrain(
     load_backend()
     from umsrep.cli.tables import print_denoising, print_metrics
     from umsrep.distribution import use
+    from umsrep.errors import UmsrepError
     from umsrep.workflows.construction import ConstructionSettings, construct
-    from umsrep.workflows.pretraining import PretrainSettings
     from umsrep.workflows.pretraining import pretrain as denoise
+    from umsrep.workflows.settings_file import STAGES, read_settings
 
-    common = _given(
+    given = options.given(context)
+    stored = settings and read_settings(settings, ("pretrain", "construct"))
+    if task is None and stored is not None and stored.stage == "construct":
+        task = stored.settings.task
+    stage = "pretrain" if task is None else "construct"
+    if stored is not None and stored.stage != stage:
+        raise UmsrepError(
+            f"--task {task} with {settings}, whose settings are of denoising. "
+            "Leave one of them out."
+        )
+    values = _given(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -108,34 +121,41 @@ def pretrain(
         dropout=dropout,
         optimizer=optimizer,
     )
-    if task is None:
+    if stage == "pretrain":
         _refuse(only_with_task)
-        settings = PretrainSettings(
-            preset=preset,
-            filters=options.whole_numbers(filters, "--filters"),
-            skip_connections=skip_connections,
-            normalization=normalization,
-            **common,
-        )
-        metrics = denoise(data, out, settings, resume=resume)
+        values |= {
+            "preset": preset,
+            "filters": options.whole_numbers(filters, "--filters"),
+            "skip_connections": skip_connections,
+            "normalization": normalization,
+        }
     else:
         only_with_task.pop("argument", None)
-        architecture = architecture or ConstructionSettings.architecture
-        arguments = options.representation_arguments(
-            architecture,
-            argument,
-            preset=preset,
-            filters=filters,
-            skip_connections=skip_connections,
-            normalization=normalization,
-        )
-        settings = ConstructionSettings(
-            task, arguments=arguments, **common, **only_with_task
-        )
-        metrics = construct(data, out, settings, resume=resume)
-    if not use(distribution).leads:
+        default = stored.settings if stored else ConstructionSettings
+        values |= only_with_task | {
+            "task": task,
+            "arguments": options.representation_arguments(
+                architecture or default.architecture,
+                argument,
+                preset=preset,
+                filters=filters,
+                skip_connections=skip_connections,
+                normalization=normalization,
+                only=options.REPRESENTATION if stored is None else given,
+            ),
+        }
+    if stored is None:
+        settings = STAGES[stage](**values)
+    else:
+        made_of = {
+            "arguments": ("architecture", "argument", *options.REPRESENTATION)
+        }
+        settings = options.over(stored.settings, values, given, made_of)
+    work = denoise if stage == "pretrain" else construct
+    metrics = work(data, out, settings, resume=resume)
+    if not use(settings.distribution).leads:
         return
-    if task is None:
+    if stage == "pretrain":
         print_denoising(metrics)
     else:
         print_metrics({task: metrics}, "test")

@@ -254,8 +254,8 @@ def ums_rep_echo(
 
     load_backend()
     from umsrep.recipes import ums_rep_echo as recipe
-    from umsrep.recipes.ums_rep_echo_data import synthetic_strips
     from umsrep.recipes.ums_rep_echo_results import run
+    from umsrep.workflows import phantom_data
 
     chosen = recipe.preset(
         preset,
@@ -271,7 +271,8 @@ def ums_rep_echo(
         precision=precision,
     )
     if data is None:
-        data, truth = synthetic_strips(out, images, size, seed)
+        data = phantom_data("echo", out, images, size, seed)
+        truth = data.parent / "echo" / "phantom.json"
     strategies = tuple(strategy or recipe.STRATEGIES)
     tables = run(data, out, chosen, flow, truth, strategies, repeats, seed)
     _print(tables)

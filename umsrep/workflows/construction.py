@@ -100,7 +100,6 @@ class Classification(Objective):
     def __init__(self, settings):
         self.settings = settings
         self.task = settings.task
-        self.best_epoch = None
 
     def check(self, data):
         if data.task(self.task).kind != "label":
@@ -159,7 +158,6 @@ class Classification(Objective):
             progress=progress,
         )
         (group,) = history.groups
-        self.best_epoch = group.schedule.best_epoch + 1
         return history.table, group
 
     def measure(self, model, test, folder):
@@ -167,6 +165,3 @@ class Classification(Objective):
         outputs = predict.probabilities(model, test)
         table = predict.table(outputs, test, [spec], {})
         return table_metrics.all_metrics(table, [spec], bootstrap=0)[self.task]
-
-    def entries(self):
-        return {"best_epochs": {self.task: self.best_epoch}}

@@ -83,13 +83,7 @@ def finetune(
             f"'{denoiser.tasks[0]}' and removes no noise. Pass a run folder "
             "of `umsrep pretrain` without --task."
         )
-    unseen = Unseen(
-        whole,
-        [
-            source if source is not None and source.has_labels else None,
-            _pretraining(leave_out, "leave_out"),
-        ],
-    )
+    unseen = _unseen(whole, source, leave_out)
     config["fingerprints"] = runs.fingerprints(
         [data_folder], [representation, denoise_with, leave_out]
     )
@@ -98,11 +92,7 @@ def finetune(
             return storage.read_json(writer.path / "metrics.json")
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        split_seed = settings.split_seed
-        splits = unseen.data.split(
-            fractions=settings.fractions,
-            seed=settings.seed if split_seed is None else split_seed,
-        )
+        splits = _split(unseen, settings)
         training, validation, test = splits
         unseen.require(tasks, splits)
         sides = {"train": training, "validation": validation, "test": test}
@@ -167,6 +157,38 @@ def finetune(
             }
         )
     return metrics
+
+
+def divide(data_folder, settings, representation=None, leave_out=None):
+    """The split that `finetune` with these arguments trains on.
+
+    Returns:
+        {"train", "validation", "test": `data.Dataset`}, by patient.
+    """
+    whole = data.load(data_folder)
+    source = _pretraining(representation, "representation")
+    splits = _split(_unseen(whole, source, leave_out), settings)
+    names = ("train", "validation", "test")
+    return dict(zip(names, splits, strict=True))
+
+
+def _unseen(whole, source, leave_out):
+    labelled = source is not None and source.has_labels
+    return Unseen(
+        whole,
+        [
+            source if labelled else None,
+            _pretraining(leave_out, "leave_out"),
+        ],
+    )
+
+
+def _split(unseen, settings):
+    seed = settings.split_seed
+    return unseen.data.split(
+        fractions=settings.fractions,
+        seed=settings.seed if seed is None else seed,
+    )
 
 
 def _pretraining(folder, argument):

@@ -49,7 +49,32 @@ class Objective:
         return {}
 
 
-def learn(objective, data_folders, out, resume=False, progress=True):
+def divide(objective, parts):
+    """{"train", "validation", "test": `data.Dataset`}, by patient.
+
+    Args:
+        objective: An `Objective`.
+        parts: `data.Dataset`s.
+    """
+    splits = [objective.split(data) for data in parts]
+    return {
+        name: data_package.concatenate(side)
+        for name, side in zip(
+            ("train", "validation", "test"),
+            zip(*splits, strict=True),
+            strict=True,
+        )
+    }
+
+
+def learn(
+    objective,
+    data_folders,
+    out,
+    resume=False,
+    progress=True,
+    measured="test",
+):
     """Constructs a representation and writes a run folder.
 
     Args:
@@ -58,9 +83,11 @@ def learn(objective, data_folders, out, resume=False, progress=True):
         out: The run folder.
         resume: Go on in an existing run folder.
         progress: Show a progress bar.
+        measured: Split to measure on: "test", or "validation" where settings
+            are being chosen and test images are not to be looked at.
 
     Returns:
-        The objective's metrics on the test images.
+        The objective's metrics on these images.
     """
     settings, task = objective.settings, objective.task
     devices = distribution.use(settings.distribution)
@@ -80,14 +107,11 @@ def learn(objective, data_folders, out, resume=False, progress=True):
             return storage.read_json(writer.path / "metrics.json")[task]
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        splits = [objective.split(data) for data in parts]
-        training, validation, test = (
-            data_package.concatenate(side) for side in zip(*splits, strict=True)
-        )
-        sides = {"train": training, "validation": validation, "test": test}
-        for name, side in sides.items():
+        sides = divide(objective, parts)
+        training, validation = sides["train"], sides["validation"]
+        for name in dict.fromkeys(("train", "validation", measured)):
             # Found out after hours of training, this would cost them.
-            if not len(side):
+            if not len(sides[name]):
                 raise UmsrepError(
                     f"The {name} split of {', '.join(folders)} is empty. "
                     "Choose other split fractions, such as "
@@ -100,7 +124,7 @@ def learn(objective, data_folders, out, resume=False, progress=True):
                 model, training, validation, writer.checkpoint, progress
             )
         storage.write_csv(writer.path / "history.csv", history)
-        metrics = objective.measure(model, test, writer.path)
+        metrics = objective.measure(model, sides[measured], writer.path)
         storage.write_json(writer.path / "metrics.json", {task: metrics})
         writer.save_model(model)
         writer.finish(
@@ -112,6 +136,8 @@ def learn(objective, data_folders, out, resume=False, progress=True):
                 "precision": used,
                 "seconds": group.seconds,
                 "epochs_run": group.epochs_run,
+                "best_epochs": {task: group.schedule.best_epoch + 1},
+                "measured": measured,
                 "trainable_parameters": parameter_counts(model),
                 **objective.entries(),
                 "images": {name: len(side) for name, side in sides.items()},

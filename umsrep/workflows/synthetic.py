@@ -28,7 +28,9 @@ def phantom_data(layout, out, images, size=64, seed=0, **options):
         options: Of the converter, such as fit="pad".
 
     Returns:
-        Path of the prepared data set, for `data.load`.
+        Path of the prepared data set, for `data.load`. The files it was
+        prepared from, phantom.json with the truth among them, lie beside it
+        in a folder named like the layout.
 
     Raises:
         UmsrepError: an unknown layout, or too few images for it.

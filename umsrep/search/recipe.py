@@ -1,0 +1,320 @@
+"""The recipe of a scan: a YAML file, or a mapping of the same shape.
+
+    data: prepared/shenzhen      # a list, for pretrain and construct
+    stage: finetune              # or construct (with task), pretrain
+    tasks: [lung, abnormality]   # finetune: all of the data set by default
+    representation: runs/cxr     # finetune: none by default; also
+                                 # denoise_with, leave_out
+    settings: {epochs: 20}       # the same in every round; the other fields
+                                 # are the stage's defaults
+    space: {...}                 # see `space`
+    search: random               # or grid, latin_hypercube, sobol, halton,
+                                 # korobov
+    rounds: 20                   # or fraction: 0.1 of the grid
+    reduction: {...}             # see `Reduction`
+    objective: {task: lung, metric: dice}   # validation loss by default
+    seed: 0                      # of the search and of the trainings
+
+Paths are relative to the folder the command runs in.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from umsrep.data import yaml_file
+from umsrep.errors import UmsrepError
+from umsrep.search.objective import Objective
+from umsrep.search.space import read_space
+from umsrep.workflows import settings_file
+
+SPACES = Path(__file__).parent / "spaces"
+# The names of Talos. Its methods that ask a service on the network for
+# random numbers are left out.
+METHODS = {
+    "grid": "uniform_mersenne",
+    "random": "uniform_mersenne",
+    "latin_hypercube": "latin_matrix",
+    "sobol": "sobol",
+    "halton": "halton",
+    "korobov": "korobov_matrix",
+}
+REDUCTIONS = ("spearman", "pearson", "kendall")
+LARGEST_GRID = 10_000
+KEYS = (
+    "data",
+    "stage",
+    "task",
+    "tasks",
+    *settings_file.SOURCES,
+    "settings",
+    "space",
+    "search",
+    "rounds",
+    "fraction",
+    "reduction",
+    "objective",
+    "seed",
+)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Talos's reduction: values that go with bad rounds are dropped.
+
+    Attributes:
+        method: "spearman", "pearson" or "kendall": the correlation of having
+            a value with the objective.
+        interval: Rounds between reductions.
+        window: How many of the last rounds they look at.
+        threshold: Correlation from which on a value is dropped.
+    """
+
+    method: str = "spearman"
+    interval: int = 10
+    window: int = 20
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a scan does; made by `load_recipe`.
+
+    Attributes:
+        name: Of the recipe.
+        stage: "construct", "pretrain" or "finetune".
+        data: Prepared data sets; one for finetune.
+        tasks: Names of tasks; empty for all of the data set.
+        sources: {"representation", "denoise_with", "leave_out": run folder or
+            None}.
+        settings: {field: value}, the same in every round.
+        space: {name: values}.
+        search: A key of `METHODS`.
+        rounds, fraction: How much of the grid; None where not given.
+        reduction: A `Reduction`, or None.
+        objective: An `Objective`.
+        seed: Of the search and of the trainings.
+    """
+
+    name: str
+    stage: str
+    data: tuple
+    tasks: tuple
+    sources: dict
+    settings: dict
+    space: dict
+    search: str = "random"
+    rounds: int | None = None
+    fraction: float | None = None
+    reduction: Reduction | None = None
+    objective: Objective = field(default_factory=Objective)
+    seed: int = 0
+
+    @property
+    def grid(self):
+        """The number of combinations in the space."""
+        size = 1
+        for values in self.space.values():
+            size *= len(values)
+        return size
+
+
+def shipped():
+    """Names of the recipes that come with the toolkit."""
+    return sorted(path.stem for path in SPACES.glob("*.yaml"))
+
+
+def load_recipe(recipe, data=None, representation=None, rounds=None):
+    """Reads and checks a recipe.
+
+    Args:
+        recipe: Path of a YAML file, name of a shipped one (`shipped`), or a
+            mapping of the same shape.
+        data: Prepared data set (or a list of them) instead of the recipe's.
+        representation: Run folder, or "none", instead of the recipe's.
+        rounds: Instead of the recipe's rounds or fraction.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        UmsrepError: names the file, the key and the remedy.
+    """
+    if isinstance(recipe, dict):
+        stored, where = dict(recipe), "recipe"
+    else:
+        path = _path(recipe)
+        stored, where = yaml_file.read_yaml(path, "recipe"), path
+    settings_file.check_keys(stored, KEYS, where)
+    if data is not None:
+        stored["data"] = data
+    if representation is not None:
+        stored["representation"] = str(representation)
+    if rounds is not None:
+        stored.pop("fraction", None)
+        stored["rounds"] = rounds
+        if stored.get("search") == "grid":
+            stored["search"] = "random"
+    name = "recipe" if isinstance(recipe, dict) else path.stem
+    return _read(stored, name, where)
+
+
+def _path(recipe):
+    path = Path(recipe)
+    if path.exists():
+        return path
+    if str(recipe) in shipped():
+        return SPACES / f"{recipe}.yaml"
+    raise UmsrepError(
+        f"{recipe} does not exist. Expected a recipe's file, or one of the "
+        f"shipped recipes: {', '.join(shipped())}."
+    )
+
+
+def _read(stored, name, where):
+    stage = settings_file.check_stage(stored.get("stage"), where)
+    tasks = settings_file.names(stored.get("tasks"), "tasks", where)
+    if "task" in stored:
+        tasks = settings_file.names(stored["task"], "task", where)
+    fixed = settings_file.mapping(stored.get("settings"), "settings", where)
+    seed = _whole(stored.get("seed", 0), "seed", where, least=0)
+    given = set(fixed)
+    fixed = {"seed": seed, **fixed}
+    sources = _sources(stored, stage, where)
+    space = settings_file.mapping(stored.get("space"), "space", where)
+    if stage == "finetune":
+        # All rounds have one split, whatever else their seed decides.
+        fixed = {"split_seed": fixed["seed"], **fixed}
+        if "seed" in space and "seed" not in given:
+            del fixed["seed"]
+    elif stage == "construct":
+        if len(tasks) != 1:
+            raise UmsrepError(
+                f"{where}: task: {list(tasks)}; the stage construct learns "
+                "one label task. Write task: NAME."
+            )
+        fixed = {"task": tasks[0], **fixed}
+    elif tasks:
+        raise UmsrepError(
+            f"{where}: the stage pretrain learns by denoising, without tasks. "
+            "Remove 'tasks', or write stage: construct."
+        )
+    settings_file.make(stage, fixed, f"{where}: settings")
+    recipe = Recipe(
+        name=name,
+        stage=stage,
+        data=_data(stored.get("data"), stage, where),
+        tasks=tasks,
+        sources=sources,
+        settings=fixed,
+        space=read_space(space, stage, fixed, where),
+        objective=Objective.read(stored.get("objective"), where),
+        reduction=_reduction(stored.get("reduction"), where),
+        seed=seed,
+    )
+    recipe.objective.check_space(recipe, where)
+    return replace(recipe, **_breadth(stored, recipe, where))
+
+
+def _sources(stored, stage, where):
+    given = {
+        key: settings_file.source(stored.get(key))
+        for key in settings_file.SOURCES
+    }
+    if stage != "finetune" and any(given.values()):
+        (key, *_) = [key for key, value in given.items() if value]
+        raise UmsrepError(
+            f"{where}: '{key}' is about fine-tuning. Remove it, or write "
+            "stage: finetune."
+        )
+    return given
+
+
+def _data(value, stage, where):
+    if value is None:
+        raise UmsrepError(
+            f"{where}: 'data' is missing. Write data: FOLDER, a prepared data "
+            "set, or pass --data FOLDER."
+        )
+    folders = value if isinstance(value, (list, tuple)) else [value]
+    folders = tuple(str(folder) for folder in folders)
+    if not folders or (stage == "finetune" and len(folders) > 1):
+        raise UmsrepError(
+            f"{where}: data: {list(folders)}; the stage {stage} takes "
+            f"{'one' if folders else 'at least one'} prepared data set. Name "
+            "it."
+        )
+    return folders
+
+
+def _breadth(stored, recipe, where):
+    """search, rounds and fraction, which go together."""
+    search = stored.get("search", "random")
+    rounds, fraction = stored.get("rounds"), stored.get("fraction")
+    if search not in METHODS:
+        raise UmsrepError(
+            f"{where}: search: {search!r}; expected one of "
+            f"{', '.join(METHODS)}. Mend it."
+        )
+    if search == "grid":
+        if rounds is not None or fraction is not None:
+            raise UmsrepError(
+                f"{where}: search: grid trains all {recipe.grid} "
+                "combinations. Remove 'rounds' and 'fraction', or write "
+                "search: random."
+            )
+    elif (rounds is None) == (fraction is None):
+        raise UmsrepError(
+            f"{where}: search: {search} needs either 'rounds' or 'fraction' "
+            f"of the {recipe.grid} combinations. Write one, such as "
+            "rounds: 20."
+        )
+    if rounds is not None:
+        rounds = min(_whole(rounds, "rounds", where), recipe.grid)
+    if fraction is not None:
+        if type(fraction) not in (int, float) or not 0 < fraction <= 1:
+            raise UmsrepError(
+                f"{where}: fraction: {fraction!r}; expected a share above 0 "
+                "and up to 1, such as 0.1."
+            )
+        rounds = max(1, int(recipe.grid * fraction))
+    count = recipe.grid if rounds is None else rounds
+    # Of these Talos numbers the whole grid.
+    listed = search not in ("random", "korobov")
+    if count > LARGEST_GRID or (listed and recipe.grid > 100 * LARGEST_GRID):
+        raise UmsrepError(
+            f"{where}: {count} rounds of {recipe.grid} combinations. Expected "
+            f"at most {LARGEST_GRID} rounds; name fewer values, or write "
+            "search: random and rounds: 50."
+        )
+    return {"search": search, "rounds": rounds, "fraction": fraction}
+
+
+def _reduction(value, where):
+    if value is None:
+        return None
+    value = settings_file.mapping(value, "reduction", where)
+    known = Reduction.__dataclass_fields__
+    settings_file.check_keys(value, tuple(known), f"{where}: reduction")
+    reduction = Reduction(**value)
+    if reduction.method not in REDUCTIONS:
+        raise UmsrepError(
+            f"{where}: reduction.method: {reduction.method!r}; expected one "
+            f"of {', '.join(REDUCTIONS)}. Mend it."
+        )
+    for key in ("interval", "window"):
+        _whole(getattr(reduction, key), f"reduction.{key}", where)
+    if type(reduction.threshold) not in (int, float):
+        raise UmsrepError(
+            f"{where}: reduction.threshold: {reduction.threshold!r}; expected "
+            "a correlation, such as 0.5."
+        )
+    return reduction
+
+
+def _whole(value, key, where, least=1):
+    if type(value) is not int or value < least:
+        raise UmsrepError(
+            f"{where}: {key}: {value!r}; expected a whole number of at least "
+            f"{least}. Mend it."
+        )
+    return value

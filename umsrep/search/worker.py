@@ -1,0 +1,74 @@
+"""One round in whatever process it runs; imports little until it does."""
+
+import contextlib
+import os
+import tempfile
+import traceback
+from pathlib import Path
+
+# Of what a round printed; enough for a traceback and the last epochs.
+LOG_CHARACTERS = 20_000
+
+
+def run_round(job, capture):
+    """Trains one round and says how it went.
+
+    Args:
+        job: As of `jobs.job`: plain values.
+        capture: Whether what the round prints goes into its log, because the
+            process has no terminal of its own.
+
+    Returns:
+        A record: `status` "complete" or "failed", `reason` and `traceback` of
+        a failure, `log`, and what `training.train_round` found out.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with _output_in(log) if capture else contextlib.nullcontext():
+            record = _attempt(job)
+        if capture:
+            written = log.read_text(encoding="utf-8", errors="replace")
+            record["log"] = written[-LOG_CHARACTERS:]
+    return record
+
+
+def _attempt(job):
+    from umsrep.search import training
+
+    try:
+        return {"status": "complete", **training.train_round(job)}
+    except Exception as error:  # Whatever it is, the scan goes on.
+        return failure(error)
+    finally:
+        training.release()
+
+
+def failure(error):
+    """The record of a round that ended with an exception."""
+    kind = type(error).__name__
+    words = " ".join(str(error).split())
+    if kind in ("ResourceExhaustedError", "MemoryError", "OutOfMemoryError"):
+        words = f"out of memory; {words}"
+    elif kind != "UmsrepError":
+        words = f"{kind}: {words}"
+    return {
+        "status": "failed",
+        "reason": words[:500],
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+@contextlib.contextmanager
+def _output_in(path):
+    """Sends standard output and error to a file, also that of C code."""
+    saved = [os.dup(number) for number in (1, 2)]
+    target = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        for number in (1, 2):
+            os.dup2(target, number)
+        yield
+    finally:
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(target)
