@@ -7,6 +7,7 @@ python notebooks/run.py FILE ...   these only
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import time
@@ -23,6 +24,8 @@ HERE = Path(__file__).parent
 # Of a whole notebook; each is meant to end within two minutes on two idle
 # cores.
 SECONDS = 300
+# Of the terminal, in tracebacks.
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 def main():
@@ -90,7 +93,7 @@ def execute(file, seconds=SECONDS, write=False):
             # What a cell says is in its output, too.
             client.execute(stdout=log, stderr=log, cleanup_kc=True)
         except (CellExecutionError, CellTimeoutError) as error:
-            problem = f"{file.name}: {error}"
+            problem = COLOURS.sub("", f"{file.name}: {error}")
         except RuntimeError as error:
             # The kernel died, or did not start.
             log.seek(0)

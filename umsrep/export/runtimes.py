@@ -8,6 +8,8 @@ process, which knows nothing of the one that wrote it:
 Nothing of umsrep is imported for that but by `KerasRuntime`.
 """
 
+import contextlib
+import os
 import sys
 from abc import ABC, abstractmethod
 
@@ -128,11 +130,12 @@ class LiteRTRuntime(Runtime):
     def __init__(self, path):
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_path=str(path))
-        self._runners = {
-            name: self._interpreter.get_signature_runner(name)
-            for name in (RESULTS, PREPARED)
-        }
+        with _without_notices():
+            self._interpreter = Interpreter(model_path=str(path))
+            self._runners = {
+                name: self._interpreter.get_signature_runner(name)
+                for name in (RESULTS, PREPARED)
+            }
         signatures = self._interpreter.get_signature_list()
         self.names = tuple(signatures[RESULTS]["outputs"])
 
@@ -158,6 +161,24 @@ RUNTIMES = {
     "onnx": OnnxRuntime,
     "litert": LiteRTRuntime,
 }
+
+
+@contextlib.contextmanager
+def _without_notices():
+    """Nothing goes to the standard error; LiteRT's C code tells of delegates.
+
+    What fails raises.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 def _inference(model):
