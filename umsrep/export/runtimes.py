@@ -130,12 +130,11 @@ class LiteRTRuntime(Runtime):
     def __init__(self, path):
         from ai_edge_litert.interpreter import Interpreter
 
-        with _without_notices():
-            self._interpreter = Interpreter(model_path=str(path))
-            self._runners = {
-                name: self._interpreter.get_signature_runner(name)
-                for name in (RESULTS, PREPARED)
-            }
+        self._interpreter = Interpreter(model_path=str(path))
+        self._runners = {
+            name: self._interpreter.get_signature_runner(name)
+            for name in (RESULTS, PREPARED)
+        }
         signatures = self._interpreter.get_signature_list()
         self.names = tuple(signatures[RESULTS]["outputs"])
 
@@ -146,9 +145,9 @@ class LiteRTRuntime(Runtime):
         return self._run(PREPARED, images)
 
     def _run(self, signature, images):
-        results = [
-            self._runners[signature](**{IMAGE: image[None]}) for image in images
-        ]
+        runner = self._runners[signature]
+        with without_notices():
+            results = [runner(**{IMAGE: image[None]}) for image in images]
         return {
             name: np.concatenate([result[name] for result in results])
             for name in results[0]
@@ -164,7 +163,7 @@ RUNTIMES = {
 
 
 @contextlib.contextmanager
-def _without_notices():
+def without_notices():
     """Nothing goes to the standard error; LiteRT's C code tells of delegates.
 
     What fails raises.
