@@ -115,6 +115,23 @@ def test_maps_are_hot_where_they_are_high(squares):
     assert coloured(plotting.heat_overlays(squares, "square")[0]).any()
 
 
+def test_agreement_shows_every_pair_of_numbers():
+    figure = plotting.agreement(
+        [1.0, 2.0, np.nan, 4.0], [1.5, np.nan, 3.0, 4.0], list("abba"), "(cm)"
+    )
+    (axes,) = figure.axes
+    line, *points = axes.lines
+    np.testing.assert_array_equal(line.get_xdata(), [1.0, 4.0])
+    np.testing.assert_array_equal(line.get_ydata(), [1.0, 4.0])
+    assert [one.get_label() for one in points] == ["a"]
+    np.testing.assert_array_equal(points[0].get_xydata(), [[1, 1.5], [4, 4]])
+    assert axes.get_xlabel() == "reference (cm)"
+    with pytest.raises(UmsrepError, match="Pass columns of one table"):
+        plotting.agreement([1.0], [1.0, 2.0])
+    with pytest.raises(UmsrepError, match="Look at the masks"):
+        plotting.agreement([1.0], [np.nan])
+
+
 def test_what_does_not_fit_says_what_would(squares):
     with pytest.raises(UmsrepError, match="Choose the same images for all"):
         plotting.panels({"a": np.zeros((2, 9, 9)), "b": np.zeros((3, 9, 9))})
