@@ -201,7 +201,10 @@ def agreement(reference, found, groups=None, label=""):
 
 def _file(figure, kind, **options):
     stream = io.BytesIO()
-    figure.savefig(stream, format=kind, **options)
+    # The titles of a single row would be cut otherwise.
+    figure.savefig(
+        stream, format=kind, bbox_inches="tight", pad_inches=0.05, **options
+    )
     return stream.getvalue()
 
 
