@@ -21,12 +21,12 @@ EXPORT = [
 # Decoders of compressed DICOM files (JPEG lossless, JPEG-LS, HTJ2K); one of
 # them is under the GPL.
 DICOM = ["pylibjpeg[all]>=2"]
-# `umsrep scan --engine dask`.
-CLUSTER = ["distributed>=2025.1"]
 # The notebooks, and `make test-notebooks`.
 NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10"]
 # `umsrep view`.
 VIEW = ["fastapi>=0.115", "uvicorn>=0.34"]
+# `umsrep scan --engine dask`.
+CLUSTER = ["distributed>=2024.8"]
 
 setup(
     name="umsrep",

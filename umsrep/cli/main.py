@@ -17,6 +17,7 @@ COMMANDS = (
     "prepare",
     "verify",
     "pretrain",
+    "scan",
     "finetune",
     "scan",
     "evaluate",

@@ -74,6 +74,13 @@ MaybeFractions = Annotated[
         "0.2, as the papers."
     ),
 ]
+Settings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings file (YAML), such as best.yaml of `umsrep scan`; what "
+        "else is given here goes before it."
+    ),
+]
 SixteenBit = Annotated[
     str,
     typer.Option(

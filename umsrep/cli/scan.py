@@ -10,12 +10,11 @@ def scan(
     recipe: Annotated[
         str,
         typer.Argument(
-            metavar="RECIPE",
-            help="A recipe's YAML file, or the name of a shipped one: "
-            "ums-rep-construction (the paper's space) or fine-tuning.",
+            help="YAML file (docs/scans.md), or a shipped recipe: "
+            "ums-rep-echo, cxr-heads, cxr-weights."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the scan.")],
+    out: Annotated[Path, typer.Option(help="Scan folder to write.")],
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Prepared data set instead of the recipe's."),
@@ -23,67 +22,79 @@ def scan(
     representation: Annotated[
         str | None,
         typer.Option(
-            help="Run of `umsrep pretrain`, or none, instead of the recipe's."
+            help="Run folder of `umsrep pretrain`, or none, instead of the "
+            "recipe's."
         ),
     ] = None,
-    rounds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Rounds instead of the recipe's."),
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Task instead of the recipe's; repeat."),
     ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(min=1, help="Rounds at a time, a process each."),
-    ] = 1,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the recipe's.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Rounds at a time.")] = 1,
     engine: Annotated[
-        str, typer.Option(help="local, or dask: a cluster.")
+        str,
+        typer.Option(
+            help="local: processes on this machine; dask: a cluster "
+            "(pip install -e '.[cluster]')."
+        ),
     ] = "local",
     scheduler: Annotated[
         str | None,
         typer.Option(
-            help="Dask scheduler, such as tcp://10.0.0.5:8786. Default: a "
-            "cluster on this machine."
+            help="Address of a Dask scheduler. Default: a cluster of "
+            "--workers on this machine."
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on in an interrupted scan's folder.")
+        bool, typer.Option(help="Go on with an interrupted scan.")
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option(help="The same, and train failed rounds again.")
     ] = False,
 ):
-    """Trains many settings with Talos and ranks them on validation images.
+    """Try settings with Talos and rank them on validation images.
 
-    Every round is what `umsrep finetune` or `umsrep pretrain` would train. It
-    counts with its best epoch. Failed rounds are kept with their reason. Ends
-    with results.csv, parallel.png and best.yaml, which `finetune --settings`
-    and `pretrain --settings` read.
+    Each round trains as `umsrep finetune` or `umsrep pretrain` would. Use the
+    best one with `--settings OUT/best.yaml` in these commands.
     """
     from umsrep.cli.quiet import load_backend
 
     load_backend()
-    from umsrep.search import engines, load_recipe, results
-    from umsrep.search import scan as work
+    from umsrep import search
 
-    folders = [str(folder) for folder in data or ()]
-    loaded = load_recipe(
+    chosen = search.load_recipe(
         recipe,
-        data=folders[0] if len(folders) == 1 else folders or None,
+        data=[str(folder) for folder in data] if data else None,
         representation=representation,
+        tasks=task,
         rounds=rounds,
     )
-    found = work(
-        loaded,
+    result = search.scan(
+        chosen,
         out,
-        engine=engines.engine(engine, workers, scheduler),
+        search.engine(engine, workers, scheduler),
         resume=resume,
         retry_failed=retry_failed,
     )
-    print(results.page(found.table.head(10), loaded, finished=True))
-    command = "finetune" if loaded.stage == "finetune" else "pretrain"
+    _print(result, chosen)
+
+
+def _print(result, recipe):
+    command = "finetune" if recipe.stage == "finetune" else "pretrain"
+    table = result.table
+    failed = int((table["status"] != "complete").sum())
+    done = len(table) - failed
+    print(f"{done} rounds, {failed} failed. The best:")
+    for name, value in result.best["chosen"].items():
+        print(f"  {name}: {value}")
+    print(f"  {recipe.objective}: {result.best['objective']:.4f}")
+    print(f"Table and picture: {result.path}")
     print(
-        f"All rounds: {out / 'results.csv'}; picture: {out / 'parallel.png'}\n"
-        f"Next: umsrep {command} --settings {out / 'best.yaml'} --data "
-        f"{loaded.data[0]} --out RUN"
+        f"Next: umsrep {command} --settings {result.path / 'best.yaml'} "
+        f"--data {recipe.data[0]} --out RUN"
     )
 
 

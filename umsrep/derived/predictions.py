@@ -5,7 +5,7 @@ import numpy as np
 from umsrep.errors import UmsrepError
 
 
-def predictions(model, tasks, images, batch_size):
+def predictions(model, tasks, images, batch_size=32):
     """{task: outputs} of some tasks.
 
     Args:

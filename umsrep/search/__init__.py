@@ -18,6 +18,7 @@ _PUBLIC = {
     "Objective": "objective",
     "Recipe": "recipe",
     "ScanResult": "scanning",
+    "engine": "engines",
     "load_recipe": "recipe",
     "scan": "scanning",
     "shipped": "recipe",

@@ -5,13 +5,16 @@ and the cluster is Dask's.
 """
 
 import contextlib
+import logging
 import os
 import threading
 from concurrent import futures
+from functools import partial
 
 from loky import ProcessPoolExecutor
 
 from umsrep.errors import UmsrepError
+from umsrep.search import worker
 
 # A process keeps some 20 MiB of every model that Keras has released; a new
 # one takes seconds to start.
@@ -26,8 +29,8 @@ class InProcess:
     """
 
     workers = 1
-    # Whether rounds have a terminal to print on.
-    capture = False
+    # How a worker trains a round.
+    run_round = staticmethod(partial(worker.run_round, capture=False))
     # Whether rounds see the scan's own folder.
     shares_folder = True
 
@@ -62,7 +65,7 @@ class Local:
         rounds_per_process: After how many a worker begins anew.
     """
 
-    capture = True
+    run_round = staticmethod(partial(worker.run_round, capture=True))
     shares_folder = True
 
     def __init__(self, workers=1, rounds_per_process=ROUNDS_PER_PROCESS):
@@ -181,8 +184,10 @@ class Dask:
     """Rounds on a cluster through Dask distributed.
 
     Data sets and run folders must have the same paths on all its machines,
-    and the same versions be installed there. The scan's own folder may be on
-    this machine alone, so what an interrupted round had learnt is not kept.
+    and the same versions be installed there. Each round has a process of its
+    own there. The scan's own folder may be on this machine alone, so what an
+    interrupted round had learnt is not kept; on a cluster that goes on, such
+    a round trains to its end for nothing.
 
     Args:
         scheduler: Address of a running scheduler, such as
@@ -190,8 +195,10 @@ class Dask:
         workers: Of that local cluster.
     """
 
-    capture = True
+    run_round = staticmethod(worker.run_round_apart)
     shares_folder = False
+    # Seconds that the scheduler may take to answer.
+    timeout = 30
 
     def __init__(self, scheduler=None, workers=2):
         self.scheduler = scheduler
@@ -223,11 +230,13 @@ class Dask:
                         threads_per_worker=1,
                         host="127.0.0.1",
                         dashboard_address=None,
+                        # What it says of its own end.
+                        silence_logs=logging.CRITICAL,
                         env=_environment(self.workers),
                     )
                 )
             try:
-                client = distributed.Client(address, timeout="30s")
+                client = distributed.Client(address, timeout=self.timeout)
             except (OSError, TimeoutError, ValueError) as error:
                 raise UmsrepError(
                     f"No Dask scheduler answers at {address} "
@@ -254,7 +263,7 @@ def engine(name, workers, scheduler=None):
         raise UmsrepError(f"--engine {name} is unknown. Choose local or dask.")
     if scheduler is not None and name != "dask":
         raise UmsrepError(
-            f"--scheduler {scheduler} is of Dask. Add --engine dask, or leave "
-            "it out."
+            f"--scheduler {scheduler} is an option of Dask. Add --engine "
+            "dask, or leave it out."
         )
     return Dask(scheduler, workers) if name == "dask" else Local(workers)

@@ -148,6 +148,7 @@ class ScanFolder:
         # Last: a round without it is not done.
         storage.write_json(folder / "round.json", record)
         shutil.rmtree(self.scratch(key), ignore_errors=True)
+        (folder / ".run.lock").unlink(missing_ok=True)
         return storage.plain(record)
 
     def history(self, key):

@@ -2,16 +2,21 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
+
+import keras
 
 from umsrep import data as data_package
 from umsrep import runs
 from umsrep.data import storage
+from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
 from umsrep.workflows import (
     construction,
     finetuning,
     first_stage,
+    network,
     pretraining,
     settings_file,
 )
@@ -28,10 +33,14 @@ def job(recipe, chosen, scratch=None):
     values = with_values(recipe.settings, chosen)
     return {
         "stage": recipe.stage,
-        "data": list(recipe.data),
+        # A worker may be in another folder.
+        "data": [os.path.abspath(folder) for folder in recipe.data],
         "tasks": list(recipe.tasks),
-        "sources": recipe.sources,
-        "settings": values,
+        "sources": {
+            name: folder and os.path.abspath(folder)
+            for name, folder in recipe.sources.items()
+        },
+        "settings": storage.plain(values),
         "scratch": scratch and str(scratch),
     }
 
@@ -44,6 +53,26 @@ def settings_of(recipe, chosen):
     """
     values = with_values(recipe.settings, chosen)
     return settings_file.make(recipe.stage, values, "round")
+
+
+def check(recipe, chosen):
+    """Raises where a round cannot train, as far as is known before it does.
+
+    Raises:
+        UmsrepError: a value by itself, or values that do not go together.
+    """
+    settings = settings_of(recipe, chosen)
+    if recipe.stage == "pretrain":
+        return
+    try:
+        keras.optimizers.get(settings.optimizer)
+    except ValueError as error:
+        raise UmsrepError(
+            f"The optimizer '{settings.optimizer}' is unknown. Name one of "
+            "Keras, such as adam, rmsprop or sgd."
+        ) from error
+    if recipe.sources["representation"] is None:
+        network.check_arguments(settings.architecture, settings.arguments)
 
 
 def identity(recipe):

@@ -5,6 +5,8 @@ at the right. Each round is a line in the colour of its objective; the best is
 drawn last, and failed ones are grey and end at a cross.
 """
 
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
@@ -17,7 +19,8 @@ from umsrep.search.space import text
 
 GREY = "#8a8a8a"
 BEST = "#D55E00"
-LONGEST = 16
+# Of a value's text; longer ones go on in a second line.
+CHARACTERS = 17
 _STYLE = {
     # Names are never parsed as formulas.
     "text.parse_math": False,
@@ -151,11 +154,10 @@ def _draw_axes(axes, names, places, recipe):
     for x, name in enumerate(names):
         axes.axvline(x, color="#444444", lw=0.8, zorder=3)
         for value, height in places[name].items():
-            short = value if len(value) <= LONGEST else value[:LONGEST] + "…"
             axes.text(
                 x + 0.04,
                 height,
-                short,
+                _in_lines(value),
                 va="center",
                 fontsize=8.5,
                 zorder=5,
@@ -163,15 +165,21 @@ def _draw_axes(axes, names, places, recipe):
             )
 
 
+def _in_lines(value):
+    return "\n".join(
+        textwrap.wrap(value, CHARACTERS, max_lines=2, placeholder=" …")
+    )
+
+
 def _draw_objective(axes, x, low, high, objective):
-    axes.axvline(x, color="#444444", lw=0.8, zorder=3)
+    axes.plot((x, x), (-0.06, 1.06), color="#444444", lw=0.8, zorder=3)
     ends = [(0.0, low), (1.0, high)] if high > low else [(0.5, low)]
     for height, value in ends:
         axes.text(x + 0.05, height, f"{value:.4g}", va="center", fontsize=8.5)
     better = 0.0 if objective.direction == "min" else 1.0
     axes.annotate(
         "↓ better" if better == 0 else "↑ better",
-        (x, better + (-0.2 if better == 0 else 0.2)),
+        (x, better + (-0.13 if better == 0 else 0.13)),
         ha="center",
         va="center",
         fontsize=8,

@@ -11,7 +11,7 @@
     search: random               # or grid, latin_hypercube, sobol, halton,
                                  # korobov
     rounds: 20                   # or fraction: 0.1 of the grid
-    reduction: {...}             # see `Reduction`
+    reduction: {...}             # see `reduction`
     objective: {task: lung, metric: dice}   # validation loss by default
     seed: 0                      # of the search and of the trainings
 
@@ -24,6 +24,7 @@ from pathlib import Path
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
 from umsrep.search.objective import Objective
+from umsrep.search.reduction import Reduction, read_reduction, whole_number
 from umsrep.search.space import read_space
 from umsrep.workflows import settings_file
 
@@ -38,7 +39,6 @@ METHODS = {
     "halton": "halton",
     "korobov": "korobov_matrix",
 }
-REDUCTIONS = ("spearman", "pearson", "kendall")
 LARGEST_GRID = 10_000
 KEYS = (
     "data",
@@ -55,24 +55,6 @@ KEYS = (
     "objective",
     "seed",
 )
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """Talos's reduction: values that go with bad rounds are dropped.
-
-    Attributes:
-        method: "spearman", "pearson" or "kendall": the correlation of having
-            a value with the objective.
-        interval: Rounds between reductions.
-        window: How many of the last rounds they look at.
-        threshold: Correlation from which on a value is dropped.
-    """
-
-    method: str = "spearman"
-    interval: int = 10
-    window: int = 20
-    threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -123,7 +105,9 @@ def shipped():
     return sorted(path.stem for path in SPACES.glob("*.yaml"))
 
 
-def load_recipe(recipe, data=None, representation=None, rounds=None):
+def load_recipe(
+    recipe, data=None, representation=None, tasks=None, rounds=None
+):
     """Reads and checks a recipe.
 
     Args:
@@ -131,6 +115,7 @@ def load_recipe(recipe, data=None, representation=None, rounds=None):
             mapping of the same shape.
         data: Prepared data set (or a list of them) instead of the recipe's.
         representation: Run folder, or "none", instead of the recipe's.
+        tasks: Names of tasks instead of the recipe's.
         rounds: Instead of the recipe's rounds or fraction.
 
     Returns:
@@ -149,6 +134,9 @@ def load_recipe(recipe, data=None, representation=None, rounds=None):
         stored["data"] = data
     if representation is not None:
         stored["representation"] = str(representation)
+    if tasks:
+        stored.pop("task", None)
+        stored["tasks"] = list(tasks)
     if rounds is not None:
         stored.pop("fraction", None)
         stored["rounds"] = rounds
@@ -176,24 +164,24 @@ def _read(stored, name, where):
     if "task" in stored:
         tasks = settings_file.names(stored["task"], "task", where)
     fixed = settings_file.mapping(stored.get("settings"), "settings", where)
-    seed = _whole(stored.get("seed", 0), "seed", where, least=0)
+    seed = whole_number(stored.get("seed", 0), "seed", where, least=0)
     given = set(fixed)
     fixed = {"seed": seed, **fixed}
     sources = _sources(stored, stage, where)
     space = settings_file.mapping(stored.get("space"), "space", where)
-    if stage == "finetune":
+    if stage != "pretrain":
         # All rounds have one split, whatever else their seed decides.
         fixed = {"split_seed": fixed["seed"], **fixed}
         if "seed" in space and "seed" not in given:
             del fixed["seed"]
-    elif stage == "construct":
+    if stage == "construct":
         if len(tasks) != 1:
             raise UmsrepError(
                 f"{where}: task: {list(tasks)}; the stage construct learns "
                 "one label task. Write task: NAME."
             )
         fixed = {"task": tasks[0], **fixed}
-    elif tasks:
+    elif stage == "pretrain" and tasks:
         raise UmsrepError(
             f"{where}: the stage pretrain learns by denoising, without tasks. "
             "Remove 'tasks', or write stage: construct."
@@ -208,7 +196,7 @@ def _read(stored, name, where):
         settings=fixed,
         space=read_space(space, stage, fixed, where),
         objective=Objective.read(stored.get("objective"), where),
-        reduction=_reduction(stored.get("reduction"), where),
+        reduction=read_reduction(stored.get("reduction"), where),
         seed=seed,
     )
     recipe.objective.check_space(recipe, where)
@@ -269,7 +257,7 @@ def _breadth(stored, recipe, where):
             "rounds: 20."
         )
     if rounds is not None:
-        rounds = min(_whole(rounds, "rounds", where), recipe.grid)
+        rounds = min(whole_number(rounds, "rounds", where), recipe.grid)
     if fraction is not None:
         if type(fraction) not in (int, float) or not 0 < fraction <= 1:
             raise UmsrepError(
@@ -287,34 +275,3 @@ def _breadth(stored, recipe, where):
             "search: random and rounds: 50."
         )
     return {"search": search, "rounds": rounds, "fraction": fraction}
-
-
-def _reduction(value, where):
-    if value is None:
-        return None
-    value = settings_file.mapping(value, "reduction", where)
-    known = Reduction.__dataclass_fields__
-    settings_file.check_keys(value, tuple(known), f"{where}: reduction")
-    reduction = Reduction(**value)
-    if reduction.method not in REDUCTIONS:
-        raise UmsrepError(
-            f"{where}: reduction.method: {reduction.method!r}; expected one "
-            f"of {', '.join(REDUCTIONS)}. Mend it."
-        )
-    for key in ("interval", "window"):
-        _whole(getattr(reduction, key), f"reduction.{key}", where)
-    if type(reduction.threshold) not in (int, float):
-        raise UmsrepError(
-            f"{where}: reduction.threshold: {reduction.threshold!r}; expected "
-            "a correlation, such as 0.5."
-        )
-    return reduction
-
-
-def _whole(value, key, where, least=1):
-    if type(value) is not int or value < least:
-        raise UmsrepError(
-            f"{where}: {key}: {value!r}; expected a whole number of at least "
-            f"{least}. Mend it."
-        )
-    return value

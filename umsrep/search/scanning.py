@@ -14,9 +14,7 @@ own split would put images of one patient on both sides, and it can neither
 pass labels that are missing for some images nor several tasks.
 """
 
-import math
 import time
-from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +22,11 @@ import numpy as np
 import pandas as pd
 
 from umsrep.errors import UmsrepError
-from umsrep.search import jobs, results, worker
+from umsrep.search import jobs, results
 from umsrep.search.engines import Local
 from umsrep.search.folder import ScanFolder
 from umsrep.search.recipe import METHODS, Recipe, load_recipe
+from umsrep.search.rounds import Rounds
 from umsrep.search.space import text
 from umsrep.training.progress import Progress
 
@@ -100,7 +99,7 @@ def scan(
         Progress("scan", len(sampled), enabled=progress) as bar,
     ):
         begin = time.time()
-        rounds = _Rounds(recipe, folder, executor, engine, inputs, bar)
+        rounds = Rounds(recipe, folder, executor, engine, inputs, bar)
         if ahead:
             for chosen in sampled:
                 rounds.begin(chosen)
@@ -110,7 +109,7 @@ def scan(
             x_val=inputs["x_val"],
             y_val=inputs["y_val"],
             params=space,
-            model=without_module(rounds.model),
+            model=rounds.model,
             experiment_name=recipe.name,
             experiment_dir=str(folder.talos),
             seed=recipe.seed,
@@ -133,21 +132,6 @@ def scan(
     if interrupted:
         raise KeyboardInterrupt
     return ScanResult(folder.path, *found)
-
-
-def without_module(function):
-    """The function, of no module that Talos could copy.
-
-    Talos copies the sources of a function's module, and of what it imports,
-    into its folder and puts that first on the search path, where a worker
-    process would find half of this package. The versions are in scan.json.
-    """
-
-    def model(x, y, x_val, y_val, params):
-        return function(x, y, x_val, y_val, params)
-
-    model.__module__ = None
-    return model
 
 
 def positions(recipe):
@@ -199,7 +183,7 @@ def check_rounds(recipe, sampled):
     reasons = {}
     for chosen in sampled:
         try:
-            jobs.settings_of(recipe, chosen)
+            jobs.check(recipe, chosen)
             reason = None
         except UmsrepError as error:
             reason = str(error)
@@ -224,130 +208,3 @@ def _reduction(recipe):
         "reduction_metric": "objective",
         "minimize_loss": recipe.objective.direction == "min",
     }
-
-
-class _Rounds:
-    """Begins rounds, keeps them, and gives Talos what it asks for."""
-
-    def __init__(self, recipe, folder, executor, engine, inputs, bar):
-        self.recipe = recipe
-        self.folder = folder
-        self.executor = executor
-        self.engine = engine
-        self.inputs = inputs
-        self.bar = bar
-        self.common = folder.identity
-        self.done = {record["key"]: record for record in folder.records()}
-        self.running = {}
-        self.best = math.inf
-
-    def key(self, chosen):
-        return jobs.key(self.recipe, chosen, self.common)
-
-    def begin(self, chosen):
-        """Hands a round to a worker, unless it is done or running."""
-        key = self.key(chosen)
-        if key in self.done or any(
-            key == other for other, _ in self.running.values()
-        ):
-            return
-        shared = self.engine.shares_folder
-        job = jobs.job(
-            self.recipe, chosen, self.folder.scratch(key) if shared else None
-        )
-        future = self.executor.submit(
-            worker.run_round, job, self.engine.capture
-        )
-        self.running[future] = key, chosen
-
-    def model(self, x, y, x_val, y_val, chosen):
-        """What Talos calls for a round: its history, and figures at its best
-        epoch, which Talos would take from the last one."""
-        check_positions(self.inputs, x, x_val)
-        key = self.key(chosen)
-        self.begin(chosen)
-        while key not in self.done:
-            ended, _ = futures.wait(
-                self.running, return_when=futures.FIRST_COMPLETED
-            )
-            for future in ended:
-                self._keep(future, *self.running.pop(future))
-        self.bar.advance(1)
-        record = self.done[key]
-        self._tell(record)
-        return talos_round(
-            record, self.folder.history(key), self.recipe.objective
-        )
-
-    def _keep(self, future, key, chosen):
-        error = future.exception()
-        if error is not None and not isinstance(error, Exception):
-            raise error
-        record = future.result() if error is None else _killed(error)
-        self.done[key] = self.folder.save(key, chosen, record)
-
-    def _tell(self, record):
-        """A line on the terminal: what was tried, and what came out."""
-        shown = ", ".join(f"{k}={text(v)}" for k, v in record["chosen"].items())
-        if record["status"] != "complete":
-            self.bar.describe(f"{shown}: failed: {record['reason'][:100]}")
-            return
-        objective = self.recipe.objective
-        value = objective.value(record)
-        self.best = min(self.best, objective.sign * value)
-        self.bar.describe(
-            f"{shown}: {objective} {value:.4f} "
-            f"(best {objective.sign * self.best:.4f})"
-        )
-
-
-def _killed(error):
-    """The record of a round whose process ended without a word."""
-    record = worker.failure(error)
-    if isinstance(error, futures.BrokenExecutor) or (
-        type(error).__name__ == "KilledWorker"
-    ):
-        record["reason"] = (
-            "the worker process ended, most often because memory was "
-            f"exhausted; {record['reason']}"[:500]
-        )
-    return record
-
-
-def check_positions(inputs, x, x_val):
-    """Raises unless Talos passed on the split by patient as it is."""
-    if not (
-        np.array_equal(x, inputs["x"])
-        and np.array_equal(x_val, inputs["x_val"])
-    ):
-        raise UmsrepError(
-            "Talos passed other images than the split by patient: its own "
-            "val_split puts images of one patient on both sides. Pass x, y, "
-            "x_val and y_val of `talos_inputs` unchanged."
-        )
-
-
-def talos_round(record, history, objective):
-    """A round as Talos takes it: {"history", "metrics"}.
-
-    Args:
-        record: Of a round.
-        history: {column: one value per epoch}.
-        objective: An `Objective`.
-    """
-    if record["status"] != "complete":
-        return {"history": {}, "metrics": {"objective": math.nan}}
-    return {
-        "history": history,
-        "metrics": {
-            **{k: _number(v) for k, v in record["at_best"].items()},
-            "objective": objective.value(record),
-            "val_loss": sum(record["losses"].values()),
-            "epochs_run": record["epochs_run"],
-            "parameters": record["parameters"],
-        },
-    }
-
-
-def _number(value):
-    return math.nan if value is None else value

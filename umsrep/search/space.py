@@ -67,7 +67,7 @@ def read_space(stored, stage, fixed, where):
                 f"{place}: '{name}' is no setting of the stage {stage}. Its "
                 f"settings: {', '.join(known)}."
             )
-        if field in FIXED or (field == "seed" and stage != "finetune"):
+        if field in FIXED or (field == "seed" and stage == "pretrain"):
             what = FIXED.get(field, "the validation images")
             raise UmsrepError(
                 f"{place}: '{name}' decides {what}, which must be the same "
@@ -158,4 +158,6 @@ def text(value):
         return f"{value:g}"
     if isinstance(value, str):
         return value
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text(one)}" for key, one in value.items())
     return json.dumps(storage.plain(value))

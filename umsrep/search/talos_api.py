@@ -2,12 +2,8 @@
 
 from umsrep.search import jobs, worker
 from umsrep.search.recipe import Recipe, load_recipe
-from umsrep.search.scanning import (
-    check_positions,
-    positions,
-    talos_round,
-    without_module,
-)
+from umsrep.search.rounds import check_positions, talos_round
+from umsrep.search.scanning import positions
 
 
 def talos_inputs(recipe):
@@ -41,8 +37,4 @@ def talos_inputs(recipe):
         history = record.get("history", {})
         return talos_round(record, history, recipe.objective)
 
-    return {
-        **inputs,
-        "params": dict(recipe.space),
-        "model": without_module(model),
-    }
+    return {**inputs, "params": dict(recipe.space), "model": model}

@@ -1,8 +1,12 @@
 """One round in whatever process it runs; imports little until it does."""
 
 import contextlib
+import json
 import os
+import subprocess
+import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
@@ -30,6 +34,62 @@ def run_round(job, capture):
             written = log.read_text(encoding="utf-8", errors="replace")
             record["log"] = written[-LOG_CHARACTERS:]
     return record
+
+
+def run_round_apart(job):
+    """`run_round` in a process of its own.
+
+    For processes that do other things meanwhile, such as Dask's workers: Keras
+    draws the seeds of new layers from Python's one random generator, so
+    anything else that draws from it would change what a round trains.
+
+    Args:
+        job: As of `jobs.job`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("job", "record", "log")]
+        given, found, log = files
+        given.write_text(json.dumps(job), encoding="utf-8")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(given), str(found)],
+                # Its end tells the round that this process is gone.
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            with process:
+                # Not communicate(), which would close the pipe.
+                code = process.wait()
+        written = log.read_text(encoding="utf-8", errors="replace")
+        if found.exists():
+            record = json.loads(found.read_text(encoding="utf-8"))
+        else:
+            record = killed(f"exit code {code}")
+        return {**record, "log": written[-LOG_CHARACTERS:]}
+
+
+def _main(given, found):
+    """The other side of `run_round_apart`."""
+
+    def end_with_the_parent():
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
+    record = run_round(json.loads(Path(given).read_text("utf-8")), False)
+    from umsrep.data import storage
+
+    storage.write_text(found, json.dumps(storage.plain(record)))
+
+
+def killed(how):
+    """The record of a round whose process ended without a word."""
+    return {
+        "status": "failed",
+        "reason": "the worker process ended, most often because memory was "
+        f"exhausted; {how}"[:500],
+    }
 
 
 def _attempt(job):
@@ -72,3 +132,7 @@ def _output_in(path):
             os.dup2(copy, number)
             os.close(copy)
         os.close(target)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

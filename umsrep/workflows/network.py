@@ -29,19 +29,25 @@ def new_representation(image_size, architecture, arguments=None):
     Raises:
         UmsrepError: an unknown name or argument.
     """
+    check_arguments(architecture, arguments)
     arguments = dict(arguments or {})
     cls = representations.registry.get(architecture)
     paper = arguments.get("preset") == "paper"
     channels = arguments.pop("channels", 3 if paper else 1)
+    return cls(image_shape=(*image_size, channels), **arguments)
+
+
+def check_arguments(architecture, arguments=None):
+    """Raises at an unknown architecture, or an argument that it lacks."""
+    cls = representations.registry.get(architecture)
     known = set(inspect.signature(cls.__init__).parameters)
-    known -= {"self", "image_shape", "kwargs"}
-    unknown = sorted(set(arguments) - known)
+    known = known - {"self", "image_shape", "kwargs"} | {"channels"}
+    unknown = sorted(set(arguments or ()) - known)
     if unknown:
         raise UmsrepError(
             f"Architecture '{architecture}' has no argument '{unknown[0]}'. "
-            f"Its arguments: channels, {', '.join(sorted(known))}."
+            f"Its arguments: {', '.join(sorted(known))}."
         )
-    return cls(image_shape=(*image_size, channels), **arguments)
 
 
 def build(dataset, tasks, settings, source=None):

@@ -1,0 +1,243 @@
+"""What a recipe says, and what is wrong with it, before anything trains."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+
+from umsrep import data, search
+from umsrep.errors import UmsrepError
+from umsrep.search import jobs, scanning
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"stage": "finetun"}, "expected one of construct, pretrain, finetune"),
+        ({"stages": 1}, "'stages' is unknown.* Mend or remove it"),
+        ({"data": None}, "pass --data FOLDER"),
+        ({"space": None}, "Name at least one setting"),
+        ({"space": {"dropot": [0.1]}}, "'dropot' is no setting.*dropout"),
+        ({"space": {"dropout": 0.1}}, "expected a list of values, or a range"),
+        ({"space": {"dropout": ["much"]}}, "a number. Mend the value"),
+        ({"space": {"dropout": [0.1, 0.1]}}, "0.1 is there twice"),
+        ({"space": {"epochs": [1, 2]}}, "in 'settings' as well"),
+        ({"space": {"fractions": [[1, 0, 0]]}}, "same in all rounds"),
+        (
+            {"space": {"dropout": {"from": 0, "to": 0.5, "steps": 1}}},
+            "'steps' of at least 2",
+        ),
+        (
+            {
+                "space": {
+                    "dropout": {"from": 0, "to": 1, "steps": 3, "scale": "log"}
+                }
+            },
+            "log .above 0",
+        ),
+        ({"search": "random"}, "Write one, such as rounds: 20"),
+        ({"rounds": 3}, "Remove 'rounds' and 'fraction'"),
+        ({"search": "luck", "rounds": 3}, "expected one of grid, random"),
+        ({"search": "random", "fraction": 1.5}, "share above 0 and up to 1"),
+        ({"search": "random", "rounds": True}, "a whole number of at least 1"),
+        ({"objective": {"metric": "loss", "direction": "max"}}, "Write min"),
+        ({"objective": {"metrik": "loss"}}, "'metrik' is unknown"),
+        ({"reduction": {"method": "guess"}}, "one of spearman, pearson"),
+        ({"settings": {"epochs": "ten"}}, "a whole number. Mend the value"),
+        (
+            {"space": {"label_smoothing": [0.0, 0.1]}},
+            "Choose another metric",
+        ),
+        (
+            {"stage": "construct", "tasks": None, "settings": {}},
+            "Write task: NAME",
+        ),
+        ({"stage": "pretrain", "settings": {}}, "write stage: construct"),
+    ],
+)
+def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(toy_recipe(**changes)))
+    with pytest.raises(UmsrepError, match=advice) as error:
+        search.load_recipe(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"tasks": ["levels"]}, "Its tasks: blob, level"),
+        ({"objective": {"metric": "dice"}}, "Choose one of loss, .*accuracy"),
+        ({"objective": {"task": "blob"}}, "The tasks: level"),
+        (
+            {"tasks": None, "objective": {"metric": "auc"}},
+            "Add task: with one of blob, level",
+        ),
+        (
+            {"settings": {}, "space": {"optimizer": ["adam", "adm"]}},
+            "adm.* Mend the space",
+        ),
+        (
+            {"space": {"decay": ["cosin", "cosine"]}},
+            "No round can have decay: cosin",
+        ),
+        (
+            {"space": {"arguments.filterz": [[4, 4]]}},
+            "no argument 'filterz'.* Its arguments: .*filters",
+        ),
+    ],
+)
+def test_mistakes_that_the_data_or_the_model_show(
+    toy_recipe, tmp_path, changes, advice
+):
+    out = tmp_path / "scan"
+    with pytest.raises(UmsrepError, match=advice):
+        search.scan(toy_recipe(**changes), out, search.InProcess())
+    assert not out.exists()
+
+
+def test_a_file_executes_nothing(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        f"stage: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n"
+    )
+    with pytest.raises(UmsrepError, match="not a valid recipe.* Mend that"):
+        search.load_recipe(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_values_that_do_not_go_together_wait_for_their_round(toy_recipe):
+    # attention needs strategy joint and classifier cam; one round has both.
+    recipe = search.load_recipe(
+        toy_recipe(
+            settings={"epochs": 1, "strategy": "joint"},
+            space={"attention": [None, "blob"], "classifier": ["dense", "cam"]},
+        )
+    )
+    sampled = scanning.rows(scanning.param_space(recipe))
+    assert len(sampled) == 4
+    scanning.check_rounds(recipe, sampled)
+    with pytest.raises(UmsrepError, match="Pass strategy='joint'"):
+        jobs.check(recipe, {"attention": "blob", "classifier": "dense"})
+
+
+def test_ranges(toy_recipe):
+    space = search.load_recipe(
+        toy_recipe(
+            settings={},
+            space={
+                "learning_rate": {
+                    "from": 1e-4,
+                    "to": 1e-2,
+                    "steps": 3,
+                    "scale": "log",
+                },
+                "dropout": {"from": 0.1, "to": 0.5, "steps": 5},
+                "batch_size": {"from": 4, "to": 16, "steps": 4},
+            },
+        )
+    ).space
+    assert space["learning_rate"] == pytest.approx([1e-4, 1e-3, 1e-2])
+    assert space["dropout"] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert space["batch_size"] == [4, 8, 12, 16]
+
+
+def test_the_papers_space():
+    recipe = search.load_recipe("ums-rep-echo", data="x")
+    assert recipe.space == {
+        "arguments.kernel_size": [3, 5, 7],
+        "arguments.dilation_rate": [2, 3],
+        "dropout": [0.1, 0.3, 0.5],
+        "optimizer": ["sgd", "adam", "rmsprop"],
+        "batch_size": [16, 32, 64],
+    }
+    assert recipe.grid == 162
+    assert recipe.stage == "construct"
+
+
+@pytest.mark.parametrize("name", search.shipped())
+def test_shipped_recipes_can_train(name):
+    recipe = search.load_recipe(name, data="x")
+    sampled = scanning.rows(scanning.param_space(recipe))
+    assert len(sampled) == (recipe.rounds or recipe.grid)
+    for chosen in sampled:
+        jobs.check(recipe, chosen)
+
+
+def test_what_the_command_line_says_goes_first():
+    recipe = search.load_recipe(
+        "cxr-heads", data="y", representation="run", tasks=["a"], rounds=3
+    )
+    assert recipe.data == ("y",)
+    assert recipe.sources["representation"] == "run"
+    assert recipe.tasks == ("a",)
+    assert recipe.rounds == 3
+
+
+def test_an_unknown_name_lists_the_shipped_recipes():
+    with pytest.raises(UmsrepError, match="shipped recipes: .*ums-rep-echo"):
+        search.load_recipe("ums-rep-eko")
+
+
+def test_sampling_is_of_the_seed(toy_recipe):
+    def sampled(seed):
+        space = {
+            "dropout": [0.1, 0.2, 0.3, 0.4],
+            "learning_rate": [1e-4, 1e-3, 1e-2],
+        }
+        recipe = search.load_recipe(
+            toy_recipe(search="random", rounds=5, seed=seed, space=space)
+        )
+        return scanning.rows(scanning.param_space(recipe))
+
+    assert sampled(1) == sampled(1)
+    assert sampled(1) != sampled(2)
+    different = {tuple(one.values()) for one in sampled(1)}
+    assert len(different) == 5
+
+
+def test_sides_share_no_patient_and_leave_the_test_images(
+    toy_recipe, prepared_folder
+):
+    recipe = search.load_recipe(toy_recipe())
+    inputs = scanning.positions(recipe)
+    whole = data.load(prepared_folder)
+    patients = whole.table["patient"].to_numpy()
+    training = set(patients[inputs["x"]])
+    validation = set(patients[inputs["x_val"]])
+    assert training
+    assert validation
+    assert not training & validation
+    # As umsrep finetune splits them.
+    sides = whole.split(fractions=(0.6, 0.3, 0.1), seed=0)
+    for side, name in zip(sides, ("x", "x_val"), strict=False):
+        images = whole.table["image"].to_numpy()[inputs[name]]
+        assert set(images) == set(side.table["image"])
+    used = set(np.concatenate([inputs["x"], inputs["x_val"]]))
+    test = whole.table["image"].isin(sides[2].table["image"]).to_numpy()
+    assert test.any()
+    assert not used & set(np.flatnonzero(test))
+
+
+def test_rounds_of_other_seeds_have_the_same_split(toy_recipe):
+    recipe = search.load_recipe(toy_recipe(space={"seed": [1, 2, 3]}, seed=5))
+    for chosen in scanning.rows(scanning.param_space(recipe)):
+        settings = jobs.settings_of(recipe, chosen)
+        assert settings.seed == chosen["seed"]
+        assert settings.split_seed == 5
+
+
+def test_a_key_stands_for_the_settings_however_written(toy_recipe):
+    one = search.load_recipe(toy_recipe(space={"dropout": [0.1, 0.5]}))
+    other = search.load_recipe(
+        toy_recipe(space={"dropout": [0.5], "optimizer": ["adam", "sgd"]})
+    )
+    common = jobs.identity(one)
+    assert common == jobs.identity(other)
+    # adam is the default.
+    key = jobs.key(one, {"dropout": 0.5}, common)
+    same = jobs.key(other, {"dropout": 0.5, "optimizer": "adam"}, common)
+    different = jobs.key(other, {"dropout": 0.5, "optimizer": "sgd"}, common)
+    assert key == same != different
+    assert re.fullmatch("[0-9a-f]{12}", key)
