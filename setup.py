@@ -53,7 +53,7 @@ setup(
         "export": EXPORT,
         "cluster": CLUSTER,
         "dicom": DICOM,
-        "notebook": NOTEBOOK,
+        "notebook": ["jupyterlab>=4", *NOTEBOOK],
         "view": VIEW,
         # With the other extras, so that the tests cover them.
         "dev": [

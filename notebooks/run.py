@@ -6,6 +6,8 @@ python notebooks/run.py FILE ...   these only
 """
 
 import argparse
+import os
+import re
 import sys
 import tempfile
 import time
@@ -19,8 +21,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 HERE = Path(__file__).parent
-# Of a whole notebook; each is meant to end within two minutes.
+# Of a whole notebook; each is meant to end within two minutes on two idle
+# cores.
 SECONDS = 300
+# Of the terminal, in tracebacks.
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 def main():
@@ -28,34 +33,47 @@ def main():
     parser.add_argument("files", nargs="*", type=Path, help="default: all")
     parser.add_argument("--write", action="store_true", help="keep outputs")
     parser.add_argument("--parallel", type=int, default=2, metavar="N")
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=SECONDS,
+        metavar="N",
+        help=f"time for one notebook, {SECONDS} unless given",
+    )
     options = parser.parse_args()
     files = options.files or sorted(HERE.glob("*.ipynb"))
     failed = False
     with ProcessPoolExecutor(options.parallel) as pool:
         running = {
-            pool.submit(execute, file, options.write): file for file in files
+            pool.submit(execute, file, options.seconds, options.write): file
+            for file in files
         }
         for done in as_completed(running):
-            seconds, problem = done.result()
+            seconds, busy, problem = done.result()
             words = "failed" if problem else "ok"
-            print(f"{running[done].name}: {words}, {seconds:.0f} s", flush=True)
+            print(
+                f"{running[done].name}: {words}, {seconds:.0f} s "
+                f"({busy:.0f} s of processor time)",
+                flush=True,
+            )
             if problem:
                 failed = True
                 print(problem, file=sys.stderr, flush=True)
     return int(failed)
 
 
-def execute(file, write=False):
+def execute(file, seconds=SECONDS, write=False):
     """Runs one notebook from top to bottom.
 
     Args:
         file: The notebook; its cells run in its folder.
+        seconds: After which it is stopped.
         write: Put the outputs into the file.
 
     Returns:
-        (seconds, None or what went wrong).
+        (seconds, seconds of processor time, None or what went wrong).
     """
-    begin = time.monotonic()
+    begin, before = time.monotonic(), os.times()
     notebook = nbformat.read(file, as_version=4)
     problem = None
     with (
@@ -64,17 +82,18 @@ def execute(file, write=False):
     ):
         client = Client(
             notebook,
-            timeout=SECONDS,
+            timeout=seconds,
             km=kernel(folder),
             resources={"metadata": {"path": str(file.parent)}},
             # Times would differ in every version of the file.
             record_timing=False,
+            coalesce_streams=True,
         )
         try:
             # What a cell says is in its output, too.
-            client.execute(stdout=log, stderr=log)
+            client.execute(stdout=log, stderr=log, cleanup_kc=True)
         except (CellExecutionError, CellTimeoutError) as error:
-            problem = f"{file.name}: {error}"
+            problem = COLOURS.sub("", f"{file.name}: {error}")
         except RuntimeError as error:
             # The kernel died, or did not start.
             log.seek(0)
@@ -91,7 +110,11 @@ def execute(file, write=False):
             }
         )
         nbformat.write(notebook, file)
-    return time.monotonic() - begin, problem
+    after = os.times()
+    # The kernel is a child of this process.
+    busy = after.children_user + after.children_system
+    busy -= before.children_user + before.children_system
+    return time.monotonic() - begin, busy, problem
 
 
 class Client(NotebookClient):

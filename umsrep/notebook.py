@@ -7,7 +7,7 @@ from rich.console import Console
 
 # A notebook keeps every message, so a fast loop must not send each step.
 SECONDS_BETWEEN = 0.25
-COLUMNS = 100
+COLUMNS = 110
 
 
 def in_notebook():

@@ -109,11 +109,21 @@ def heat_overlays(dataset, maps):
         dataset: A `data.Dataset` of n images.
         maps: (n, height, width) or (n, height, width, 1), at least 0: what an
             explainer or a saliency head returns. None is allowed in a list of
-            maps and leaves the image grey.
+            maps and leaves the image grey. Or the name of a map or mask task:
+            the reference.
 
     Returns:
         List of n RGB pictures, uint8.
     """
+    if isinstance(maps, str):
+        kind = dataset.task(maps).kind
+        if kind not in ("map", "mask"):
+            raise UmsrepError(
+                f"'{maps}' is a {kind} task, which has no pictures. Name a "
+                "map or mask task."
+            )
+        picture = dataset.map if kind == "map" else dataset.mask
+        maps = [picture(maps, index) for index in range(len(dataset))]
     size = dataset.image_size
     maps = [np.zeros(size) if one is None else one for one in maps]
     return [
@@ -146,9 +156,55 @@ def training_curves(history):
     return figure
 
 
+def agreement(reference, found, groups=None, label=""):
+    """Measured values over their references, with the line of agreement.
+
+    Args:
+        reference, found: n numbers each; a pair with nan is left out.
+        groups: n names, one colour each, or None.
+        label: What was measured, with its unit, for the axes.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        UmsrepError: other numbers of values, or no pair of numbers.
+    """
+    reference, found = (np.asarray(v, float) for v in (reference, found))
+    names = np.full(reference.shape, "") if groups is None else groups
+    names = np.asarray(names).astype(str)
+    if reference.ndim != 1 or not reference.shape == found.shape == names.shape:
+        raise UmsrepError(
+            f"Values of shape {reference.shape} and {found.shape}, groups of "
+            f"{names.shape}; expected one of each per image. Pass columns of "
+            "one table."
+        )
+    known = np.isfinite(reference) & np.isfinite(found)
+    if not known.any():
+        raise UmsrepError(
+            f"None of {len(known)} pairs has two numbers. Look at the masks "
+            "that they were measured in."
+        )
+    figure = Curves(figsize=(4, 4), dpi=DPI, layout="tight")
+    axes = figure.subplots()
+    ends = np.concatenate([reference[known], found[known]])
+    axes.plot(*[[ends.min(), ends.max()]] * 2, color="0.75", zorder=0)
+    for name in dict.fromkeys(names[known]):
+        here = known & (names == name)
+        axes.plot(reference[here], found[here], ".", label=name)
+    axes.set(xlabel=f"reference {label}", ylabel=f"found {label}")
+    axes.set_aspect("equal", "datalim")
+    if groups is not None:
+        axes.legend(frameon=False)
+    return figure
+
+
 def _file(figure, kind, **options):
     stream = io.BytesIO()
-    figure.savefig(stream, format=kind, **options)
+    # The titles of a single row would be cut otherwise.
+    figure.savefig(
+        stream, format=kind, bbox_inches="tight", pad_inches=0.05, **options
+    )
     return stream.getvalue()
 
 

@@ -312,6 +312,30 @@ class Dataset:
             self.rows[which],
         )
 
+    def examples(self, task, each=1, classes=None):
+        """The first images of each class, to look at.
+
+        Args:
+            task: A label task.
+            each: How many of each class; fewer where there are no more.
+            classes: Names of classes, in order; None is all.
+
+        Raises:
+            UmsrepError: an unknown class, or a task without classes.
+        """
+        known = self.task(task).classes
+        classes = known if classes is None else classes
+        unknown = [one for one in classes if one not in known]
+        if unknown or not known:
+            raise UmsrepError(
+                f"Task '{task}' has the classes {', '.join(known) or 'none'}"
+                f"; asked for {', '.join(classes) or 'them'}. Name some of "
+                "its classes, or another label task."
+            )
+        labels = self.table[task].to_numpy()
+        found = [np.flatnonzero(labels == one)[:each] for one in classes]
+        return self.subset(np.concatenate(found))
+
     def named_split(self, name):
         """The images whose manifest says `split` is `name`."""
         return self.subset((self.table["split"] == name).to_numpy())

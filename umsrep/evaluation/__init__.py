@@ -27,10 +27,14 @@ _PUBLIC = {
     "wilcoxon": "comparison",
     "write_report": "report",
 }
-__all__ = sorted(_PUBLIC)
+# Whole modules that a notebook works with.
+_MODULES = ("gaze_floors", "gaze_reference")
+__all__ = sorted([*_PUBLIC, *_MODULES])
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")

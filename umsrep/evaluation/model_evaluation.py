@@ -63,24 +63,27 @@ def side_by_side(tables, metrics, digits=2):
     """Several models' metrics, each with its 95 % interval, for reading.
 
     Args:
-        tables: {name of a model: data frame of `evaluate`}.
+        tables: {name of a model: data frame of `evaluate`, or one whose
+            first column says what a row is about, too, such as the class of
+            `interpretability_summary`}.
         metrics: Names of metrics to show, in order.
         digits: After the decimal point.
 
     Returns:
-        A data frame of text with a row per task and metric and a column per
-        model: "0.81 (0.72 to 0.88)". Empty where a model has no such metric.
+        A data frame of text with a row per task (or class) and metric and a
+        column per model: "0.81 (0.72 to 0.88)". Empty where a model has no
+        such metric.
 
     Raises:
         UmsrepError: no model has one of the metrics.
     """
     rows = {}
     for name, table in tables.items():
-        for row in table.itertuples():
+        for row in table.itertuples(index=False, name="Row"):
             cell = f"{row.value:.{digits}f}"
             if pd.notna(row.low):
                 cell += f" ({row.low:.{digits}f} to {row.high:.{digits}f})"
-            rows.setdefault((row.task, row.metric), {})[name] = cell
+            rows.setdefault((row[0], row.metric), {})[name] = cell
     known = list(dict.fromkeys(metric for _, metric in rows))
     missing = [metric for metric in metrics if metric not in known]
     if missing:
@@ -88,10 +91,11 @@ def side_by_side(tables, metrics, digits=2):
             f"No model has the metric '{missing[0]}'. Choose among "
             f"{', '.join(known)}."
         )
-    tasks = dict.fromkeys(task for task, _ in rows)
-    shown = [(t, m) for t in tasks for m in metrics if (t, m) in rows]
+    groups = dict.fromkeys(group for group, _ in rows)
+    shown = [(g, m) for g in groups for m in metrics if (g, m) in rows]
+    about = next(iter(tables.values())).columns[0]
     return pd.DataFrame(
         [rows[key] for key in shown],
-        index=pd.MultiIndex.from_tuples(shown, names=["task", "metric"]),
+        index=pd.MultiIndex.from_tuples(shown, names=[about, "metric"]),
         columns=list(tables),
     ).fillna("")

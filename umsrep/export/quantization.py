@@ -10,7 +10,12 @@ import logging
 import warnings
 from pathlib import Path
 
-from umsrep.export.runtimes import IMAGE, PREPARED, RESULTS
+from umsrep.export.runtimes import (
+    IMAGE,
+    PREPARED,
+    RESULTS,
+    without_notices,
+)
 
 CHOICES = ("float16", "int8")
 DESCRIPTIONS = {
@@ -64,6 +69,7 @@ def quantize(path, out, choice, images):
     # It draws bars of its own, and warns of what is meant: two signatures
     # share their weights, which get the same scales from the same images.
     with (
+        without_notices(),
         contextlib.redirect_stderr(io.StringIO()),
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),

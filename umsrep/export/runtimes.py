@@ -8,6 +8,8 @@ process, which knows nothing of the one that wrote it:
 Nothing of umsrep is imported for that but by `KerasRuntime`.
 """
 
+import contextlib
+import os
 import sys
 from abc import ABC, abstractmethod
 
@@ -143,9 +145,9 @@ class LiteRTRuntime(Runtime):
         return self._run(PREPARED, images)
 
     def _run(self, signature, images):
-        results = [
-            self._runners[signature](**{IMAGE: image[None]}) for image in images
-        ]
+        runner = self._runners[signature]
+        with without_notices():
+            results = [runner(**{IMAGE: image[None]}) for image in images]
         return {
             name: np.concatenate([result[name] for result in results])
             for name in results[0]
@@ -158,6 +160,24 @@ RUNTIMES = {
     "onnx": OnnxRuntime,
     "litert": LiteRTRuntime,
 }
+
+
+@contextlib.contextmanager
+def without_notices():
+    """Nothing goes to the standard error; LiteRT's C code tells of delegates.
+
+    What fails raises.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 def _inference(model):

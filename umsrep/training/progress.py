@@ -1,6 +1,7 @@
 """A progress bar that also reads well in a notebook and in a log file."""
 
 import sys
+import textwrap
 
 from rich.console import Console
 from rich.progress import (
@@ -13,7 +14,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 
 from umsrep import distribution
-from umsrep.notebook import NotebookLine, in_notebook
+from umsrep.notebook import COLUMNS, NotebookLine, in_notebook
 
 
 class Progress:
@@ -73,6 +74,8 @@ class Progress:
         A notebook shows the latest one.
         """
         if self._line is not None:
+            # The bar needs its half of the line.
+            note = textwrap.shorten(note, COLUMNS // 2, placeholder=" …")
             self._bar.update(self._task, description=f"{self.title}: {note}")
             self._line.show(self._bar)
         elif self._bar is not None:

@@ -3,6 +3,7 @@
 from umsrep.workflows.construction import ConstructionSettings, construct
 from umsrep.workflows.finetuning import FinetuneSettings, finetune
 from umsrep.workflows.pretraining import PretrainSettings, pretrain
+from umsrep.workflows.settings_file import read_settings
 from umsrep.workflows.synthetic import phantom_data
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "finetune",
     "phantom_data",
     "pretrain",
+    "read_settings",
 ]

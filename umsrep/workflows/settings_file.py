@@ -49,12 +49,15 @@ class StoredSettings:
     sources: dict = None
 
 
-def read_settings(path, stages):
+def read_settings(path, stages=tuple(STAGES)):
     """Reads a settings file.
 
     Args:
         path: A YAML file.
         stages: The stages that the command can do.
+
+    Returns:
+        `StoredSettings`.
 
     Raises:
         UmsrepError: names the file, the key and the remedy.
