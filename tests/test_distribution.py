@@ -372,7 +372,8 @@ def test_option(monkeypatch):
         got = []
 
         def record(*arguments, got=got, **options):
-            got.extend(one for one in arguments if hasattr(one, "distribution"))
+            given = [*arguments, *options.values()]
+            got.extend(one for one in given if hasattr(one, "distribution"))
             raise UmsrepError("enough")
 
         monkeypatch.setattr(module, command, record)
