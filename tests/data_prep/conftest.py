@@ -1,6 +1,5 @@
 """Tiny pictures in the folders and under the names of the public sets."""
 
-import os
 from pathlib import Path
 
 import cv2
@@ -44,14 +43,6 @@ class Layout:
 @pytest.fixture
 def layout(tmp_path):
     return Layout(tmp_path / "public")
-
-
-@pytest.fixture
-def real_data():
-    """The folder of UMSREP_DATA: the public sets, resized."""
-    if not os.environ.get("UMSREP_DATA"):
-        pytest.skip("UMSREP_DATA is not set")
-    return Path(os.environ["UMSREP_DATA"])
 
 
 @pytest.fixture

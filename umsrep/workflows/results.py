@@ -72,12 +72,16 @@ def write(title, out, tables, data, settings, repeats, seed, construction=None):
         "machine": runs.machine(),
     }
     storage.write_json(Path(out) / "results.json", about)
+    trainings = f"one training with seed {seed}"
+    if repeats > 1:
+        trainings = (
+            f"median ± standard deviation of {repeats} trainings with the "
+            f"seeds {seed} to {seed + repeats - 1} on one split. A cell "
+            "without ± has a single value"
+        )
     parts = [
         f"# {title}",
-        f"Test images of '{header['name']}'; median ± standard deviation "
-        f"of {repeats} trainings with the seeds {seed} to "
-        f"{seed + repeats - 1} on one split. A cell without ± has a single "
-        "value.",
+        f"Test images of '{header['name']}'; {trainings}.",
     ]
     for heading, table in tables.items():
         parts += [f"## {heading}", _markdown(table)]
