@@ -12,7 +12,12 @@ import math
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
@@ -309,6 +314,11 @@ def _log_if_wide(axes):
     values = np.concatenate([line.get_ydata() for line in axes.lines])
     if len(values) and values.min() > 0 and values.max() > 20 * values.min():
         axes.set_yscale("log")
+        # Matplotlib writes powers of ten as formulas, and those are off.
+        many = values.max() > 1e3 * values.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,) if many else (1, 3)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _svg(draw, width, height):
