@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data_prep._csv_table import read_csv
+from umsrep.data.csv_table import read_csv
 from umsrep.errors import UmsrepError
 
 NEEDED = ("image", "x", "y")

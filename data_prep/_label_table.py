@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep._csv_table import read_csv
+from umsrep.data.csv_table import read_csv
 from umsrep.data.prepared import SPLITS, TaskSpec
 from umsrep.errors import UmsrepError
 

@@ -8,6 +8,7 @@ import pytest
 
 from umsrep import MultiTaskModel
 from umsrep.data import AxisScale, Scale
+from umsrep.data.prepared import TaskSpec
 from umsrep.derived import (
     PeakVelocity,
     early_and_late,
@@ -390,3 +391,56 @@ class TestScales:
                 PeakVelocity()(model, images, scales=given)
         with pytest.raises(UmsrepError, match="leave the others out"):
             PeakVelocity()(model, images, SCALE, scales=[scale] * 3)
+
+
+class TestCells:
+    """Of a table, by the flow that the model finds."""
+
+    SPECS = {
+        "envelope": TaskSpec("envelope", "mask"),
+        "flow": TaskSpec("flow", "label", ("TR", "MV")),
+    }
+    SCALE = Scale(AxisScale("cm/s", SCALE, BASELINE))
+
+    def outputs(self, tricuspid):
+        return {
+            "envelope": draw(MITRAL).astype("float32"),
+            "flow": np.array([tricuspid, 1 - tricuspid]),
+        }
+
+    def test_what_is_measured_in_the_likeliest_flow(self):
+        made = PeakVelocity.for_tasks(self.SPECS)
+        assert made.reads == ("envelope", "flow")
+        assert made.columns == ("tr_vmax_cm_s", "e_cm_s", "a_cm_s", "e_a_ratio")
+        cells = made.cells(self.outputs(0.2), self.SCALE)
+        row = measure(MITRAL).row("MV")
+        assert cells == {
+            "tr_vmax_cm_s": None,
+            "e_cm_s": pytest.approx(row["e"], abs=1e-3),
+            "a_cm_s": pytest.approx(row["a"], abs=1e-3),
+            "e_a_ratio": pytest.approx(row["e_a_ratio"], abs=1e-3),
+        }
+        # No jet below the baseline: an empty cell, not a number.
+        cells = made.cells(self.outputs(0.8), self.SCALE)
+        assert set(cells.values()) == {None}
+
+    def test_highest_speeds_where_no_flow_is_known(self):
+        made = PeakVelocity.for_tasks({"envelope": self.SPECS["envelope"]})
+        assert made.reads == ("envelope",)
+        cells = made.cells(self.outputs(0.2), self.SCALE)
+        highest = measure(MITRAL).peak_above
+        assert cells == {
+            "peak_above_cm_s": pytest.approx(highest, abs=1e-3),
+            "peak_below_cm_s": None,
+        }
+
+    def test_without_a_scale(self):
+        made = PeakVelocity.for_tasks(self.SPECS)
+        with pytest.raises(UmsrepError, match="No scale of the rows is known"):
+            made.cells(self.outputs(0.2))
+
+    def test_classes_that_are_no_flows(self):
+        specs = {**self.SPECS, "flow": TaskSpec("flow", "label", ("TR", "x"))}
+        with pytest.raises(UmsrepError, match="has the class 'x'.*flow=None"):
+            PeakVelocity.for_tasks(specs)
+        assert PeakVelocity.for_tasks(specs, flow=None).flow is None

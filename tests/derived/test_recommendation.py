@@ -4,6 +4,7 @@ import pytest
 from tensors import array
 
 from umsrep import MultiTaskModel, derived
+from umsrep.data.prepared import TaskSpec
 from umsrep.derived import DerivedTask, Recommendation
 from umsrep.errors import UmsrepError
 from umsrep.heads import ClassificationHead, SegmentationHead
@@ -54,6 +55,27 @@ def test_reasons(flow, good, settings, reasons):
     assert one.quality_probability == good
     threshold = settings.get("quality_threshold", 0.5)
     assert one.quality == ("good" if good >= threshold else "low")
+
+
+@pytest.mark.parametrize(("flow", "good", "settings", "reasons"), CASES)
+def test_cells_say_the_same(flow, good, settings, reasons):
+    # The classes come from the model's tasks, in its order.
+    specs = {
+        "view": TaskSpec("view", "label", FLOWS[::-1]),
+        "quality": TaskSpec("quality", "label", ("good", "low")),
+    }
+    made = Recommendation.for_tasks(specs, flow="view", **settings)
+    assert made.reads == ("view", "quality")
+    cells = made.cells({"view": flow[::-1], "quality": (good, 1 - good)})
+    assert cells == {
+        "keep": "no" if reasons else "yes",
+        "reasons": ", ".join(reasons),
+    }
+
+
+def test_a_task_without_cells_says_so():
+    with pytest.raises(UmsrepError, match="Implement reads, columns and cells"):
+        DerivedTask().cells({})
 
 
 def test_the_order_of_the_classes_is_told():

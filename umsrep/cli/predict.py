@@ -34,6 +34,27 @@ def predict(
             "grad_cam_plus_plus, cam or occlusion (slow)."
         ),
     ] = None,
+    derive: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Cells of a derived task, such as recommendation or "
+            "peak_velocity; repeat."
+        ),
+    ] = None,
+    derive_argument: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME.ARGUMENT=VALUE of a derived task, such as "
+            "recommendation.quality_threshold=0.7; repeat."
+        ),
+    ] = None,
+    scales: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of what pixels measure (image, axis, unit, per_pixel, "
+            "zero, start, stop), for derived tasks."
+        ),
+    ] = None,
     overlays: Annotated[
         bool, typer.Option(help="Draw masks and maps over the images.")
     ] = True,
@@ -59,6 +80,8 @@ def predict(
         out,
         tasks=task,
         explain=explain,
+        derive=_derived(derive, derive_argument),
+        scales=scales,
         pictures=overlays,
         sixteen_bit=sixteen_bit,
         resume=resume,
@@ -76,6 +99,23 @@ def predict(
     if summary.failures:
         _tell_failures(summary.failures, out / "failures.csv")
         raise typer.Exit(2 if summary.images else 1)
+
+
+def _derived(names, arguments):
+    """{name: arguments} of the derived tasks."""
+    from umsrep.errors import UmsrepError
+
+    option, example = "--derive-argument", "peak_velocity.envelope=wave"
+    found = {name: {} for name in names or ()}
+    for key, value in options.values(arguments, option, example).items():
+        name, dot, argument = key.partition(".")
+        if not dot or name not in found:
+            raise UmsrepError(
+                f"{option} {key}={value}: expected NAME.ARGUMENT=VALUE of a "
+                f"--derive NAME, such as {example}."
+            )
+        found[name][argument] = value
+    return found
 
 
 def _tell_failures(count, table):

@@ -1,5 +1,6 @@
 """The contract of a derivable task."""
 
+from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
 
 registry = Registry("derived task", serializable=False)
@@ -11,7 +12,50 @@ class DerivedTask:
     UMS-Rep, Section 3.2.1: it needs no training and no labels of its own. A
     subclass implements `__call__(model, images)` on a `MultiTaskModel` and
     (batch, height, width, channels) images with grey levels in [0, 255].
+
+    One that also names `reads` and `columns` and implements `cells` gives
+    columns of predictions.csv (`umsrep predict --derive NAME`), from a run or
+    from an exported file.
+
+    Attributes:
+        reads: Names of the tasks whose outputs `cells` takes.
+        columns: Names of its cells.
     """
+
+    reads = ()
+    columns = ()
+
+    @classmethod
+    def for_tasks(cls, specs, **arguments):
+        """An instance for a model's tasks.
+
+        Args:
+            specs: {task: TaskSpec} (kind, classes) of the model.
+            **arguments: Those of the class.
+        """
+        return cls(**arguments)
 
     def __call__(self, model, images):
         raise NotImplementedError
+
+    def cells(self, outputs, scale=None):
+        """What a table says of one image.
+
+        Args:
+            outputs: {task: output} of the tasks in `reads`: calibrated
+                probabilities (classes,), or probabilities or a distribution
+                (height, width) at the image's own size.
+            scale: `umsrep.data.Scale` of the image, or None.
+
+        Returns:
+            {column: value} of all `columns`; text, a number, or None.
+
+        Raises:
+            UmsrepError: it cannot be said of this image; its cells stay empty
+                and the message is among its warnings.
+        """
+        raise UmsrepError(
+            f"{type(self).__name__} says nothing about single images in a "
+            "table. Implement reads, columns and cells, or leave it out of "
+            "--derive."
+        )

@@ -16,6 +16,8 @@ MEASURES = {
     "MA": ("s_prime", "e_prime", "a_prime"),
     "TR": ("tr_vmax",),
 }
+# What is measured where the flow is not known.
+HIGHEST = ("peak_above", "peak_below")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Velocities:
                 highest speeds above and below.
         """
         if flow is None:
-            names = ("peak_above", "peak_below")
+            names = HIGHEST
         elif flow in MEASURES:
             names = MEASURES[flow]
         else:
@@ -115,6 +117,10 @@ class PeakVelocity(DerivedTask):
         envelope: Name of the mask task.
         threshold: A pixel belongs to the envelope above this probability.
         batch_size: Images per forward pass.
+        flow: In tables (`cells`): name of the label task with the classes
+            "MV", "MA" and "TR", which says what is measured in an image; None
+            is the highest speeds above and below.
+        flow_classes: Its classes in order.
 
     Call arguments:
         model: A `MultiTaskModel`.
@@ -134,10 +140,65 @@ class PeakVelocity(DerivedTask):
         List of n `Velocities`.
     """
 
-    def __init__(self, envelope="envelope", threshold=0.5, batch_size=32):
+    def __init__(
+        self,
+        envelope="envelope",
+        threshold=0.5,
+        batch_size=32,
+        flow=None,
+        flow_classes=("MA", "MV", "TR"),
+    ):
         self.envelope = envelope
         self.threshold = threshold
         self.batch_size = batch_size
+        self.flow = flow
+        self.flow_classes = tuple(flow_classes)
+        unknown = set(self.flow_classes) - set(MEASURES)
+        if flow is not None and unknown:
+            raise UmsrepError(
+                f"Flow task '{flow}' has the class '{min(unknown)}'. What is "
+                f"measured is known of {', '.join(MEASURES)}; pass flow=None "
+                "for the highest speeds above and below."
+            )
+
+    @classmethod
+    def for_tasks(cls, specs, **arguments):
+        """With the classes of the task `flow`, where the model has one."""
+        flow = specs.get(arguments.get("flow", "flow"))
+        if flow is not None and flow.kind == "label":
+            arguments = {
+                "flow": flow.name,
+                "flow_classes": flow.classes,
+                **arguments,
+            }
+        return cls(**arguments)
+
+    @property
+    def reads(self):
+        return (self.envelope,) + ((self.flow,) if self.flow else ())
+
+    @property
+    def columns(self):
+        return tuple(map(_column, self._measures()))
+
+    def _measures(self):
+        if self.flow is None:
+            return HIGHEST
+        return tuple(
+            name for flow in self.flow_classes for name in MEASURES[flow]
+        )
+
+    def cells(self, outputs, scale=None):
+        mask = outputs[self.envelope] > self.threshold
+        found = self.measure(mask, *velocity_scale(scale, mask.shape))
+        flow = None
+        if self.flow is not None:
+            flow = self.flow_classes[int(np.argmax(outputs[self.flow]))]
+        cells = dict.fromkeys(self.columns)
+        for name, value in found.row(flow).items():
+            if np.isfinite(value):
+                cells[_column(name)] = round(value, 3)
+        return cells
 
     def __call__(
         self,
@@ -242,3 +303,8 @@ def _frames(frame, count):
             "bottom, left, right), or one such row for each image."
         )
     return np.broadcast_to(frame, (count, 4))
+
+
+def _column(measure):
+    """Its name in a table, with the unit."""
+    return measure if measure == "e_a_ratio" else f"{measure}_cm_s"

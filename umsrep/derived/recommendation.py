@@ -109,6 +109,29 @@ class Recommendation(DerivedTask):
                     "a reason) to 1."
                 )
 
+    columns = ("keep", "reasons")
+
+    @classmethod
+    def for_tasks(cls, specs, **arguments):
+        """With the classes of the model's two label tasks."""
+        classes = {}
+        for name in ("flow", "quality"):
+            task = specs.get(arguments.get(name, name))
+            if task is not None and task.kind == "label":
+                classes[f"{name}_classes"] = task.classes
+        return cls(**{**classes, **arguments})
+
+    @property
+    def reads(self):
+        return self.flow, self.quality
+
+    def cells(self, outputs, scale=None):
+        found = self.of(outputs[self.flow], outputs[self.quality])
+        return {
+            "keep": "yes" if found.keep else "no",
+            "reasons": ", ".join(found.reasons),
+        }
+
     def __call__(self, model, images):
         for task, classes in (
             (self.flow, self.flow_classes),

@@ -2,8 +2,8 @@
 
 One class per kind of result. Each has `columns`, the names of its cells, and
 `write(folder, item)`, which writes its pictures below `folder` and returns its
-cells. A further result, such as a derived task, is one more such class in the
-list of `outputs_of`.
+cells. A further result is one more such class in the list of `outputs_of`;
+those of derived tasks are in `derived_output`.
 """
 
 from dataclasses import dataclass, field

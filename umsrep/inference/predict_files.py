@@ -9,6 +9,12 @@ from umsrep.data.frame import Frame
 from umsrep.data.images import SIXTEEN_BIT
 from umsrep.errors import UmsrepError
 from umsrep.inference import listing
+from umsrep.inference.derived_output import (
+    DerivedOutput,
+    Scales,
+    derived_tasks,
+    description,
+)
 from umsrep.inference.opening import open as open_predictor
 from umsrep.inference.outputs import Item, MaskOutput, outputs_of
 from umsrep.inference.predictor import check_finite
@@ -49,6 +55,8 @@ def predict_files(
     out,
     tasks=None,
     explain=None,
+    derive=None,
+    scales=None,
     pictures=True,
     sixteen_bit="refuse",
     resume=False,
@@ -63,6 +71,11 @@ def predict_files(
         tasks: Names of tasks; None is all.
         explain: Name of an explainer ("grad_cam", ...) for the label tasks,
             or None. Needs a run folder.
+        derive: {name: `derived.DerivedTask`, or its arguments}: derived tasks
+            whose cells are wanted, or None. Arguments make the registered one
+            of that name, for the model's tasks.
+        scales: Table of what the images' pixels measure, as scales.csv
+            (`data.scale_table`), for derived tasks; or None.
         pictures: Write overlays of masks and maps.
         sixteen_bit: Of PNG and TIFF files with more than 8 bits, as
             `images.read_grey`.
@@ -84,17 +97,35 @@ def predict_files(
     listing.find(paths)  # What is wrong with them is said before the work.
     predictor = open_predictor(model, tasks)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
-    work = _Work(predictor, tasks, explain, pictures)
+    specs = {task: predictor.specs[task] for task in tasks}
+    derive = derived_tasks(derive or {}, specs)
+    checksum = None
+    if scales is not None:
+        if not derive:
+            raise UmsrepError(
+                f"--scales {scales} without --derive: only derived tasks read "
+                "scales. Add --derive NAME, or leave it out."
+            )
+        scales, checksum = Scales(scales), storage.sha256(scales)
+    outputs = [
+        *outputs_of(predictor, tasks, explain, pictures),
+        *(DerivedOutput(name, one, scales) for name, one in derive.items()),
+    ]
+    work = _Work(predictor, tasks, explain, outputs)
     config = {
         "model": _fingerprints(model),
         "paths": [str(path) for path in paths],
         "tasks": tasks,
         "explain": explain,
+        "derive": {name: description(one) for name, one in derive.items()},
+        "scales": checksum,
         "pictures": pictures,
         "sixteen_bit": sixteen_bit,
     }
     with PredictionRecord(out, config, resume) as record:
         sources, passed_over = listing.find(paths, record.names)
+        if scales is not None:
+            scales.find([source.path for source in sources])
         if not record.complete:
             left = [s for s in sources if str(s.path) not in record.done]
             bar = Progress(
@@ -120,7 +151,7 @@ def predict_files(
 class _Work:
     """What is done with each batch of images."""
 
-    def __init__(self, predictor, tasks, explain, pictures):
+    def __init__(self, predictor, tasks, explain, outputs):
         self.predictor = predictor
         self.tasks = tasks
         self.explain = explain
@@ -135,7 +166,7 @@ class _Work:
                 )
             for task in self.labels:
                 predictor.check_explainable(task, explain)
-        self.outputs = outputs_of(predictor, tasks, explain, pictures)
+        self.outputs = outputs
         self.checked = predictor.intensities is not None
         self.columns = [
             *(name for output in self.outputs for name in output.columns),
