@@ -73,6 +73,19 @@ def test_cells_say_the_same(flow, good, settings, reasons):
     }
 
 
+@pytest.mark.parametrize("classes", [("low", "good"), ("good", "low")])
+def test_quality_is_decided_as_the_model_decides_it(classes):
+    specs = {"quality": TaskSpec("quality", "label", classes)}
+    made = Recommendation.for_tasks(specs, {"quality": 0.3})
+    # The model's threshold is that of its last class.
+    expected = 0.3 if classes[1] == "good" else 0.7
+    assert made.quality_threshold == pytest.approx(expected)
+    given = Recommendation.for_tasks(
+        specs, {"quality": 0.3}, quality_threshold=0.9
+    )
+    assert given.quality_threshold == 0.9
+
+
 def test_a_task_without_cells_says_so():
     with pytest.raises(UmsrepError, match="Implement reads, columns and cells"):
         DerivedTask().cells({})

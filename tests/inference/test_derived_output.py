@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from umsrep import inference
 from umsrep.cli.main import app
 from umsrep.data import AxisScale, Scale
 from umsrep.derived import DerivedTask, PeakVelocity, velocity_scale
@@ -77,29 +76,24 @@ def test_velocities_of_the_masks_that_are_written(
     assert "scale" not in rows.loc[files[0].stem, "warnings"]
 
 
-def test_recommendation_by_the_probabilities_of_the_table(
-    joint_run, scenes, tmp_path
+@pytest.mark.parametrize("good", ["low", "high"])
+def test_recommendation_agrees_with_the_class_of_the_table(
+    joint_run, scenes, tmp_path, good
 ):
     files = [scenes[0] / f"{number:02d}.png" for number in range(12)]
-    greys = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
-    # One that some images reach and others do not.
-    threshold = inference.open(joint_run)(greys)["level"][:, 1].mean()
-    settings = (
-        *("flow=level", "quality=level", "good=high"),
-        f"quality_threshold={threshold}",
-    )
+    arguments = ("flow=level", "quality=level", f"good={good}")
     done = command(
         *(joint_run, files, tmp_path / "p", "--derive", "recommendation"),
         *(
             part
-            for one in (*settings, "quality_threshold=0.7")
+            for one in arguments
             for part in ("--derive-argument", f"recommendation.{one}")
         ),
     )
     assert done.exit_code == 0, done.output
     rows = read(tmp_path / "p")
-    expected = np.where(rows["level_p_high"] >= threshold, "yes", "no")
-    assert set(expected) == {"yes", "no"}
+    assert set(rows["level_pred"]) == {"low", "high"}
+    expected = np.where(rows["level_pred"] == good, "yes", "no")
     assert list(rows["recommendation_keep"]) == list(expected)
     low = rows["recommendation_reasons"] == "low quality"
     assert list(low) == list(expected == "no")

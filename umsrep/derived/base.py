@@ -26,11 +26,13 @@ class DerivedTask:
     columns = ()
 
     @classmethod
-    def for_tasks(cls, specs, **arguments):
+    def for_tasks(cls, specs, thresholds=None, **arguments):
         """An instance for a model's tasks.
 
         Args:
             specs: {task: TaskSpec} (kind, classes) of the model.
+            thresholds: {task: probability or None} from which on the model's
+                positive class, or a pixel of a mask, is decided for.
             **arguments: Those of the class.
         """
         return cls(**arguments)

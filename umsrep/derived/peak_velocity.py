@@ -162,8 +162,12 @@ class PeakVelocity(DerivedTask):
             )
 
     @classmethod
-    def for_tasks(cls, specs, **arguments):
+    def for_tasks(cls, specs, thresholds=None, **arguments):
         """With the classes of the task `flow`, where the model has one."""
+        envelope = arguments.get("envelope", "envelope")
+        threshold = (thresholds or {}).get(envelope)
+        if threshold is not None:
+            arguments = {"threshold": threshold, **arguments}
         flow = specs.get(arguments.get("flow", "flow"))
         if flow is not None and flow.kind == "label":
             arguments = {

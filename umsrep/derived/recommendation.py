@@ -112,14 +112,22 @@ class Recommendation(DerivedTask):
     columns = ("keep", "reasons")
 
     @classmethod
-    def for_tasks(cls, specs, **arguments):
-        """With the classes of the model's two label tasks."""
-        classes = {}
+    def for_tasks(cls, specs, thresholds=None, **arguments):
+        """With the classes of the model's two label tasks, and the quality
+        decided as the model decides it."""
+        found = {}
         for name in ("flow", "quality"):
             task = specs.get(arguments.get(name, name))
             if task is not None and task.kind == "label":
-                classes[f"{name}_classes"] = task.classes
-        return cls(**{**classes, **arguments})
+                found[f"{name}_classes"] = task.classes
+        quality = arguments.get("quality", "quality")
+        threshold = (thresholds or {}).get(quality)
+        if threshold is not None and quality in specs:
+            # It is that of the last class.
+            good = arguments.get("good", "good")
+            last = good == specs[quality].classes[-1]
+            found["quality_threshold"] = threshold if last else 1 - threshold
+        return cls(**{**found, **arguments})
 
     @property
     def reads(self):

@@ -39,13 +39,14 @@ class DerivedOutput:
         }
 
 
-def derived_tasks(chosen, specs):
+def derived_tasks(chosen, specs, thresholds):
     """{name: `DerivedTask`} of what is asked for.
 
     Args:
         chosen: {name: arguments}, with the names of `derived.registry`, or
             {name: `DerivedTask`}.
         specs: {task: TaskSpec} of the tasks that are predicted.
+        thresholds: {task: probability or None}, as of a `Predictor`.
 
     Raises:
         UmsrepError: an unknown name or argument, one that has no cells, or a
@@ -60,7 +61,7 @@ def derived_tasks(chosen, specs):
                 "--explain for pictures of what speaks for a class."
             )
         if isinstance(derived, dict):
-            derived = _made(name, cls, derived, specs)
+            derived = _made(name, cls, derived, specs, thresholds)
         for task in derived.reads:
             if task not in specs:
                 raise UmsrepError(
@@ -80,7 +81,7 @@ def description(derived):
     return {"class": type(derived).__qualname__, **settings}
 
 
-def _made(name, cls, arguments, specs):
+def _made(name, cls, arguments, specs, thresholds):
     known = inspect.signature(cls).parameters
     for argument in arguments:
         if argument not in known:
@@ -89,7 +90,7 @@ def _made(name, cls, arguments, specs):
                 f"of {', '.join(known)}."
             )
     try:
-        return cls.for_tasks(specs, **arguments)
+        return cls.for_tasks(specs, thresholds, **arguments)
     except TypeError as error:
         raise UmsrepError(
             f"--derive {name}: {error}. Pass what it needs with "

@@ -98,7 +98,7 @@ def predict_files(
     predictor = open_predictor(model, tasks)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
-    derive = derived_tasks(derive or {}, specs)
+    derive = derived_tasks(derive or {}, specs, predictor.thresholds)
     checksum = None
     if scales is not None:
         if not derive:
