@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import exportable
 import keras
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from umsrep.cli.main import app
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import run_evaluation
-from umsrep.export import export_run, formats, open_file, packages
+from umsrep.export import card, export_run, formats, open_file, packages
+from umsrep.export.exported import fingerprint
 from umsrep.export.serving import Source, build
 
 FORMATS = {
@@ -274,6 +276,21 @@ class TestQuantized:
         assert "FLOAT16" in kinds["float16"]
         assert "INT8" not in kinds["float16"]
 
+    def test_undefined_metrics_are_said_to_be(self, small_files, capsys):
+        """Such as the AUC of a class that no validation image has."""
+        from umsrep.cli.tables import print_accuracy
+
+        about = json.loads(Path(f"{small_files['int8']}.json").read_text())
+        row = {"auc": [None, None], "f_score": [0.5, None], "mcc": [0.5, 0.25]}
+        about["accuracy"]["tasks"] = {"level": row}
+        header = {"name": "x", "modality": "", "counts": {}}
+        text = card.write("a.tflite", about, header, {})
+        assert "| level | auc | undefined | undefined |  |" in text
+        assert "| level | f_score | 0.5000 | undefined |  |" in text
+        assert "| level | mcc | 0.5000 | 0.2500 | -0.2500 |" in text
+        print_accuracy(about["accuracy"], "int8")
+        assert capsys.readouterr().out.count("undefined") == 3
+
 
 class TestRefused:
     @pytest.mark.parametrize(
@@ -313,6 +330,20 @@ class TestRefused:
         (run / "run.json").write_text(json.dumps(info))
         with pytest.raises(UmsrepError, match="with --data"):
             export_run(run, tmp_path / "a.onnx", "onnx")
+
+    def test_data_that_it_was_not_trained_on(self, joint_run, tmp_path):
+        # The card would name another licence and split.
+        exportable.write_data(tmp_path / "other", "pad", count=6)
+        with pytest.raises(UmsrepError, match="is not the data set that"):
+            export_run(
+                *(joint_run, tmp_path / "a.onnx", "onnx"),
+                data_folder=tmp_path / "other",
+            )
+        assert not (tmp_path / "a.onnx").exists()
+
+    def test_a_folder_without_a_name(self, joint_run):
+        with pytest.raises(UmsrepError, match="such as model"):
+            export_run(joint_run, ".", "savedmodel")
 
     def test_missing_package(self, joint_run, tmp_path, monkeypatch):
         monkeypatch.setitem(packages.READS, "onnx", ("no_such_runtime",))
@@ -354,6 +385,69 @@ class TestOpening:
         onnx.save(model, tmp_path / "a.onnx")
         with pytest.raises(UmsrepError, match="make one with|Make one with"):
             open_file(tmp_path / "a.onnx")
+
+    @pytest.mark.parametrize(
+        ("change", "place"),
+        [
+            ({"tasks": None}, "tasks"),
+            ({"tasks": ["level"]}, "tasks"),
+            ({"tasks": {}}, "tasks"),
+            ({"tasks": {"level": {"classes": [], "threshold": 1}}}, "kind"),
+            ({"image_size": 3}, "image_size"),
+            ({"image_size": [32, -1]}, "image_size"),
+            ({"fit": "fill"}, "fit"),
+        ],
+    )
+    def test_a_damaged_description(self, files, tmp_path, change, place):
+        import onnx
+
+        model = onnx.load(files["onnx"])
+        (entry,) = model.metadata_props
+        entry.value = json.dumps({**json.loads(entry.value), **change})
+        onnx.save(model, tmp_path / "a.onnx")
+        advice = f"no right '.*{place}.*damaged. Export the run again"
+        with pytest.raises(UmsrepError, match=advice):
+            open_file(tmp_path / "a.onnx")
+
+    def test_a_program_instead_of_a_model(self, files, tmp_path):
+        """A SavedModel can write files; nothing of a file is executed."""
+        import tensorflow as tf
+
+        victim = tmp_path / "written"
+
+        class Evil(tf.Module):
+            @tf.function(
+                input_signature=[
+                    tf.TensorSpec((None, None, None), tf.uint8, name="image")
+                ]
+            )
+            def serve(self, image):
+                tf.io.write_file(str(victim), "by a model file")
+                return {"level": tf.zeros((1, 3))}
+
+        evil = Evil()
+        path = tmp_path / "model"
+        names = ("serving_default", "prepared")
+        tf.saved_model.save(
+            evil, str(path), signatures=dict.fromkeys(names, evil.serve)
+        )
+        described = json.loads(Path(f"{files['savedmodel']}.json").read_text())
+        described["sha256"] = fingerprint(path)
+        (tmp_path / "model.json").write_text(json.dumps(described))
+        with pytest.raises(UmsrepError, match="WriteFile.*It was not opened"):
+            open_file(path)
+        assert not victim.exists()
+
+    def test_a_savedmodel_with_other_weights(self, files, tmp_path):
+        path = shutil.copytree(files["savedmodel"], tmp_path / "model")
+        shutil.copy(f"{files['savedmodel']}.json", tmp_path / "model.json")
+        open_file(path)
+        (weights,) = path.glob("variables/variables.data*")
+        content = bytearray(weights.read_bytes())
+        content[len(content) // 2] ^= 1
+        weights.write_bytes(content)
+        with pytest.raises(UmsrepError, match="SHA-256 differs"):
+            open_file(path)
 
     def test_damaged_file(self, files, tmp_path):
         whole = files["onnx"].read_bytes()

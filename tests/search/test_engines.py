@@ -1,6 +1,8 @@
 """Workers: recycled, mortal, and with the same results everywhere."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pandas as pd
@@ -10,7 +12,10 @@ from typer.testing import CliRunner
 
 from umsrep import search
 from umsrep.cli.main import app
+from umsrep.data import storage
 from umsrep.errors import UmsrepError
+from umsrep.search import worker
+from umsrep.search.folder import ScanFolder
 
 
 def test_a_worker_begins_anew_after_some_rounds():
@@ -35,6 +40,45 @@ def test_a_round_that_kills_its_worker_kills_no_other():
         assert after.result() != os.getpid()
 
 
+def test_workers_end_with_a_scan_that_is_killed():
+    code = (
+        "import os, time\n"
+        "from umsrep import search\n"
+        "with search.Local(1).executor() as executor:\n"
+        "    print(executor.submit(os.getpid).result(), flush=True)\n"
+        "    executor.submit(time.sleep, 120).result()\n"
+    )
+    scan = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    process = psutil.Process(int(scan.stdout.readline()))
+    scan.kill()
+    scan.wait()
+    psutil.wait_procs([process], timeout=10)
+    assert not process.is_running()
+
+
+def test_what_another_process_writes_is_left_alone(toy_recipe, tmp_path):
+    """A round whose run is held is not a failed round."""
+    recipe = search.load_recipe(toy_recipe())
+    with ScanFolder(tmp_path / "scan", recipe, False, False) as folder:
+        key = "0" * 12
+        scratch = folder.scratch(key)
+        scratch.mkdir(parents=True)
+        with storage.locked(scratch), pytest.raises(storage.InUse) as error:
+            with storage.locked(scratch):
+                pass
+        assert worker.failure(error.value)["in_use"]
+        with storage.locked(scratch):
+            folder.save(key, {}, {"status": "failed", "reason": ""})
+            assert scratch.exists()
+        folder.save(key, {}, {"status": "failed", "reason": ""})
+        assert not scratch.exists()
+
+
 def test_a_killed_round_says_so(toy_recipe, tmp_path, monkeypatch):
     # Defined here, it is pickled by value and its process imports nothing.
     def die(job):
@@ -51,8 +95,6 @@ def test_a_killed_round_says_so(toy_recipe, tmp_path, monkeypatch):
 
 
 def test_a_round_apart_that_is_killed_says_so(monkeypatch):
-    from umsrep.search import worker
-
     monkeypatch.setattr(worker.sys, "executable", "false")
     record = worker.run_round_apart({})
     assert record["status"] == "failed"

@@ -36,6 +36,16 @@ from umsrep.search import jobs, scanning
             },
             "log .above 0",
         ),
+        (
+            {
+                "settings": {},
+                "space": {"epochs": {"from": 1, "to": 3, "steps": 9}},
+            },
+            "only 3 whole numbers .1, 2, 3. for 9 steps. Lower 'steps'",
+        ),
+        ({"stage": ["finetune"]}, "expected one of construct, pretrain"),
+        ({"search": ["grid"]}, "expected one of grid, random"),
+        ({"settings": {"epochs": 0}}, "epochs=0: .* at least 1. Mend"),
         ({"search": "random"}, "Write one, such as rounds: 20"),
         ({"rounds": 3}, "Remove 'rounds' and 'fraction'"),
         ({"search": "luck", "rounds": 3}, "expected one of grid, random"),
@@ -68,6 +78,16 @@ def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
     ("changes", "advice"),
     [
         ({"tasks": ["levels"]}, "Its tasks: blob, level"),
+        (
+            {
+                "stage": "pretrain",
+                "tasks": None,
+                "settings": {},
+                "space": {"patience": [1, 2]},
+                "objective": {"task": "blob", "metric": "psnr"},
+            },
+            "by denoising, without tasks. Remove it",
+        ),
         ({"objective": {"metric": "dice"}}, "Choose one of loss, .*accuracy"),
         ({"objective": {"task": "blob"}}, "The tasks: level"),
         (
@@ -85,6 +105,10 @@ def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
         (
             {"space": {"arguments.filterz": [[4, 4]]}},
             "no argument 'filterz'.* Its arguments: .*filters",
+        ),
+        (
+            {"settings": {"architecture": "nonsense", "epochs": 1}},
+            "No round can train. .*nonsense.* Mend the recipe",
         ),
     ],
 )
@@ -141,6 +165,38 @@ def test_ranges(toy_recipe):
     assert space["learning_rate"] == pytest.approx([1e-4, 1e-3, 1e-2])
     assert space["dropout"] == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert space["batch_size"] == [4, 8, 12, 16]
+
+
+def test_whole_ends_do_not_make_a_setting_whole(toy_recipe):
+    space = search.load_recipe(
+        toy_recipe(
+            settings={},
+            space={
+                "augmentation": {"from": 0, "to": 1, "steps": 5},
+                "arguments.width": {"from": 4, "to": 8, "steps": 3},
+                "arguments.share": {"from": 0, "to": 1, "steps": 3},
+            },
+        )
+    ).space
+    assert space["augmentation"] == [0, 0.25, 0.5, 0.75, 1]
+    assert space["arguments.width"] == [4, 6, 8]
+    assert {type(width) for width in space["arguments.width"]} == {int}
+    assert space["arguments.share"] == [0, 0.5, 1]
+
+
+def test_a_given_representation_decides_its_arguments(toy_recipe):
+    recipe = search.load_recipe(
+        toy_recipe(
+            representation="run",
+            settings={"epochs": 1},
+            space={"arguments": {"kernel_zise": [3, 5]}},
+        )
+    )
+    advice = "is of a new representation.* write representation: none"
+    for chosen in ({"arguments.kernel_zise": 3}, {"architecture": "unet"}):
+        with pytest.raises(UmsrepError, match=advice):
+            jobs.check(recipe, chosen)
+    jobs.check(recipe, {"dropout": 0.1})
 
 
 def test_the_papers_space():

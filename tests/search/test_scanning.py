@@ -196,6 +196,17 @@ def test_an_interrupted_scan_goes_on(toy_recipe, tmp_path):
     column = list(ranked.table["validation auc"])
     assert column == sorted(column, reverse=True)
 
+    # Rounds of a space that is no longer asked for are kept, and not ranked.
+    narrower = mapping | {"space": {"learning_rate": [1e-3]}}
+    ranked = search.scan(
+        narrower, out, search.InProcess(), resume=True, progress=False
+    )
+    assert changed(out) == before
+    assert ranked.best["chosen"] == {"learning_rate": 1e-3}
+    assert len(ranked.table) == 1
+    page = (out / "results.md").read_text()
+    assert "1 rounds of an earlier space are not ranked" in page
+
 
 def test_failed_rounds_can_be_tried_again(toy_recipe, tmp_path):
     # A stage that the network lacks, which shows before anything trains.

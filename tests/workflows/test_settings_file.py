@@ -3,9 +3,11 @@
 import pytest
 
 from umsrep.cli import options
+from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
 from umsrep.workflows import FinetuneSettings
 from umsrep.workflows.construction import ConstructionSettings
+from umsrep.workflows.pretraining import PretrainSettings
 from umsrep.workflows.settings_file import read_settings, write_settings
 
 
@@ -55,6 +57,10 @@ def test_what_is_written_is_read_again(tmp_path, stage, settings, tasks):
         ("stage: finetune\nstage: finetune", "there twice.* Mend that line"),
         ("stage: construct", "Pass it to `umsrep pretrain`"),
         ("- finetune", "a settings file with lines such as"),
+        ("stage: [finetune]", "expected one of construct"),
+        ("stage: finetune\nday: 2020-99-99", "not a valid settings file"),
+        ("stage: finetune\nx: !!int abc", "not a valid settings file"),
+        ("[" * 3000, "not a valid settings file"),
     ],
 )
 def test_mistakes(tmp_path, text, advice):
@@ -63,6 +69,43 @@ def test_mistakes(tmp_path, text, advice):
     with pytest.raises(UmsrepError, match=advice) as error:
         read_settings(path, ("finetune",))
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ({"epochs": 0}, "epochs=0: expected a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size=0: .*at least 1"),
+        ({"seed": -1}, "seed=-1: .*at least 0"),
+        ({"dropout": 1.0}, "dropout=1.0: .*from 0 on and below 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: .*above 0"),
+        ({"augmentation": 2.0}, "augmentation=2.0: .*from 0 to 1.5"),
+        ({"fractions": (0.6, 0.4)}, "three shares"),
+        ({"fractions": ("a", "b", "c")}, "three shares"),
+        ({"convolutions": ("x",)}, "whole numbers of at least 1"),
+        ({"weighting": {"lung": "heavy"}}, "a number of at least 0"),
+        ({"optimizer": "adm"}, "'adm' is unknown. Name one of Keras"),
+    ],
+)
+def test_values_that_no_training_can_have(tmp_path, setting, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        FinetuneSettings(**setting)
+    path = tmp_path / "mine.yaml"
+    yaml_file.write_yaml(path, {"stage": "finetune", "settings": setting})
+    with pytest.raises(UmsrepError, match=advice) as error:
+        read_settings(path, ("finetune",))
+    assert str(path) in str(error.value)
+
+
+def test_what_is_no_number():
+    with pytest.raises(UmsrepError, match="learning_rate=nan: .*above 0"):
+        FinetuneSettings(learning_rate=float("nan"))
+
+
+@pytest.mark.parametrize("settings", [PretrainSettings, ConstructionSettings])
+def test_of_all_stages(settings):
+    with pytest.raises(UmsrepError, match="epochs=0: .*at least 1"):
+        settings(epochs=0)
 
 
 def test_numbers_are_as_written(tmp_path):

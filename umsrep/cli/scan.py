@@ -92,9 +92,10 @@ def _print(result, recipe):
         print(f"  {name}: {value}")
     print(f"  {recipe.objective}: {result.best['objective']:.4f}")
     print(f"Table and picture: {result.path}")
+    data = " ".join(f"--data {folder}" for folder in recipe.data)
     print(
         f"Next: umsrep {command} --settings {result.path / 'best.yaml'} "
-        f"--data {recipe.data[0]} --out RUN"
+        f"{data} --out RUN"
     )
 
 

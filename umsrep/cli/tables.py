@@ -78,6 +78,8 @@ def print_parity(parity):
 
 def print_accuracy(accuracy, quantize):
     """Prints the metrics of a quantised file beside the run's."""
+    from umsrep.export.accuracy import cells
+
     table = Table(
         "task",
         "metric",
@@ -88,11 +90,5 @@ def print_accuracy(accuracy, quantize):
     )
     for task, row in accuracy["tasks"].items():
         for name, (before, after) in row.items():
-            table.add_row(
-                task,
-                name,
-                f"{before:.4f}",
-                f"{after:.4f}",
-                f"{after - before:+.4f}",
-            )
+            table.add_row(task, name, *cells(before, after))
     Console().print(table)

@@ -130,6 +130,10 @@ def write_csv(path, table):
         table.to_csv(temporary, index=False)
 
 
+class InUse(UmsrepError):
+    """Another command holds the folder."""
+
+
 @contextlib.contextmanager
 def locked(folder):
     """Holds `folder` for one command; a second one gets an error at once.
@@ -144,7 +148,7 @@ def locked(folder):
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise UmsrepError(
+            raise InUse(
                 f"Another command is writing {folder}. Wait for it to end, "
                 "or choose another output folder."
             ) from error

@@ -65,7 +65,8 @@ def read_yaml(path, what="file"):
         loader = _Loader(text)
         loader.name = str(path)
         value = loader.get_single_data()
-    except yaml.YAMLError as error:
+    # Values such as 2020-99-99 and endless brackets raise others.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UmsrepError(
             f"{path} is not a valid {what} ({reason}). Mend that line."

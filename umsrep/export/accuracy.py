@@ -39,6 +39,19 @@ def change(source, predictor, dataset, references):
     }
 
 
+def cells(before, after):
+    """A metric of both as text, and its change.
+
+    Undefined metrics (such as an AUC of a class that no image has) are None.
+    """
+    if before is None or after is None:
+        texts = [
+            "undefined" if v is None else f"{v:.4f}" for v in (before, after)
+        ]
+        return [*texts, ""]
+    return [f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}"]
+
+
 def _metrics(source, outputs, dataset, references):
     outputs = {task: np.stack(found) for task, found in outputs.items()}
     # The probabilities are calibrated already.

@@ -1,6 +1,7 @@
 """The model card: what a person who receives the file must know."""
 
 from umsrep.evaluation.summary import METRICS
+from umsrep.export import accuracy as accuracy_module
 from umsrep.export.formats import SUFFIXES
 from umsrep.export.quantization import DESCRIPTIONS
 
@@ -197,10 +198,8 @@ def _accuracy(metadata):
     ]
     for task, entry in accuracy["tasks"].items():
         for name, (before, after) in entry.items():
-            lines.append(
-                f"| {task} | {name} | {before:.4f} | {after:.4f} | "
-                f"{after - before:+.4f} |"
-            )
+            cells = accuracy_module.cells(before, after)
+            lines.append(f"| {task} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

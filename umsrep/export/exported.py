@@ -1,16 +1,19 @@
 """An exported file as a predictor."""
 
+import hashlib
 import json
+import typing
 from pathlib import Path
 
 import numpy as np
+import pydantic
 
 from umsrep.data import storage
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.export import packages
 from umsrep.export.formats import METADATA, SUFFIXES
-from umsrep.export.runtimes import RUNTIMES
+from umsrep.export.runtimes import RUNTIMES, UnsafeModel
 from umsrep.inference.predictor import Predictor, check_images
 
 FORMAT = "umsrep-export"
@@ -20,6 +23,20 @@ SAVED_MODEL = "saved_model.pb"
 BATCH_SIZE = 8
 
 
+class _Task(pydantic.BaseModel):
+    kind: typing.Literal["label", "mask", "map"]
+    classes: list[str]
+    threshold: float | None
+
+
+class Description(pydantic.BaseModel):
+    """What a description must hold to be used."""
+
+    tasks: typing.Annotated[dict[str, _Task], pydantic.Field(min_length=1)]
+    image_size: tuple[pydantic.PositiveInt, pydantic.PositiveInt]
+    fit: typing.Literal["stretch", "pad"]
+
+
 def beside(path, suffix):
     """The file of `suffix` that belongs to an exported file or folder."""
     path = Path(path)
@@ -27,9 +44,13 @@ def beside(path, suffix):
 
 
 def fingerprint(path):
-    """SHA-256 of an exported file; of a folder, that of its graph."""
+    """SHA-256 of an exported file; of a folder, over those of its files."""
     path = Path(path)
-    return storage.sha256(path / SAVED_MODEL if path.is_dir() else path)
+    if not path.is_dir():
+        return storage.sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{f.relative_to(path)} {storage.sha256(f)}\n" for f in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def open_file(path):
@@ -54,6 +75,11 @@ def open_file(path):
         metadata = _read_metadata(path)
     try:
         runtime = RUNTIMES[kind](path)
+    except UnsafeModel as error:
+        raise UmsrepError(
+            f"{path} {error}. It was not opened. `umsrep export` writes no "
+            "such file; do not use one whose origin you do not know."
+        ) from error
     except Exception as error:  # Runtimes raise nearly anything.
         raise UmsrepError(
             f"{path} cannot be opened as {kind} ({type(error).__name__}: "
@@ -129,12 +155,15 @@ def _checked(metadata, path):
             f"{path} has format version {metadata.get('format_version')}, "
             f"this umsrep reads {FORMAT_VERSION}. Export the run again."
         )
-    missing = {"tasks", "image_size", "fit"} - set(metadata)
-    if missing:
+    try:
+        Description.model_validate(metadata)
+    except pydantic.ValidationError as error:
+        (first, *_) = error.errors()
+        place = ".".join(str(part) for part in first["loc"])
         raise UmsrepError(
-            f"{path} lacks '{sorted(missing)[0]}': it is damaged. Export the "
-            "run again."
-        )
+            f"{path} has no right '{place}' ({first['msg']}): it is damaged. "
+            "Export the run again."
+        ) from error
     return metadata
 
 

@@ -51,8 +51,9 @@ def export_run(
         tasks: Names of its tasks; only what they need goes into the file.
             None is all.
         quantize: None, or for "litert" "float16" or "int8".
-        data_folder: Prepared data set with the images to compare on; None is
-            the one that run.json names.
+        data_folder: The prepared data set that the run was trained on, where
+            it has moved; None is where run.json says. Its test images are
+            compared.
         progress: Show a progress bar.
 
     Returns:
@@ -145,6 +146,11 @@ def _check(out, kind, quantize):
             f"{', '.join(formats.WRITERS)}."
         )
     suffix = formats.SUFFIXES[kind]
+    if not out.name:
+        raise UmsrepError(
+            f"--out {out} is an existing folder. Name the file or folder to "
+            f"write in it, such as {out / ('model' + suffix)}."
+        )
     if out.suffix != suffix:
         wanted = f"a name with {suffix}" if suffix else "a folder's name"
         raise UmsrepError(
@@ -171,9 +177,20 @@ def _check(out, kind, quantize):
 
 
 def _data_folder(run, given):
+    """The data set that the run was trained on, where it lies now."""
+    (trained, *_) = run.info["data"]
     if given is not None:
+        (found,) = runs.describe_data([given])
+        if found["manifest_sha256"] != trained["manifest_sha256"]:
+            raise UmsrepError(
+                f"{given} ('{found['name']}') is not the data set that "
+                f"{run.path} was trained on ('{trained['name']}'; manifest.csv "
+                "differs). The model card tells of that one's licence and "
+                "split; pass it with --data. For other images use `umsrep "
+                "evaluate`."
+            )
         return Path(given)
-    folder = Path(run.info["data"][0]["path"])
+    folder = Path(trained["path"])
     if not folder.is_dir():
         raise UmsrepError(
             f"{run.path} was trained on {folder}, which is not there. The file "

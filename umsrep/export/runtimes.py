@@ -72,6 +72,7 @@ class SavedModelRuntime(Runtime):
     def __init__(self, path):
         import tensorflow as tf
 
+        check_graph(path)
         # Signatures need it alive.
         self._loaded = tf.saved_model.load(str(path))
         self._constant = tf.constant
@@ -86,6 +87,66 @@ class SavedModelRuntime(Runtime):
     def _run(self, signature, images):
         images = self._constant(images)
         return _arrays(self._loaded.signatures[signature](**{IMAGE: images}))
+
+
+class UnsafeModel(ValueError):
+    """A model file that would do more than compute."""
+
+
+# Operations with a state that results of images need: the weights.
+STATEFUL = {
+    "VarHandleOp",
+    "ReadVariableOp",
+    "StatefulPartitionedCall",
+    "PartitionedCall",
+}
+# Stateless by TensorFlow's registry, and reading files all the same.
+FILES = {"ReadFile", "MatchingFiles", "DecodeProtoV2", "EncodeProto"}
+
+
+def check_graph(folder):
+    """Raises where a SavedModel does more than compute from its weights.
+
+    A SavedModel is a program: its functions may read and write files, or call
+    Python. What can be called in it is looked at before it is loaded. How its
+    weights are saved and restored is TensorFlow's, and is not called from the
+    file.
+
+    Raises:
+        UnsafeModel: an operation that is not known to compute only.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework import op_def_registry
+
+    model = saved_model_pb2.SavedModel()
+    with open(os.path.join(folder, "saved_model.pb"), "rb") as stream:
+        model.ParseFromString(stream.read())
+    for graph in model.meta_graphs:
+        if not graph.object_graph_def.nodes:
+            raise UnsafeModel("is of TensorFlow 1, which runs what it holds")
+        functions = {
+            f.signature.name: f for f in graph.graph_def.library.function
+        }
+        waiting = list(graph.object_graph_def.concrete_functions)
+        seen = set(waiting)
+        while waiting:
+            for node in functions[waiting.pop()].node_def:
+                known = op_def_registry.get(node.op)
+                if node.op not in functions and (
+                    known is None
+                    or node.op in FILES
+                    or (known.is_stateful and node.op not in STATEFUL)
+                ):
+                    raise UnsafeModel(
+                        f"holds the operation {node.op}, which does more than "
+                        "compute"
+                    )
+                called = {node.op} & set(functions)
+                for value in node.attr.values():
+                    named = [value.func, *value.list.func]
+                    called |= {f.name for f in named} & set(functions)
+                waiting += called - seen
+                seen |= called
 
 
 class OnnxRuntime(Runtime):

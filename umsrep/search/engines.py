@@ -124,7 +124,10 @@ class _Processes(futures.Executor):
             if self.stopped:
                 raise futures.CancelledError
             pool = ProcessPoolExecutor(
-                1, env=self.environment, initializer=_silent()
+                1,
+                env=self.environment,
+                initializer=_silent(),
+                initargs=(os.getpid(),),
             )
             self.pools.add(pool)
         return pool
@@ -147,16 +150,25 @@ class _Processes(futures.Executor):
 
 
 def _silent():
-    """A function for a new process that ends its output.
+    """A function for a new process that ends its output, and watches.
 
-    Defined here, so that it is pickled by value: a new process would import
-    this package, and so TensorFlow with its notices, to find a function of a
-    module.
+    A scan that is killed cannot end its workers; they end themselves, or a
+    resumed scan would find their runs in use. Defined here, so that it is
+    pickled by value: a new process would import this package, and so
+    TensorFlow with its notices, to find a function of a module.
     """
 
-    def silent():
+    def silent(parent):
         import os
+        import threading
+        import time
 
+        def watch():
+            while os.getppid() == parent:
+                time.sleep(1)
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)

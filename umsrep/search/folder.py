@@ -147,8 +147,12 @@ class ScanFolder:
             storage.write_text(folder / "log.txt", log)
         # Last: a round without it is not done.
         storage.write_json(folder / "round.json", record)
-        shutil.rmtree(self.scratch(key), ignore_errors=True)
-        (folder / ".run.lock").unlink(missing_ok=True)
+        # Not what a round of a killed scan still writes.
+        with (
+            contextlib.suppress(storage.InUse),
+            storage.locked(self.scratch(key)),
+        ):
+            shutil.rmtree(self.scratch(key), ignore_errors=True)
         return storage.plain(record)
 
     def history(self, key):

@@ -5,8 +5,6 @@ import json
 import os
 from dataclasses import asdict
 
-import keras
-
 from umsrep import data as data_package
 from umsrep import runs
 from umsrep.data import storage
@@ -20,6 +18,9 @@ from umsrep.workflows import (
     pretraining,
     settings_file,
 )
+
+# Settings that a given representation decides.
+OF_A_NEW_ONE = ("architecture", "arguments")
 
 
 def job(recipe, chosen, scratch=None):
@@ -64,13 +65,14 @@ def check(recipe, chosen):
     settings = settings_of(recipe, chosen)
     if recipe.stage == "pretrain":
         return
-    try:
-        keras.optimizers.get(settings.optimizer)
-    except ValueError as error:
-        raise UmsrepError(
-            f"The optimizer '{settings.optimizer}' is unknown. Name one of "
-            "Keras, such as adam, rmsprop or sgd."
-        ) from error
+    if recipe.sources["representation"] is not None:
+        for name in {**recipe.settings, **chosen}:
+            if name.partition(".")[0] in OF_A_NEW_ONE:
+                raise UmsrepError(
+                    f"'{name}' is of a new representation, and "
+                    f"{recipe.sources['representation']} is given. Remove "
+                    "it, or write representation: none."
+                )
     if recipe.sources["representation"] is None:
         network.check_arguments(settings.architecture, settings.arguments)
 

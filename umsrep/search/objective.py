@@ -105,6 +105,11 @@ class Objective:
             specs: `data.TaskSpec`s of the tasks learnt; none for pretrain.
         """
         if stage == "pretrain":
+            if self.task is not None:
+                raise UmsrepError(
+                    f"objective: task: {self.task}; the stage pretrain learns "
+                    "by denoising, without tasks. Remove it."
+                )
             self._check_metric((LOSS, *DENOISING))
             return
         named = {spec.name: spec for spec in specs}

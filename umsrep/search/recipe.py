@@ -238,7 +238,7 @@ def _breadth(stored, recipe, where):
     """search, rounds and fraction, which go together."""
     search = stored.get("search", "random")
     rounds, fraction = stored.get("rounds"), stored.get("fraction")
-    if search not in METHODS:
+    if not isinstance(search, str) or search not in METHODS:
         raise UmsrepError(
             f"{where}: search: {search!r}; expected one of "
             f"{', '.join(METHODS)}. Mend it."

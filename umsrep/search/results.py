@@ -26,10 +26,16 @@ def write(folder, recipe, finished=True):
     Raises:
         UmsrepError: no round has a result, though all are done.
     """
-    records = ranked(folder.records(), recipe.objective)
+    found = folder.records()
+    # Of an earlier space, whose rounds stay on the disk.
+    others = [r for r in found if not of_space(r["chosen"], recipe.space)]
+    records = [r for r in found if r not in others]
+    records = ranked(records, recipe.objective)
     rows = table(records, recipe.objective)
     storage.write_csv(folder.path / "results.csv", rows)
-    storage.write_text(folder.path / "results.md", page(rows, recipe, finished))
+    storage.write_text(
+        folder.path / "results.md", page(rows, recipe, finished, len(others))
+    )
     good = [r for r in records if r["status"] == "complete"]
     if not good:
         if finished:
@@ -43,6 +49,14 @@ def write(folder, recipe, finished=True):
     picture.write(folder.path / "parallel.png", records, recipe)
     _write_best(folder, recipe, best, records)
     return rows, best
+
+
+def of_space(chosen, space):
+    """Whether a round has the settings of a space, with its values."""
+    chosen, space = storage.plain(chosen), storage.plain(space)
+    return chosen.keys() == space.keys() and all(
+        value in space[name] for name, value in chosen.items()
+    )
 
 
 def ranked(records, objective):
@@ -110,10 +124,12 @@ def table(records, objective):
     return frame[[n for n in frame if n not in last] + last]
 
 
-def page(rows, recipe, finished):
-    """The text of results.md."""
+def page(rows, recipe, finished, others=0):
+    """The text of results.md; `others` rounds are of an earlier space."""
     failed = int((rows["status"] != "complete").sum()) if len(rows) else 0
     state = "" if finished else " The scan is not finished."
+    if others:
+        state += f" {others} rounds of an earlier space are not ranked."
     shown = rows.copy()
     for name in shown:
         if shown[name].dtype == float:
@@ -142,6 +158,7 @@ def _write_best(folder, recipe, best, records):
     settings = jobs.settings_of(recipe, best["chosen"])
     command = "finetune" if recipe.stage == "finetune" else "pretrain"
     done = [r for r in records if r["status"] == "complete"]
+    data = " ".join(f"--data {folder}" for folder in recipe.data)
     settings_file.write_settings(
         folder.path / "best.yaml",
         recipe.stage,
@@ -158,6 +175,5 @@ def _write_best(folder, recipe, best, records):
             "chosen": best["chosen"],
         },
         f"The best round of a scan. Use it with\n"
-        f"umsrep {command} --settings best.yaml --data {recipe.data[0]} "
-        "--out RUN",
+        f"umsrep {command} --settings best.yaml {data} --out RUN",
     )

@@ -204,6 +204,9 @@ def check_rounds(recipe, sampled):
             reason = str(error)
         for name, value in chosen.items():
             reasons.setdefault((name, text(value)), []).append(reason)
+    (first, *others) = reasons.values()
+    if len({*first}.union(*others)) == 1 and first[0]:
+        raise UmsrepError(f"No round can train. {first[0]} Mend the recipe.")
     for (name, value), found in reasons.items():
         if all(found):
             raise UmsrepError(

@@ -14,6 +14,7 @@ A range includes both ends. Here, an argument of the representation is named
 """
 
 import json
+import typing
 
 import numpy as np
 
@@ -80,16 +81,17 @@ def read_space(stored, stage, fixed, where):
                 f"{place}: '{name}' is in 'settings' as well. Leave it out of "
                 "one of them."
             )
-        result[name] = _values(value, f"{place}.{name}")
+        hint = None if argument else settings_file.hint(stage, field)
+        result[name] = _values(value, f"{place}.{name}", hint)
         if not argument:
             for one in result[name]:
                 settings_file.check_value(stage, field, one, place)
     return result
 
 
-def _values(value, where):
+def _values(value, where, hint):
     if isinstance(value, dict):
-        values = _range(value, where)
+        values = _range(value, where, hint)
     elif isinstance(value, list) and value:
         values = value
     else:
@@ -107,12 +109,16 @@ def _values(value, where):
     return values
 
 
-def _range(value, where):
+def _range(value, where, hint):
+    """Evenly spaced values; whole ones for a setting that must be.
+
+    Of an argument of a representation the kind is not known (`hint` is None):
+    it is whole if all values come out whole.
+    """
     settings_file.check_keys(value, RANGE_KEYS, where)
     scale = value.get("scale", "linear")
     numbers = [value.get(key) for key in ("from", "to")]
     steps = value.get("steps")
-    whole = all(type(number) is int for number in numbers)
     good = (
         all(type(number) in (int, float) for number in numbers)
         and type(steps) is int
@@ -129,10 +135,19 @@ def _range(value, where):
         )
     spaced = np.geomspace if scale == "log" else np.linspace
     points = spaced(*numbers, steps)
-    if whole:
-        return [int(point) for point in np.unique(points.round())]
-    # 0.30000000000000004 helps nobody.
-    return [float(f"{point:.6g}") for point in points]
+    kinds = typing.get_args(hint) or (hint,)
+    near = np.allclose(points, points.round(), rtol=0, atol=1e-9)
+    if float in kinds or (int not in kinds and not near):
+        # 0.30000000000000004 helps nobody.
+        return [float(f"{point:.6g}") for point in points]
+    found = [int(point) for point in np.unique(points.round())]
+    if len(found) < steps:
+        raise UmsrepError(
+            f"{where}: {value!r} has only {len(found)} whole numbers "
+            f"({', '.join(map(str, found))}) for {steps} steps. Lower 'steps', "
+            "or list the values."
+        )
+    return found
 
 
 def with_values(fixed, chosen):

@@ -109,11 +109,12 @@ def failure(error):
     words = " ".join(str(error).split())
     if kind in ("ResourceExhaustedError", "MemoryError", "OutOfMemoryError"):
         words = f"out of memory; {words}"
-    elif kind != "UmsrepError":
+    elif kind not in ("UmsrepError", "InUse"):
         words = f"{kind}: {words}"
     return {
         "status": "failed",
         "reason": words[:500],
+        "in_use": kind == "InUse",
         "traceback": "".join(traceback.format_exception(error)),
     }
 

@@ -7,6 +7,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 from umsrep.model import MultiTaskModel
 from umsrep.training import Schedule
+from umsrep.workflows import bounds
 from umsrep.workflows.first_stage import Objective, learn
 from umsrep.workflows.network import new_representation
 
@@ -62,11 +63,7 @@ class ConstructionSettings:
     distribution: str = "none"
 
     def __post_init__(self):
-        if not 0 <= self.dropout < 1:
-            raise UmsrepError(
-                f"dropout={self.dropout}: expected a share of at least 0 and "
-                "below 1, such as 0.5."
-            )
+        bounds.check(self)
 
 
 def construct(data_folders, out, settings, resume=False, progress=True):

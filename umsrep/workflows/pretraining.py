@@ -12,6 +12,7 @@ from umsrep.data.images import write_png
 from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
 from umsrep.training import Group, Lane, Schedule, train
+from umsrep.workflows import bounds
 from umsrep.workflows.first_stage import Objective, learn
 
 TASK = "denoised"
@@ -53,6 +54,9 @@ class PretrainSettings:
     precision: str = "auto"
     xla: bool | None = None
     distribution: str = "none"
+
+    def __post_init__(self):
+        bounds.check(self)
 
 
 def corruption():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from umsrep.balancing.uncertainty import SCHEMES
 from umsrep.data.augmentation import KINDS
 from umsrep.errors import UmsrepError
+from umsrep.workflows import bounds
 
 CLASSIFIERS = ("dense", "cam")
 STRATEGIES = ("independent", "alternating", "joint", "separate")
@@ -104,6 +105,7 @@ class FinetuneSettings:
     arguments: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        bounds.check(self)
         if self.strategy not in STRATEGIES:
             raise UmsrepError(
                 f"strategy='{self.strategy}' is unknown. Choose one of "

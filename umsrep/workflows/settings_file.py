@@ -122,10 +122,14 @@ def make(stage, values, where):
         raise UmsrepError(f"{where}: {error}") from error
 
 
+def hint(stage, name):
+    """The type of a field of the stage's settings."""
+    return typing.get_type_hints(STAGES[stage])[name]
+
+
 def check_value(stage, name, value, where):
     """Raises unless a field exists and may hold the value, by its type."""
-    hints = typing.get_type_hints(STAGES[stage])
-    _checked(value, hints[name], where, name)
+    _checked(value, hint(stage, name), where, name)
 
 
 def _checked(value, hint, where, name):
@@ -162,7 +166,7 @@ def _is_union(hint):
 
 def check_stage(stage, path):
     """`stage` if there is one of that name."""
-    if stage not in STAGES:
+    if not isinstance(stage, str) or stage not in STAGES:
         raise UmsrepError(
             f"{path}: stage: {stage!r}; expected one of {', '.join(STAGES)}. "
             "Write it as the file's first line."
