@@ -269,6 +269,16 @@ BAD = {
     ),
     "huge": ({"Rows": 60000, "Columns": 60000}, "million pixels.*smaller"),
     "too few": ({"Rows": SHAPE[0] + 1}, "damaged pixel data.*export it again"),
+    "high bit": ({"HighBit": 15}, "12 bits up to bit 15.*bit 11.*export it"),
+    "two heights": ({"Rows": [9, 9]}, "a header value that is no number"),
+    "slope": (
+        {"RescaleSlope": "nan", "RescaleIntercept": 0},
+        "cannot be applied .rescaled values that are not finite",
+    ),
+    "empty table": (
+        {"VOILUTSequence": pydicom.Sequence([pydicom.Dataset()])},
+        "cannot be applied.*LUTDescriptor",
+    ),
     "no width": (
         {"WindowCenter": 5, "WindowWidth": 0},
         "cannot be applied.*remove Window Center",
@@ -285,6 +295,11 @@ def test_what_is_no_single_grey_image_is_refused(write, stored, what):
     elements, advice = BAD[what]
     with pytest.raises(UmsrepError, match=f"x.dcm.*{advice}"):
         read_dicom(write(stored, **elements))
+
+
+@pytest.mark.parametrize("spacing", [[1e-8, 1e-8], [0.1, 1e4], [0.0, 0.1]])
+def test_an_impossible_spacing_is_unknown(write, stored, spacing):
+    assert read_dicom(write(stored, PixelSpacing=spacing)).pixel_spacing is None
 
 
 def test_constant_image_is_refused(write):

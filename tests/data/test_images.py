@@ -1,5 +1,9 @@
 """Reading is strict: whole and right, or an error that says what to do."""
 
+import io
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -144,6 +148,56 @@ def test_sixteen_bits_are_refused_or_rescaled(tmp_path, grey, channels):
         images.read_grey(tmp_path / "x.png")
     read = images.read_grey(tmp_path / "x.png", sixteen_bit="rescale")
     np.testing.assert_array_equal(read, grey)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_white_may_be_zero_in_a_tiff(tmp_path, kind):
+    ramp = np.tile(np.arange(40).astype(kind) * 6, (30, 1))
+    read = {}
+    for photometric in (0, 1):
+        stream = io.BytesIO()
+        Image.fromarray(ramp).save(stream, "TIFF")
+        data = bytearray(stream.getvalue())
+        # Tag 262, a short, once.
+        place = data.find(bytes([6, 1, 3, 0, 1, 0, 0, 0])) + 8
+        data[place] = photometric
+        path = tmp_path / f"{photometric}.tif"
+        path.write_bytes(data)
+        grey = images.read_grey(path, sixteen_bit="rescale").astype(int)
+        read[photometric] = grey
+    assert read[1][0, 0] < read[1][0, -1]
+    np.testing.assert_array_equal(read[0], 255 - read[1])
+
+
+def _png_with(kind, content):
+    stream = io.BytesIO()
+    Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(stream, "PNG")
+    data = stream.getvalue()
+    body = kind + content
+    chunk = struct.pack(">I", len(content)) + body
+    # After the header, which ends at byte 33.
+    return data[:33] + chunk + struct.pack(">I", zlib.crc32(body)) + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (b"eXIf", b"garbage!"),
+        (b"tEXt", b"Raw profile type exif\0\nexif\n 4\nnothex\n"),
+    ],
+)
+def test_odd_metadata_is_an_error_that_names_the_file(tmp_path, kind, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(_png_with(kind, content))
+    with pytest.raises(UmsrepError, match="x.png is truncated or damaged"):
+        images.read_grey(path)
+
+
+def test_colours_without_luma(tmp_path):
+    lab = Image.new("LAB", (9, 9), (50, 3, 4))
+    lab.save(tmp_path / "x.tif")
+    with pytest.raises(UmsrepError, match="the colours LAB.*8-bit grey"):
+        images.read_grey(tmp_path / "x.tif")
 
 
 def test_constant_sixteen_bit_image_is_refused_after_rescaling(tmp_path):

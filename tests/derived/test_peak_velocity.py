@@ -439,6 +439,12 @@ class TestCells:
         with pytest.raises(UmsrepError, match="No scale of the rows is known"):
             made.cells(self.outputs(0.2))
 
+    def test_two_flows_are_decided_as_the_model_decides_them(self):
+        made = PeakVelocity.for_tasks(self.SPECS, {"flow": 0.3})
+        # The last class, MV, from 0.3 on.
+        assert made.cells(self.outputs(0.6), self.SCALE)["e_cm_s"] is not None
+        assert made.cells(self.outputs(0.8), self.SCALE)["e_cm_s"] is None
+
     def test_classes_that_are_no_flows(self):
         specs = {**self.SPECS, "flow": TaskSpec("flow", "label", ("TR", "x"))}
         with pytest.raises(UmsrepError, match="has the class 'x'.*flow=None"):

@@ -86,6 +86,24 @@ def test_quality_is_decided_as_the_model_decides_it(classes):
     assert given.quality_threshold == 0.9
 
 
+def test_two_flows_are_decided_as_the_model_decides_them():
+    specs = {
+        "flow": TaskSpec("flow", "label", ("MV", "TR")),
+        "quality": TaskSpec("quality", "label", ("low", "good")),
+    }
+    thresholds = {"flow": 0.3, "quality": 0.5}
+    made = Recommendation.for_tasks(
+        specs, thresholds, wanted="TR", flow_threshold=0
+    )
+    # TR from 0.3 on, though MV is likelier.
+    for share, keep in ((0.4, "yes"), (0.2, "no")):
+        outputs = {"flow": (1 - share, share), "quality": (0, 1)}
+        assert made.cells(outputs)["keep"] == keep
+        assert made.of(*outputs.values()).flow == (
+            "TR" if keep == "yes" else "MV"
+        )
+
+
 def test_a_task_without_cells_says_so():
     with pytest.raises(UmsrepError, match="Implement reads, columns and cells"):
         DerivedTask().cells({})

@@ -10,6 +10,7 @@ from umsrep.cli.main import app
 from umsrep.data import AxisScale, Scale
 from umsrep.derived import DerivedTask, PeakVelocity, velocity_scale
 from umsrep.errors import UmsrepError
+from umsrep.inference.derived_output import Scales
 from umsrep.inference.predict_files import predict_files
 
 CM_S = 2.5
@@ -82,6 +83,7 @@ def test_recommendation_agrees_with_the_class_of_the_table(
 ):
     files = [scenes[0] / f"{number:02d}.png" for number in range(12)]
     arguments = ("flow=level", "quality=level", f"good={good}")
+    arguments += ("flow_threshold=0",)
     done = command(
         *(joint_run, files, tmp_path / "p", "--derive", "recommendation"),
         *(
@@ -158,6 +160,22 @@ def test_one_of_one_s_own(joint_run, files, table, tmp_path):
             "there is no argument 'x'. Choose of envelope, threshold",
         ),
         (
+            "--derive peak_velocity "
+            "--derive-argument peak_velocity.envelope=level",
+            "reads 'level' as a mask task; it is a label task",
+        ),
+        (
+            "--derive recommendation --derive-argument recommendation.flow=gaze"
+            " --derive-argument recommendation.quality=level "
+            "--derive-argument recommendation.good=high",
+            "reads 'gaze' as a label task; it is a map task",
+        ),
+        (
+            "--derive peak_velocity "
+            "--derive-argument peak_velocity.threshold=7",
+            "threshold=7: expected a probability between 0 and 1",
+        ),
+        (
             "--derive-argument peak_velocity.envelope=blob",
             "expected NAME.ARGUMENT=VALUE of a --derive NAME",
         ),
@@ -176,6 +194,7 @@ def test_bad_options(joint_run, files, tmp_path, options, advice):
         (["99,y,cm/s,1,0"], "names none of the images"),
         (["20,y,cm/s,1,0", "20,y,cm/s,2,0"], "another y scale above"),
         (["20,z,cm/s,1,0"], "axis 'z'"),
+        (["20,y,cm/s,1,0", "20.png,y,cm/s,2,0"], "two y scales for"),
     ],
 )
 def test_bad_scales(joint_run, files, tmp_path, rows, advice):
@@ -190,6 +209,20 @@ def test_bad_scales(joint_run, files, tmp_path, rows, advice):
             scales=path,
             progress=False,
         )
+
+
+def test_rows_of_one_image_under_two_names(tmp_path):
+    path = tmp_path / "scales.csv"
+    path.write_text(
+        "image,axis,unit,per_pixel\n20,y,cm/s,2\n20.png,x,s,0.1\n1.2,y,mm,1"
+    )
+    scales = Scales(path)
+    # The last part of a DICOM file's UID is no suffix.
+    scales.find([tmp_path / "20.png", tmp_path / "1.2.840"])
+    assert scales.of(tmp_path / "20.png") == Scale(
+        AxisScale("cm/s", 2.0), AxisScale("s", 0.1)
+    )
+    assert scales.of(tmp_path / "1.2.840") is None
 
 
 def test_a_row_that_may_mean_two_files(joint_run, files, table, tmp_path):

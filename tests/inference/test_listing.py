@@ -48,6 +48,38 @@ def test_a_folder_is_mirrored(tree):
     assert passed_over == 1
 
 
+def test_links_are_counted_and_not_followed(tree):
+    (tree / "b" / "linked").symlink_to(tree / "a")
+    names, passed_over = found([tree])
+    assert "b/linked/x.png" not in names
+    assert passed_over == 2
+
+
+def test_a_closed_folder_is_an_error(tree, monkeypatch):
+    scan = os.scandir
+
+    def closed(path):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(
+        UmsrepError, match="deep cannot be searched.*Permission"
+    ):
+        found([tree])
+
+
+def test_a_folder_may_be_called_as_a_picture(tree):
+    (tree / "a" / "x.png").unlink()
+    (tree / "a" / "x.png").mkdir()
+    (tree / "a" / "x.png" / "y.jpg").write_bytes(b"")
+    names, _ = found([tree])
+    # Results are NAME.png: no file beside the folder a/x.png is called so.
+    assert names["a/X.JPG"] == "a/X.JPG"
+    assert names["a/x.png/y.jpg"] == "a/x.png/y"
+
+
 def test_names_differ_whatever_the_case(tree):
     for name in ("x.png.dcm", "X.png", "x.PNG.DCM"):
         (tree / "a" / name).write_bytes(b"")

@@ -238,6 +238,19 @@ class TestResume:
         again = predict_files(*arguments, out, **options, resume=True)
         assert again == summary
 
+    def test_new_images_are_not_taken_for_done(
+        self, joint_run, scenes, tmp_path
+    ):
+        (tmp_path / "in").mkdir()
+        for name in ("00.png", "01.png"):
+            shutil.copy(scenes[0] / name, tmp_path / "in")
+        arguments = (joint_run, [tmp_path / "in"], tmp_path / "out")
+        options = {"tasks": ["level"], "progress": False}
+        assert predict_files(*arguments, **options).images == 2
+        shutil.copy(scenes[0] / "02.png", tmp_path / "in")
+        with pytest.raises(UmsrepError, match="without 1 of .*02.png.*new --o"):
+            predict_files(*arguments, **options, resume=True)
+
     def test_a_mistake_leaves_no_folder(self, joint_run, folder, tmp_path):
         for options, advice in (
             ({"tasks": ["blob"], "explain": "grad_cam"}, "name one"),
@@ -282,6 +295,35 @@ def test_batches_are_bounded_in_pixels(monkeypatch):
     read = enumerate([*images[:2], error, *images[2:]])
     sizes = [len(batch) for batch in module._batches(read)]
     assert sizes == [2, 2, 1]
+
+
+def test_results_that_cannot_be_written_are_a_failure(
+    joint_run, scenes, tmp_path, monkeypatch
+):
+    write = module.outputs_of
+
+    def picky(*given):
+        """Like a PNG whose resolution does not fit into its field."""
+        outputs = write(*given)
+        cells = outputs[0].write
+
+        def once(folder, item):
+            if item.source.name == "01":
+                raise OverflowError("too big")
+            return cells(folder, item)
+
+        outputs[0].write = once
+        return outputs
+
+    monkeypatch.setattr(module, "outputs_of", picky)
+    files = [scenes[0] / f"{number:02d}.png" for number in range(3)]
+    summary = predict_files(
+        joint_run, files, tmp_path / "out", tasks=["level"], progress=False
+    )
+    assert (summary.images, summary.failures) == (2, 1)
+    failures = pd.read_csv(tmp_path / "out" / "failures.csv")
+    assert failures["image"].tolist() == [str(files[1])]
+    assert "OverflowError: too big" in failures["reason"][0]
 
 
 def test_an_image_that_upsets_the_network_takes_no_other_along(

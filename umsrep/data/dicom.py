@@ -19,6 +19,8 @@ from umsrep.data import images as reading
 from umsrep.errors import UmsrepError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
+# Millimetres between pixels; what is beyond is a mistake of the header.
+PLAUSIBLE = (1e-3, 100.0)
 _AGAIN = "Download or export it again."
 _NEEDED = (
     "Rows",
@@ -80,7 +82,8 @@ def read_dicom(path, data=None):
     stored = _decode(path, dataset)
     try:
         image = _grey(stored, dataset)
-    except (ValueError, TypeError, IndexError, KeyError) as error:
+    # Tables with missing or odd elements raise nearly anything.
+    except Exception as error:
         raise UmsrepError(
             f"{path} has a rescale or window that cannot be applied "
             f"({error}). Expected those of PS3.3 C.11; correct or remove "
@@ -146,21 +149,40 @@ def _parse(path, data):
 
 
 def _check(path, dataset):
+    try:
+        samples, frames, pixels_, bits, high = (
+            int(dataset.get("SamplesPerPixel") or 1),
+            int(dataset.get("NumberOfFrames") or 1),
+            int(dataset.Rows) * int(dataset.Columns),
+            int(dataset.BitsStored),
+            int(dataset.get("HighBit") or dataset.BitsStored - 1),
+        )
+    # An element with other or several values.
+    except (TypeError, ValueError) as error:
+        raise UmsrepError(
+            f"{path} has a header value that is no number where one belongs "
+            f"({error}). {_AGAIN}"
+        ) from error
     photometric = dataset.PhotometricInterpretation
-    if photometric not in GREY or dataset.get("SamplesPerPixel", 1) != 1:
+    if photometric not in GREY or samples != 1:
         raise UmsrepError(
             f"{path} is in colour ({photometric}). Expected a grey X-ray "
             f"image ({' or '.join(GREY)}); export it as grey, or leave it "
             "out (colour is used by screenshots and reports)."
         )
-    frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
         raise UmsrepError(
             f"{path} holds {frames} frames. Expected one image; export the "
             "wanted frame to a file of its own."
         )
-    if dataset.Rows * dataset.Columns > reading.MAX_PIXELS:
+    if pixels_ > reading.MAX_PIXELS:
         raise UmsrepError(reading.too_large(path))
+    if high != bits - 1:
+        raise UmsrepError(
+            f"{path} stores its {bits} bits up to bit {high} (High Bit). "
+            f"Expected bit {bits - 1}, as PS3.3 C.7.6.3 has it; export it "
+            "again."
+        )
 
 
 def _decode(path, dataset):
@@ -171,6 +193,10 @@ def _decode(path, dataset):
         available = pixels.get_decoder(syntax).is_available
     except NotImplementedError:
         available = False
+    except (TypeError, ValueError) as error:
+        raise UmsrepError(
+            f"{path} has no readable transfer syntax ({error}). {_AGAIN}"
+        ) from error
     if not available:
         raise UmsrepError(
             f"{path} is compressed as {syntax.name} ({syntax}), which no "
@@ -192,7 +218,9 @@ def _decode(path, dataset):
 
 def _grey(stored, dataset):
     """Stored values -> uint8, bright = dense."""
-    values = pixels.apply_modality_lut(stored, dataset)
+    with np.errstate(all="ignore"):
+        values = pixels.apply_modality_lut(stored, dataset)
+    _check_finite(values, "rescaled values")
     table = (dataset.get("VOILUTSequence") or [None])[0]
     if table is not None:
         # A table is looked up by whole numbers; rescaling made real ones.
@@ -200,16 +228,23 @@ def _grey(stored, dataset):
         values = pixels.apply_voi(values, dataset).astype(np.float64)
         low, high = 0.0, 2.0 ** table.LUTDescriptor[2] - 1
     elif None not in (dataset.get("WindowCenter"), dataset.get("WindowWidth")):
-        values = pixels.apply_windowing(values, _eight_bit_window(dataset))
+        with np.errstate(all="ignore"):
+            values = pixels.apply_windowing(values, _eight_bit_window(dataset))
         low, high = 0.0, 255.0
     else:
         values = values.astype(np.float64)
         low, high = values.min(), values.max()
+    _check_finite(values, "windowed values")
     scale = 255.0 / (high - low) if high > low else 0.0
     grey = np.clip(np.rint((values - low) * scale), 0, 255).astype(np.uint8)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         grey = 255 - grey
     return grey
+
+
+def _check_finite(values, what):
+    if not np.isfinite(values).all():
+        raise ValueError(f"{what} that are not finite")
 
 
 def _eight_bit_window(dataset):
@@ -246,4 +281,6 @@ def _pair(value):
         rows, columns = (float(part) for part in value)
     except (TypeError, ValueError):  # absent, or no two numbers
         return None
-    return (rows, columns) if 0 < min(rows, columns) < np.inf else None
+    low, high = PLAUSIBLE
+    plausible = low <= rows <= high and low <= columns <= high
+    return (rows, columns) if plausible else None

@@ -18,6 +18,8 @@ from umsrep.errors import UmsrepError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 SIXTEEN_BIT = ("refuse", "rescale")
+# TIFF's tag; 0 says that the smallest value is white.
+PHOTOMETRIC = 262
 # Far above a full-size radiograph (20 million), far below what fills memory.
 MAX_PIXELS = 200_000_000
 
@@ -93,6 +95,7 @@ def _decode(path, data):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_layout(path, image)
             image.load()
+            return ImageOps.exif_transpose(image)
     except UmsrepError:
         raise
     except Image.UnidentifiedImageError as error:
@@ -109,7 +112,6 @@ def _decode(path, data):
             f"{path} is truncated or damaged ({error}). Expected a whole "
             "image; download or copy it again."
         ) from error
-    return ImageOps.exif_transpose(image)
 
 
 def too_large(path):
@@ -182,11 +184,21 @@ def read_grey(path, sixteen_bit="refuse", data=None):
     if _is_deep(image, data):
         grey = _rescale(path, _deep_values(path, image, data), sixteen_bit)
     else:
-        if image.mode == "CMYK":
-            image = image.convert("RGB")
-        grey = np.array(image.convert("L"))
+        grey = np.array(_luma(path, image))
     check_not_constant(path, grey)
     return grey
+
+
+def _luma(path, image):
+    try:
+        if image.mode == "CMYK":
+            image = image.convert("RGB")
+        return image.convert("L")
+    except ValueError as error:
+        raise UmsrepError(
+            f"{path} has the colours {image.mode}, which have no luma here "
+            f"({error}). Expected a grey image; save it as 8-bit grey."
+        ) from error
 
 
 def is_dicom(data):
@@ -228,7 +240,18 @@ def _deep_values(path, image, data):
             "infinite values. Expected finite grey values; mend the export, "
             "or leave the file out."
         )
+    # Pillow inverts a white zero in 8-bit files only.
+    if _white_is_zero(data):
+        whole = image.mode.startswith("I;16")
+        values = (65535 if whole else values.max() + values.min()) - values
     return values
+
+
+def _white_is_zero(data):
+    if data[:4] not in (b"II*\x00", b"MM\x00*"):
+        return False
+    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+        return image.tag_v2.get(PHOTOMETRIC) == 0
 
 
 def _rescale(path, values, sixteen_bit):
@@ -301,7 +324,7 @@ def read_map(path):
     if _is_deep(image, data):
         values = _deep_values(path, image, data)
     else:
-        values = np.array(image.convert("L"), np.float64)
+        values = np.array(_luma(path, image), np.float64)
     if values.min() < 0 or values.max() <= 0:
         raise UmsrepError(
             f"{path} has values from {values.min():g} to {values.max():g}. "

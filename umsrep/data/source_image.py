@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from umsrep.data import dicom, images
+from umsrep.errors import UmsrepError
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,16 @@ def read(path, sixteen_bit="refuse", data=None):
     """
     path = Path(path)
     data = images.read_bytes(path) if data is None else data
-    if images.is_dicom(data):
-        read = dicom.read_dicom(path, data)
-        return SourceImage(read.image, read.pixel_spacing, read.spacing_at)
-    return SourceImage(images.read_grey(path, sixteen_bit, data))
+    try:
+        if images.is_dicom(data):
+            read = dicom.read_dicom(path, data)
+            return SourceImage(read.image, read.pixel_spacing, read.spacing_at)
+        return SourceImage(images.read_grey(path, sixteen_bit, data))
+    except UmsrepError:
+        raise
+    # One odd file must not end the work on thousands.
+    except Exception as error:
+        raise UmsrepError(
+            f"{path} cannot be read ({type(error).__name__}: {error}). Save "
+            "it again as 8-bit grey PNG, or leave it out."
+        ) from error

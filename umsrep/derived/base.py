@@ -19,10 +19,12 @@ class DerivedTask:
 
     Attributes:
         reads: Names of the tasks whose outputs `cells` takes.
+        kinds: {task: "label", "mask" or "map"} of those that must be such.
         columns: Names of its cells.
     """
 
     reads = ()
+    kinds = {}
     columns = ()
 
     @classmethod

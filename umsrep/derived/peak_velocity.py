@@ -1,11 +1,12 @@
 """Peak velocities in cm/s from the envelope of a spectral Doppler strip."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from umsrep.derived.base import DerivedTask, registry
-from umsrep.derived.predictions import predictions
+from umsrep.derived.predictions import decide, predictions
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.derived.waves import Wave, early_and_late, find_waves
 from umsrep.errors import UmsrepError
@@ -121,6 +122,8 @@ class PeakVelocity(DerivedTask):
             "MV", "MA" and "TR", which says what is measured in an image; None
             is the highest speeds above and below.
         flow_classes: Its classes in order.
+        positive_from: Of two of them: probability from which on the last one
+            is decided for; None is the likeliest.
 
     Call arguments:
         model: A `MultiTaskModel`.
@@ -147,12 +150,19 @@ class PeakVelocity(DerivedTask):
         batch_size=32,
         flow=None,
         flow_classes=("MA", "MV", "TR"),
+        positive_from=None,
     ):
         self.envelope = envelope
         self.threshold = threshold
         self.batch_size = batch_size
         self.flow = flow
         self.flow_classes = tuple(flow_classes)
+        self.positive_from = positive_from
+        if not isinstance(threshold, Real) or not 0 < threshold < 1:
+            raise UmsrepError(
+                f"threshold={threshold!r}: expected a probability between 0 "
+                "and 1, such as 0.5."
+            )
         unknown = set(self.flow_classes) - set(MEASURES)
         if flow is not None and unknown:
             raise UmsrepError(
@@ -173,6 +183,7 @@ class PeakVelocity(DerivedTask):
             arguments = {
                 "flow": flow.name,
                 "flow_classes": flow.classes,
+                "positive_from": (thresholds or {}).get(flow.name),
                 **arguments,
             }
         return cls(**arguments)
@@ -180,6 +191,11 @@ class PeakVelocity(DerivedTask):
     @property
     def reads(self):
         return (self.envelope,) + ((self.flow,) if self.flow else ())
+
+    @property
+    def kinds(self):
+        kinds = {self.envelope: "mask"}
+        return kinds | ({self.flow: "label"} if self.flow else {})
 
     @property
     def columns(self):
@@ -197,7 +213,9 @@ class PeakVelocity(DerivedTask):
         found = self.measure(mask, *velocity_scale(scale, mask.shape))
         flow = None
         if self.flow is not None:
-            flow = self.flow_classes[int(np.argmax(outputs[self.flow]))]
+            flow = self.flow_classes[
+                decide(outputs[self.flow], self.positive_from)
+            ]
         cells = dict.fromkeys(self.columns)
         for name, value in found.row(flow).items():
             if np.isfinite(value):

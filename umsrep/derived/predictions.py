@@ -5,6 +5,19 @@ import numpy as np
 from umsrep.errors import UmsrepError
 
 
+def decide(probabilities, positive_from=None):
+    """Index of the class that is decided for, of one image.
+
+    Args:
+        probabilities: (classes,).
+        positive_from: Of two classes: the last one is decided for from this
+            probability on; None is the likeliest class.
+    """
+    if positive_from is None or len(probabilities) != 2:
+        return int(np.argmax(probabilities))
+    return int(probabilities[1] >= positive_from)
+
+
 def predictions(model, tasks, images, batch_size=32):
     """{task: outputs} of some tasks.
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from umsrep.derived.base import DerivedTask, registry
-from umsrep.derived.predictions import predictions
+from umsrep.derived.predictions import decide, predictions
 from umsrep.errors import UmsrepError
 
 LOW_QUALITY = "low quality"
@@ -60,6 +58,8 @@ class Recommendation(DerivedTask):
         quality_of: Flows whose quality counts; None is all. `("TR",)` is what
             echocardiographers do by hand.
         batch_size: Images per forward pass.
+        positive_from: Of a flow task of two classes: probability from which
+            on its last class is decided for; None is the likeliest.
 
     Call arguments:
         model: A `MultiTaskModel` of both tasks.
@@ -85,6 +85,7 @@ class Recommendation(DerivedTask):
         wanted=None,
         quality_of=None,
         batch_size=32,
+        positive_from=None,
     ):
         self.flow, self.quality = flow, quality
         self.flow_classes = tuple(flow_classes)
@@ -95,6 +96,7 @@ class Recommendation(DerivedTask):
         self.wanted = self._flows("wanted", wanted)
         self.quality_of = self._flows("quality_of", quality_of)
         self.batch_size = batch_size
+        self.positive_from = positive_from
         if good not in self.quality_classes or len(self.quality_classes) != 2:
             raise UmsrepError(
                 f"good='{good}' with quality_classes={self.quality_classes}: "
@@ -113,8 +115,8 @@ class Recommendation(DerivedTask):
 
     @classmethod
     def for_tasks(cls, specs, thresholds=None, **arguments):
-        """With the classes of the model's two label tasks, and the quality
-        decided as the model decides it."""
+        """With the classes of the model's two label tasks, decided for as the
+        model does."""
         found = {}
         for name in ("flow", "quality"):
             task = specs.get(arguments.get(name, name))
@@ -127,11 +129,18 @@ class Recommendation(DerivedTask):
             good = arguments.get("good", "good")
             last = good == specs[quality].classes[-1]
             found["quality_threshold"] = threshold if last else 1 - threshold
+        found["positive_from"] = (thresholds or {}).get(
+            arguments.get("flow", "flow")
+        )
         return cls(**{**found, **arguments})
 
     @property
     def reads(self):
         return self.flow, self.quality
+
+    @property
+    def kinds(self):
+        return dict.fromkeys(self.reads, "label")
 
     def cells(self, outputs, scale=None):
         found = self.of(outputs[self.flow], outputs[self.quality])
@@ -169,7 +178,7 @@ class Recommendation(DerivedTask):
         Args:
             flow, quality: (classes,), as the model gives them or calibrated.
         """
-        winner = int(np.argmax(flow))
+        winner = decide(flow, self.positive_from)
         name, probability = self.flow_classes[winner], float(flow[winner])
         place = self.quality_classes.index(self.good)
         good = float(quality[place])
@@ -191,6 +200,7 @@ class Recommendation(DerivedTask):
         )
 
     def _flows(self, argument, names):
+        names = (names,) if isinstance(names, str) else names
         names = self.flow_classes if names is None else tuple(names)
         unknown = [name for name in names if name not in self.flow_classes]
         if unknown:

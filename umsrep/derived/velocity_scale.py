@@ -26,7 +26,8 @@ def velocity_scale(scale, shape):
     if y is None:
         raise UmsrepError(
             "No scale of the rows is known; pixels alone give no velocity. "
-            "Leave the image out, or add it to scales.csv and prepare again."
+            "Leave the image out, or add it to scales.csv, and prepare again "
+            "(of new images: pass the table to --scales)."
         )
     if y.unit not in CM_S:
         raise UmsrepError(
@@ -36,7 +37,8 @@ def velocity_scale(scale, shape):
     if y.zero is None:
         raise UmsrepError(
             "The row of velocity 0 is unknown. Leave the image out, or fill "
-            "in 'zero' in scales.csv and prepare again."
+            "in 'zero' in scales.csv, and prepare again (of new images: pass "
+            "the table to --scales)."
         )
     return (
         y.per_pixel * CM_S[y.unit],

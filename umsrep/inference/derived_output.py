@@ -7,6 +7,7 @@ from umsrep.data.scale import Scale
 from umsrep.data.scale_table import read_scale_table
 from umsrep.derived import registry
 from umsrep.errors import UmsrepError
+from umsrep.inference.listing import SUFFIXES
 
 
 class DerivedOutput:
@@ -69,6 +70,13 @@ def derived_tasks(chosen, specs, thresholds):
                     f"{', '.join(specs)}. Name another with "
                     f"--derive-argument {name}.ARGUMENT=TASK, or add --task "
                     f"{task}."
+                )
+            kind = derived.kinds.get(task, specs[task].kind)
+            if specs[task].kind != kind:
+                raise UmsrepError(
+                    f"--derive {name} reads '{task}' as a {kind} task; it is "
+                    f"a {specs[task].kind} task. Name another with "
+                    f"--derive-argument {name}.ARGUMENT=TASK."
                 )
         found[name] = derived
     return found
@@ -133,16 +141,24 @@ class Scales:
         """
         meant = {}
         for path in map(Path, paths):
-            key = next((k for k in _keys(path) if k in self._rows), None)
-            if key is None:
-                continue
-            if key in meant:
-                raise UmsrepError(
-                    f"{self.file}: '{key}' may be {meant[key]} or {path}. "
-                    "Write the image with its folder."
-                )
-            meant[key] = path
-            self._found[path] = Scale(**self._rows[key])
+            axes = {}
+            for key in (k for k in _keys(path) if k in self._rows):
+                if key in meant:
+                    raise UmsrepError(
+                        f"{self.file}: '{key}' may be {meant[key]} or {path}. "
+                        "Write the image with its folder."
+                    )
+                meant[key] = path
+                twice = axes.keys() & self._rows[key].keys()
+                if twice:
+                    raise UmsrepError(
+                        f"{self.file} has two {min(twice)} scales for {path}. "
+                        "Expected one row per image and axis; keep the right "
+                        "one."
+                    )
+                axes |= self._rows[key]
+            if axes:
+                self._found[path] = Scale(**axes)
         if not meant:
             raise UmsrepError(
                 f"{self.file} names none of the images, such as {paths[0]}. "
@@ -162,7 +178,10 @@ def _key(name):
 def _keys(path):
     """Its names from the longest to the shortest, with suffix and without."""
     parts = path.as_posix().lower().strip("/").split("/")
+    # What follows the last dot of a DICOM file's UID is no suffix.
+    suffix = path.suffix.lower() if path.suffix.lower() in SUFFIXES else ""
     for start in range(len(parts)):
         name = "/".join(parts[start:])
         yield name
-        yield name.removesuffix(path.suffix.lower())
+        if suffix:
+            yield name.removesuffix(suffix)

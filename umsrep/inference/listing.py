@@ -76,8 +76,11 @@ def find(paths, known=None):
 
 
 def _walk(folder):
-    """(file, whether it is taken for an image) of all files below."""
-    for place, folders, names in os.walk(folder):
+    """(file, whether it is taken for an image) of all files below.
+
+    Linked folders are passed over: they may lead around in circles.
+    """
+    for place, folders, names in os.walk(folder, onerror=_closed):
         if HEADER in names:
             folders.clear()
             continue
@@ -86,12 +89,22 @@ def _walk(folder):
             for name in folders
             if not name.startswith(".") and name not in NO_IMAGES
         )
+        for name in folders:
+            if os.path.islink(os.path.join(place, name)):
+                yield Path(place, name), False
         for name in sorted(names):
             if name.startswith(".") or name in NO_IMAGES:
                 continue
             file = Path(place, name)
             by_suffix = file.suffix.lower() in SUFFIXES
             yield file, by_suffix or _says_dicom(file)
+
+
+def _closed(error):
+    raise UmsrepError(
+        f"{error.filename} cannot be searched ({error.strerror}). Check its "
+        "permissions, or leave it out."
+    ) from error
 
 
 def _says_dicom(file):
@@ -119,11 +132,18 @@ def _base(paths):
 
 def _named(files, base, known):
     taken = {name.lower() for name in known.values()}
+    places = {
+        file: Path(os.path.relpath(os.path.abspath(file), base))
+        for file in files
+    }
+    # Beside a folder "a.png" no result can be the file "a.png".
+    folders = {p.as_posix().lower() for f in places.values() for p in f.parents}
+    taken |= {f.removesuffix(".png") for f in folders if f.endswith(".png")}
     sources = []
     for file in files:
         name = known.get(str(file))
         if name is None:
-            relative = Path(os.path.relpath(os.path.abspath(file), base))
+            relative = places[file]
             name = _free_name(relative, taken)
             taken.add(name.lower())
         sources.append(Source(file, name))

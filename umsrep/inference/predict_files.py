@@ -126,7 +126,9 @@ def predict_files(
         sources, passed_over = listing.find(paths, record.names)
         if scales is not None:
             scales.find([source.path for source in sources])
-        if not record.complete:
+        if record.complete:
+            _check_all_are_done(record, sources)
+        else:
             left = [s for s in sources if str(s.path) not in record.done]
             bar = Progress(
                 "predict", len(sources), len(sources) - len(left), progress
@@ -146,6 +148,17 @@ def predict_files(
             )
         counts = record.counts
         return Summary(**counts, passed_over=passed_over, checked=work.checked)
+
+
+def _check_all_are_done(record, sources):
+    done = record.listed()
+    new = [source.path for source in sources if str(source.path) not in done]
+    if new:
+        raise UmsrepError(
+            f"{record.path} holds complete predictions, without {len(new)} of "
+            f"these images, such as {new[0]}. Predict them into a new --out "
+            "folder."
+        )
 
 
 class _Work:
@@ -204,8 +217,18 @@ class _Work:
             items = good
         for item in items:
             row = {}
-            for output in self.outputs:
-                row |= output.write(record.path, item)
+            try:
+                for output in self.outputs:
+                    row |= output.write(record.path, item)
+            except UmsrepError:  # Such as a full disk.
+                raise
+            except (ValueError, TypeError, ArithmeticError) as error:
+                reason = UmsrepError(
+                    f"{item.source.path}: its results cannot be written "
+                    f"({type(error).__name__}: {error}). Look at the image."
+                )
+                record.fail(item.source.path, reason)
+                continue
             record.add({**row, "warnings": "; ".join(item.warnings)})
 
     def _fill(self, items):

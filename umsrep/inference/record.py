@@ -146,6 +146,15 @@ class PredictionRecord:
         self.counts["images"] += 1
         self.counts["warnings"] += bool(entry["warnings"])
 
+    def listed(self):
+        """Paths of the images in the tables of a complete folder."""
+        found = set()
+        for name in (PREDICTIONS, FAILURES):
+            if (self.path / name).exists():
+                with open(self.path / name, **TEXT) as stream:
+                    found |= {row["image"] for row in csv.DictReader(stream)}
+        return found
+
     def add(self, row):
         """Notes an image that is done: its cells, with `warnings`."""
         self._note(row)
