@@ -204,7 +204,23 @@ def _named(file, key, source, given):
         where = f"{key}: {task}"
         _check_text(file, where, place)
         _check_task(file, where, task, "mask" if key == "masks" else "map")
-        found[task] = _existing(file, where, source / place)
+        path = _existing(file, where, source / place)
+        if key == "fixations" and not path.is_file():
+            raise UmsrepError(
+                f"{file}: '{where}' names {path}, a folder. Expected a table "
+                "of fixations; pictures of maps go under 'maps'."
+            )
+        if key != "fixations" and not path.is_dir():
+            raise UmsrepError(
+                f"{file}: '{where}' names {path}, a file. Expected a folder "
+                "of pictures"
+                + (
+                    "; a table goes under 'fixations'."
+                    if key == "maps"
+                    else "."
+                )
+            )
+        found[task] = path
     return found
 
 

@@ -79,8 +79,10 @@ def read_folder(source, config=None):
         for task, below in named.items():
             _read_pictures(task, below, kind, groups, contents)
     read_fixations(source / FIXATIONS, groups, contents)
+    # All images, also those that the table of labels will rule out.
+    images = dict(groups)
     read_labels(groups, contents)
-    read_scales(groups, contents)
+    read_scales(images, groups, contents)
     contents.images = sorted(
         paths[0] for paths in groups.values() if len(paths) == 1
     )

@@ -7,12 +7,13 @@ from umsrep.data.scale import Scale
 from umsrep.data.scale_table import read_scale_table
 
 
-def read_scales(groups, contents):
+def read_scales(images, groups, contents):
     """Adds the scales of a folder's images.
 
     Args:
-        groups: {stem in lower case: [image files]}; images with two scales of
-            an axis are taken out.
+        images: {stem in lower case: [image files]}, all that there are.
+        groups: Those that are not ruled out; images with two scales of an
+            axis are taken out, too.
         contents: `FolderContents`, filled.
 
     Raises:
@@ -22,7 +23,7 @@ def read_scales(groups, contents):
     if not file.exists():
         return
     rows = read_scale_table(file)
-    matched = match_rows(file, rows, root, groups, contents.problems)
+    matched = match_rows(file, rows, root, images, contents.problems)
     for path, rows in matched.items():
         axes = defaultdict(list)
         for row in rows:

@@ -22,6 +22,8 @@ and scales: such images are unlabelled for that task. docs/your-own-data.md
 shows an example.
 """
 
+import contextlib
+import math
 import os
 import re
 from collections import Counter, defaultdict
@@ -33,7 +35,7 @@ import pandas as pd
 from data_prep import register
 from data_prep._common import LEAK
 from data_prep._folder_contents import read_folder
-from data_prep._folder_layout import FIXATIONS, LABELS, SCALES
+from data_prep._folder_layout import FIXATIONS
 from data_prep._gaze_tables import check_extent, check_reach, reach
 from data_prep._tables import image_shape
 from umsrep.data.gaze import Gaze
@@ -156,7 +158,7 @@ def _check_gaze_map(contents, gaze_map):
         if isinstance(next(iter(found.values()), None), pd.DataFrame)
     }
     for task, points in tables.items():
-        file = f"{FIXATIONS}/{task}.csv"
+        file = _fixations_of(contents, task)
         if gaze_map and gaze_map.sigma_degrees:
             raise UmsrepError(
                 f"A blur of {gaze_map.sigma_degrees:g} degrees of visual "
@@ -229,7 +231,42 @@ def _add_image(writer, contents, path, counts):
             counts.reaches[task].append(reach(shape, table))
 
 
+def _fixations_of(contents, task):
+    """What to call a task's table of fixations."""
+    named = contents.layout.fixations
+    if named is not None:
+        return str(named[task])
+    return f"{FIXATIONS}/{task}.csv"
+
+
+def _alike(patients):
+    """Names of patients that a spreadsheet, or a typist, may have made of one.
+
+    Returns:
+        List of tuples, such as ("0001", "1") or ("P1", "p 1").
+    """
+    groups = defaultdict(set)
+    for patient in patients:
+        key = "".join(patient.split()).casefold()
+        with contextlib.suppress(ValueError):
+            number = float(key)
+            key = number if math.isfinite(number) else key
+        groups[key].add(patient)
+    return [tuple(sorted(g)) for g in groups.values() if len(g) > 1]
+
+
 def _warn(writer, contents, counts):
+    alike = _alike(
+        row.patient for row in contents.rows.values() if contents.has_patients
+    )
+    if alike:
+        writer.warn(
+            f"Patients that may be one: {' and '.join(alike[0])}"
+            + (f" (and {len(alike) - 1} more)" if len(alike) > 1 else "")
+            + f". They are taken as different people. {LEAK}: if they are "
+            f"one, write them alike in {contents.layout.table.name} and "
+            "prepare again."
+        )
     if not contents.has_patients:
         table = contents.layout.table.name
         lacking = "column 'patient'" if contents.has_table else table
@@ -240,7 +277,8 @@ def _warn(writer, contents, counts):
         )
     elif counts.unlisted:
         writer.warn(
-            f"Images without a row in {LABELS}: {counts.unlisted}; each is "
+            f"Images without a row in {contents.layout.table.name}: "
+            f"{counts.unlisted}; each is "
             f"taken as a patient of its own. {LEAK}: if they are of people in "
             "the table, add their rows."
         )
@@ -256,12 +294,12 @@ def _warn(writer, contents, counts):
         )
     if contents.scales and counts.unscaled:
         writer.warn(
-            f"Images without a row in {SCALES}: {counts.unscaled}; what their "
-            "pixels measure is unknown."
+            f"Images without a row in {contents.layout.scales.name}: "
+            f"{counts.unscaled}; what their pixels measure is unknown."
         )
     for task, reaches in counts.reaches.items():
         # No error: one's own question may be about one corner of the images.
         try:
-            check_reach(f"{FIXATIONS}/{task}.csv", reaches)
+            check_reach(_fixations_of(contents, task), reaches)
         except UmsrepError as error:
             writer.warn(str(error))

@@ -91,9 +91,32 @@ class TestSplit:
         assert share == pytest.approx(0.9, abs=0.05)
         assert "test" not in names[~official]
 
+    @pytest.mark.parametrize("others", ["", "validation"])
+    def test_nobody_declared_train_is_tested_on(self, others):
+        frame = table(60)
+        declared = (frame["patient"].str[1:].astype(int) < 30).to_numpy()
+        frame["split"] = np.where(declared, "train", others)
+        for seed in range(3):
+            names = split_patients(frame, TASKS, (0.6, 0.2, 0.2), seed)
+            assert "test" not in names[declared]
+            share = (names[declared] == "validation").mean()
+            # Somebody must validate where nobody is declared to.
+            expected = 0 if others else 0.2
+            assert share == pytest.approx(expected, abs=0.08)
+            assert ("test" in names[~declared]) == (others == "")
+
+    def test_images_without_a_side_follow_their_patient(self):
+        frame = table(60)
+        frame.loc[0, "split"] = "test"
+        frame.loc[2, "split"] = "train"
+        for seed in range(3):
+            names = split_patients(frame, TASKS, (0.4, 0.3, 0.3), seed)
+            assert list(names[:2]) == ["test", "test"]
+            assert names[2] == names[3] != "test"
+
     def test_patient_on_both_sides_of_the_manifest(self):
         frame = table(4)
-        frame.loc[0, "split"] = "test"
+        frame.loc[:1, "split"] = ["test", "train"]
         with pytest.raises(UmsrepError, match="umsrep verify"):
             split_patients(frame, TASKS, (0.7, 0.1, 0.2), 0)
 

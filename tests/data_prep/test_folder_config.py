@@ -6,6 +6,7 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from data_prep._folder_contents import read_folder
 from data_prep.folder import convert
 from umsrep import data
 from umsrep.cli.main import app
@@ -117,6 +118,18 @@ def test_a_table_elsewhere(source, tmp_path):
             "unknown key 'colum' below 'labels: flow'.*column, classes",
         ),
         ({"images": "films"}, "'images' names .*films, which does not exist"),
+        (
+            {"masks": {"envelope": "contours/s1.png"}},
+            "'masks: envelope' names .*, a file. Expected a folder",
+        ),
+        (
+            {"maps": {"gaze": "reading.csv"}},
+            "'maps: gaze' names .*a table goes under 'fixations'",
+        ),
+        (
+            {"fixations": {"gaze": "contours"}},
+            "'fixations: gaze' names .*, a folder. Expected a table",
+        ),
         ({"masks": {"envelope": "outlines"}}, "'masks: envelope' names"),
         ({"masks": {"en velope": "contours"}}, "Use letters, digits"),
         ({"masks": "contours"}, "'masks' is 'contours'.*one per line"),
@@ -204,3 +217,51 @@ def test_public_sets_have_no_config(tmp_path):
     result = CliRunner().invoke(app, [str(part) for part in command])
     assert isinstance(result.exception, UmsrepError)
     assert "Leave the option out" in str(result.exception)
+
+
+def test_warnings_name_the_files_of_the_description(source):
+    (source / "pixels.csv").write_text(
+        "image,axis,unit,per_pixel\ns1,y,cm/s,2\n"
+    )
+    table = (source / "reading.csv").read_text()
+    table = table.replace("s4.png;C;fine;TR;\n", "")
+    (source / "reading.csv").write_text(table)
+    labels = {k: v for k, v in CONFIG["labels"].items() if k != "flow"}
+    header, _ = prepare(source, CONFIG, scales="pixels.csv", labels=labels)
+    warnings = " ".join(header["warnings"])
+    assert "Images without a row in reading.csv: 1" in warnings
+    assert "Images without a row in pixels.csv: 3" in warnings
+    assert "labels.csv" not in warnings
+    assert "scales.csv" not in warnings
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("A", "a"), ("01", "1"), ("P 2", "P2"), ("3", "3.0")]
+)
+def test_patients_that_may_be_one_are_warned_of(source, one, other):
+    lines = ["File;Case;Grade;Flow", f"s1.png;{one};poor;MV"]
+    lines += [f"s2.png;{other};fine;TR", "s3.png;other;;MA", "s4.png;nan;;TR"]
+    (source / "reading.csv").write_text("\n".join(lines))
+    labels = {"quality": CONFIG["labels"]["quality"]}
+    header, _ = prepare(source, CONFIG, labels=labels)
+    warnings = header["warnings"]
+    (warning,) = [text for text in warnings if "may be one" in text]
+    assert " and ".join(sorted((one, other))) in warning
+    assert "reading.csv" in warning
+
+
+def test_a_scale_of_an_image_with_two_labels_is_no_second_problem(source):
+    (source / "scales.csv").write_text(
+        "image,axis,unit,per_pixel\ns1,y,cm/s,2\n"
+    )
+    with open(source / "reading.csv", "a") as table:
+        table.write("s1.png;A;fine;TR;again\n")
+    contents = read_folder(source, _written(source, CONFIG))
+    (problem,) = contents.problems
+    assert "2 rows for s1.png" in problem[1]
+
+
+def _written(source, config):
+    file = source / "tasks.yaml"
+    file.write_text(yaml.safe_dump(config))
+    return file

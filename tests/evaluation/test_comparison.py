@@ -142,6 +142,45 @@ def test_alike_images_of_a_patient_widen_the_difference():
     assert high - low > 1.3 * (alone[1] - alone[0])
 
 
+def test_sign_flips_by_hand():
+    # Of 8 ways to give three ones a sign, two have a sum as far from 0.
+    assert cmp.sign_flips([1, 1, 1]) == 2 / 8
+    assert cmp.sign_flips([3, 1, 1]) == 2 / 8
+    assert cmp.sign_flips([1, -1, 1, 0, 0]) == 1.0
+    assert cmp.sign_flips([0, 0, 4]) == 1.0
+    many = np.random.default_rng(0).normal(0.4, 1, 200)
+    assert cmp.sign_flips(many, seed=1) == cmp.sign_flips(many, seed=1) < 0.01
+
+
+def test_copies_of_images_are_no_evidence_by_patient():
+    rng = np.random.default_rng(1)
+    one, other = rng.uniform(0.7, 1, (2, 12))
+
+    def compared(copies):
+        a, b = (masks(np.repeat(v, copies)) for v in (one + 0.03, other))
+        patients = np.repeat([str(n) for n in range(12)], copies)
+        return cmp.wilcoxon(*(t.assign(patient=patients) for t in (a, b)), LUNG)
+
+    assert compared(6).p < compared(1).p / 2
+    assert compared(6).p_patients == pytest.approx(compared(1).p_patients)
+
+
+def test_by_patient_no_difference_is_found_as_rarely_as_it_says():
+    rng = np.random.default_rng(2)
+    patients = np.repeat([str(n) for n in range(20)], 5)
+    found = []
+    for _ in range(200):
+        # Images of a patient differ alike; A and B are equally good.
+        common = np.repeat(rng.normal(0, 0.05, 20), 5)
+        difference = common + rng.normal(0, 0.03, 100)
+        a, b = masks(0.8 + difference), masks(np.full(100, 0.8))
+        test = cmp.wilcoxon(*(t.assign(patient=patients) for t in (a, b)), LUNG)
+        found.append((test.p < 0.05, test.p_patients < 0.05))
+    by_image, by_patient = np.mean(found, axis=0)
+    assert by_image > 0.2
+    assert by_patient < 0.09
+
+
 def test_other_images_are_named():
     a, b = pair(5, 3, 9, 5)
     for first, second in ((a, b[:-2]), (a[:-2], b)):

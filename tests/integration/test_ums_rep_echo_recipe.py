@@ -8,6 +8,9 @@ from typer.testing import CliRunner
 from umsrep import runs
 from umsrep.cli.main import app
 from umsrep.data import storage
+from umsrep.errors import UmsrepError
+from umsrep.recipes import ums_rep_echo_results as results
+from umsrep.recipes.ums_rep_echo import PRESETS
 
 TABLES = (
     "Table 7: heterogeneous tasks",
@@ -87,6 +90,21 @@ def test_velocities_of_reference_masks_are_the_true_ones_within_a_pixel(out):
     # drawn at 64, so it may be one and a half.
     assert (jets["value"] - jets["true"]).abs().max() < 30
     assert (jets["value"] - jets["true"]).abs().mean() < 15
+
+
+def test_truth_of_other_strips_is_told_before_anything_trains(out, tmp_path):
+    (truth,) = out.rglob("phantom.json")
+    content = storage.read_json(truth)
+    entry = content["images"][0]
+    entry["flow"] = "TR" if entry["flow"] != "TR" else "MV"
+    storage.write_json(tmp_path / "phantom.json", content)
+    (data,) = {path.parent for path in out.rglob("dataset.json")}
+    with pytest.raises(UmsrepError, match="not the truth of these strips"):
+        results.run(
+            *(data, tmp_path / "out", PRESETS["small"]),
+            truth=tmp_path / "phantom.json",
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_there_is_not_done_again(out):

@@ -157,7 +157,7 @@ class TestConstruct:
             construct([folder], tmp_path / "x", settings)
 
     def test_bad_dropout(self):
-        with pytest.raises(UmsrepError, match="below 1, such as 0.5"):
+        with pytest.raises(UmsrepError, match="from 0 on and below 1"):
             ConstructionSettings("level", dropout=1.0)
 
 

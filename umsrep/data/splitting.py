@@ -18,10 +18,12 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
         fractions: (train, validation, test), summing to 1. They apply to the
             patients that the manifest does not put into "validation" or
             "test"; where it holds a test set, the share for test goes to
-            train.
+            train. A patient that it puts into "train" never goes to test, and
+            to validation only where it holds no validation set.
         seed: Integer.
         extend_test: Add the share for test to the test set that the manifest
-            holds, instead.
+            holds, instead, also of patients that it puts into "train": the
+            "test" of a construction is what it leaves to target tasks.
 
     Returns:
         (n,) array of names, one per image.
@@ -37,7 +39,7 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
             "(train, validation, test) of at least 0 that sum to 1, such as "
             "(0.7, 0.1, 0.2)."
         )
-    given = table["split"].to_numpy(dtype=object)
+    given = _followed(table)
     result = given.copy()
     fixed = np.isin(given, ("validation", "test"))
     if (given == "test").any() and not extend_test:
@@ -45,23 +47,58 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
     if (given == "validation").any():
         fractions = np.array([fractions[0] + fractions[1], 0.0, fractions[2]])
     free = table[~fixed]
+    declared = (
+        set() if extend_test else set(free["patient"][given[~fixed] != ""])
+    )
     rng = np.random.default_rng([seed, 0x5117])
     sides = {}
+    # The share for test of patients that may not be tested on goes to train.
+    within = np.array([fractions[0] + fractions[2], fractions[1], 0.0])
     for group in _strata(free, tasks):
-        order = rng.permutation(len(group))
-        # A random rest keeps the shares right over many small groups.
-        edges = np.cumsum(fractions)[:2] * len(group) + rng.random() - 0.5
-        edges = np.clip(np.round(edges), 0, len(group)).astype(int)
-        if fractions[2] == 0:
-            edges[1] = len(group)
-        if fractions[1] == 0:
-            edges[0] = edges[1]
-        for position, patient in enumerate(order):
-            side = int(np.searchsorted(edges, position, side="right"))
-            sides[group[patient]] = ("train", "validation", "test")[side]
+        for shares, part in (
+            (within, [p for p in group if p in declared]),
+            (fractions, [p for p in group if p not in declared]),
+        ):
+            if part:
+                sides |= _divide(part, shares, rng)
     result[~fixed] = free["patient"].map(sides).to_numpy(dtype=object)
     _check_disjoint(table["patient"].to_numpy(), result)
     return result
+
+
+def _followed(table):
+    """The manifest's split; what is empty follows the patient's other images.
+
+    A patient with one image in "test" and others without a split is a
+    patient of the test set.
+    """
+    split = table["split"].to_numpy(dtype=object).copy()
+    patients = table["patient"].to_numpy()
+    given = {}
+    for patient, side in zip(patients, split, strict=True):
+        if side:
+            given.setdefault(patient, set()).add(side)
+    for row, patient in enumerate(patients):
+        if not split[row] and len(given.get(patient, ())) == 1:
+            (split[row],) = given[patient]
+    return split
+
+
+def _divide(group, fractions, rng):
+    """{patient: side} of patients with the same labels."""
+    order = rng.permutation(len(group))
+    # A random rest keeps the shares right over many small groups.
+    edges = np.cumsum(fractions)[:2] * len(group) + rng.random() - 0.5
+    edges = np.clip(np.round(edges), 0, len(group)).astype(int)
+    if fractions[2] == 0:
+        edges[1] = len(group)
+    if fractions[1] == 0:
+        edges[0] = edges[1]
+    places = np.searchsorted(edges, np.arange(len(group)), side="right")
+    return {
+        group[patient]: ("train", "validation", "test")[side]
+        for patient, side in zip(order, places, strict=True)
+    }
 
 
 def _strata(table, tasks):

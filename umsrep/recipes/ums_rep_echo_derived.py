@@ -74,7 +74,7 @@ class Names:
         )
 
 
-def derived_tables(data, out, group, flow, truth, repeats):
+def derived_tables(data, out, group, flow, known, repeats):
     """Tables and the figure of the derived tasks.
 
     Args:
@@ -82,13 +82,12 @@ def derived_tables(data, out, group, flow, truth, repeats):
         out: Folder of the recipe.
         group: {strategy: `Candidate`} of the heterogeneous tasks.
         flow: Name of the flow's task.
-        truth: phantom.json, or None.
+        known: Of `read_truth`, or None.
         repeats: How many there are.
 
     Returns:
         {title: data frame}; without what the tasks do not allow.
     """
-    known = read_truth(truth) if truth else None
     rows, shown = [], None
     for strategy, candidate in group.items():
         for repeat in range(repeats):
@@ -114,11 +113,17 @@ def derived_tables(data, out, group, flow, truth, repeats):
     return _tables(frame, group, names, known)
 
 
-def read_truth(file):
+def read_truth(file, dataset, flow):
     """{image name: its entry} of phantom.json.
 
+    Args:
+        file: The phantom.json beside the strips that were prepared.
+        dataset: These, prepared.
+        flow: Name of the flow's task.
+
     Raises:
-        UmsrepError: not the file that `umsrep phantom echo` writes.
+        UmsrepError: not the file that `umsrep phantom echo` writes, or of
+            other strips.
     """
     content = storage.read_json(Path(file), "truth of synthetic strips")
     entries = content.get("images") if isinstance(content, dict) else None
@@ -127,7 +132,20 @@ def read_truth(file):
             f"{file} holds no measurements of strips. Pass the phantom.json "
             "that `umsrep phantom echo` wrote, or leave --truth out."
         )
-    return {Path(entry["file"]).stem: entry for entry in entries}
+    known = {Path(entry["file"]).stem: entry for entry in entries}
+    table = dataset.table
+    for image, patient, label in zip(
+        table["image"], table["patient"], table[flow], strict=True
+    ):
+        entry = known.get(Path(image).stem)
+        same = entry and entry["patient"] == patient
+        if not same or label not in ("", entry["flow"]):
+            raise UmsrepError(
+                f"{file} is not the truth of these strips: {image} is of "
+                f"patient '{patient}' and flow '{label}'. Pass the "
+                "phantom.json that lies beside the strips which were prepared."
+            )
+    return known
 
 
 def _outputs(subject):
@@ -188,6 +206,7 @@ def _rows(strategy, repeat, dataset, names, advice, speeds, known):
     if advice is None:
         return
     qualities = _qualities(dataset, names, known)
+    flows = list(dataset.table[names.flow])
     for number, (one, quality) in enumerate(
         zip(advice, qualities, strict=True)
     ):
@@ -197,7 +216,8 @@ def _rows(strategy, repeat, dataset, names, advice, speeds, known):
                 "image": dataset.table["image"][number],
                 "measure": "keep",
                 "value": float(one.keep),
-                "true": float(quality == GOOD),
+                # Kept under a wrong flow, it would be measured wrongly.
+                "true": float(quality == GOOD and one.flow == flows[number]),
             }
 
 
