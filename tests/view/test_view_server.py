@@ -19,6 +19,7 @@ from umsrep.data.phantoms.dicom_file import new_dicom, save
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.inference import Predictor
+from umsrep.view import app as view_app
 from umsrep.view import cases, server
 from umsrep.view.app import make_app
 
@@ -234,6 +235,17 @@ class TestRefusals:
 
         assert send(endless()).status_code == 413
         assert sent <= LIMIT + 2000
+
+    def test_a_file_that_does_not_arrive(self, monkeypatch):
+        monkeypatch.setattr(view_app, "SECONDS", 0.1)
+
+        async def stalled():
+            yield bytes(1000)
+            await asyncio.sleep(60)
+
+        answer = send(stalled())
+        assert answer.status_code == 408
+        assert answer.json() == {"error": "The file did not arrive."}
 
     def test_nothing_foreign_may_run_and_nothing_is_kept(self, picture):
         answers = [

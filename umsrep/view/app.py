@@ -17,6 +17,8 @@ from umsrep.view.guard import Guard
 
 STATIC = Path(__file__).parent / "static"
 LIMIT_BYTES = 64 * 2**20
+# For a file to arrive, on this machine.
+SECONDS = 60
 
 
 def make_app(
@@ -37,7 +39,7 @@ def make_app(
     """
     analysis = Analysis(predictor)
     # One image at a time, also while it is received: memory stays bounded.
-    one = asyncio.Semaphore(1)
+    one, receiving = asyncio.Semaphore(1), asyncio.Semaphore(1)
     # The framework's own documentation pages load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -74,19 +76,24 @@ def make_app(
         declared = request.headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > limit:
             return _too_large(limit)
-        async with one:
+        # A file that never ends must not keep the cases from being seen.
+        async with receiving:
             data = bytearray()
             try:
-                async for part in request.stream():
-                    data += part
-                    if len(data) > limit:
-                        return _too_large(limit)
+                async with asyncio.timeout(SECONDS):
+                    async for part in request.stream():
+                        data += part
+                        if len(data) > limit:
+                            return _too_large(limit)
             except ClientDisconnect:
                 return JSONResponse({"error": "interrupted"}, 400)
-            return await run_in_threadpool(
-                *(_analyse, analysis, name or "The image", data),
-                sixteen_bit,
-            )
+            except TimeoutError:
+                return JSONResponse({"error": "The file did not arrive."}, 408)
+            async with one:
+                return await run_in_threadpool(
+                    *(_analyse, analysis, name or "The image", data),
+                    sixteen_bit,
+                )
 
     app.mount("/static", StaticFiles(directory=STATIC))
     return Guard(app, port)
