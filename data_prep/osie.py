@@ -13,6 +13,9 @@ under an open licence, to check methods that learn from gaze.
 
 from collections import defaultdict
 
+import numpy as np
+import pandas as pd
+
 from data_prep import register
 from data_prep._common import (
     IMAGE_SUFFIXES,
@@ -82,6 +85,7 @@ def convert(source, out, progress=None, **options):
     table = read_table(
         table_path, COLUMNS, dtype={"image": str, "subject": str}
     ).rename(columns={"subject": "observer"})
+    _make_numbers(table_path, table)
     check_pixels(table_path, table)
     looks = defaultdict(lambda: table.iloc[:0], tuple(table.groupby("image")))
     writer = PreparedWriter(out, "osie", TASKS, DESCRIPTION, **options)
@@ -128,6 +132,23 @@ def _find(source):
             f"{', '.join(map(str, found))}. Name one of them as the source."
         )
     return found[0]
+
+
+def _make_numbers(path, table):
+    """Positions and durations as numbers; "." is a lost sample (EyeLink)."""
+    for name in ("x", "y", "duration_ms"):
+        if name not in table or pd.api.types.is_numeric_dtype(table[name]):
+            continue
+        cells = table[name].replace(".", None)
+        numbers = pd.to_numeric(cells, errors="coerce")
+        wrong = numbers.isna() & cells.notna()
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise UmsrepError(
+                f"{path}, line {row + 2} has the {name} '{cells.iloc[row]}'. "
+                "Expected a number, or '.' for a lost sample; correct it."
+            )
+        table[name] = numbers
 
 
 def _add(writer, path, fixations):

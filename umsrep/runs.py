@@ -13,6 +13,8 @@ checkpoint/      state of an unfinished training
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import platform
 import shutil
@@ -370,7 +372,7 @@ def fingerprints(data_folders, run_folders=()):
         run_folders: Run folders whose models are read; None is left out.
     """
     found = {
-        f"data {number}": storage.sha256(Path(folder) / "manifest.csv")
+        f"data {number}": _fingerprint(Path(folder))
         for number, folder in enumerate(data_folders)
     }
     for number, folder in enumerate(run_folders):
@@ -378,6 +380,15 @@ def fingerprints(data_folders, run_folders=()):
             model = Path(folder) / "model.keras"
             found[f"model {number}"] = storage.sha256(model)
     return found
+
+
+def _fingerprint(folder):
+    """Of a prepared data set: its table, its pictures, how they were made."""
+    header = storage.read_json(folder / "dataset.json")
+    made = {key: header.get(key) for key in ("checksums", "preprocessing")}
+    text = json.dumps(made, sort_keys=True)
+    text += storage.sha256(folder / "manifest.csv")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe_data(folders):

@@ -135,6 +135,16 @@ BAD = {
 }
 
 
+def test_lost_samples_are_outside(layout, source, rows, tmp_path):
+    lost = [(*rows[0][:2], ".", ".", rows[0][4]), *rows[1:]]
+    write_table(layout, lost)
+    header = convert(source, tmp_path / "out", size=32)
+    assert header["gaze"]["gaze"]["points_outside"] == 1
+    write_table(layout, [(*rows[0][:2], "left", *rows[0][3:]), *rows[1:]])
+    with pytest.raises(UmsrepError, match="line 2 has the x 'left'.*correct"):
+        convert(source, tmp_path / "other", size=32)
+
+
 @pytest.mark.parametrize("spoil", BAD)
 def test_what_does_not_fit_stops_or_is_counted(
     layout, source, rows, tmp_path, spoil

@@ -242,6 +242,20 @@ class TestMistakesBeforeTraining:
                 *("--precision", "float32"),
             )
 
+    def test_resume_on_changed_pictures(self, work, tmp_path):
+        changed = tmp_path / "shenzhen"
+        shutil.copytree(work / "shenzhen", changed)
+        header = json.loads((changed / "dataset.json").read_text())
+        name = next(iter(header["checksums"]))
+        header["checksums"][name] = "0" * 64
+        (changed / "dataset.json").write_text(json.dumps(header))
+        with pytest.raises(UmsrepError, match="fingerprints.*new --out"):
+            call(
+                *("pretrain", "--data", changed, "--resume"),
+                *("--out", work / "representation", "--epochs", 2),
+                *("--precision", "float32"),
+            )
+
     def test_the_same_data_elsewhere_may_go_on(self, work, tmp_path):
         moved = tmp_path / "moved" / "shenzhen"
         shutil.copytree(work / "shenzhen", moved)
@@ -268,6 +282,27 @@ class TestMistakesBeforeTraining:
         (broken / "run.json").write_text(json.dumps(info))
         with pytest.raises(UmsrepError, match="'status'.*Train again"):
             finetune(work, "joint", name="n", representation=broken)
+
+    def test_a_denoiser_of_test_images_is_said(self, work, capsys):
+        from umsrep.workflows import FinetuneSettings
+        from umsrep.workflows import finetune as workflow
+
+        workflow(
+            work / "shenzhen",
+            ["abnormality"],
+            work / "other-denoiser",
+            None,
+            FinetuneSettings(
+                strategy="separate",
+                arguments={"filters": (4, 4)},
+                seed=5,
+                epochs=1,
+                precision="float32",
+            ),
+            denoise_with=work / "representation",
+            progress=False,
+        )
+        assert "was pre-trained (without labels) on" in capsys.readouterr().err
 
     def test_pre_training_on_test_images_is_said(self, work, capsys):
         from umsrep.workflows import FinetuneSettings

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
+from umsrep.data import storage
 from umsrep.workflows import repeats
 
 A = [0.61, 0.62, 0.63, 0.64, 0.65]
@@ -75,3 +76,23 @@ def test_an_undefined_value_leaves_the_others_their_test():
         frame(a=holes, b=B), [("a", "b")], [("finding", "auc")]
     )
     assert table["p"][0] == pytest.approx(mannwhitneyu(A[:4], B).pvalue)
+
+
+def test_an_evaluation_is_of_the_training_that_it_was_made_of(
+    tmp_path, monkeypatch
+):
+    class Run:
+        def __init__(self, path):
+            self.info = {"config": {"epochs": 3}, "seconds": 1.25}
+
+    monkeypatch.setattr(repeats.runs, "Run", Run)
+    told = {"config": {"epochs": 3}, "seconds": 1.25, "folder": "elsewhere"}
+    for change, same in (
+        ({}, True),
+        ({"seconds": 1.5}, False),
+        ({"config": {"epochs": 1}}, False),
+    ):
+        storage.write_json(
+            tmp_path / "evaluation.json", {"run": {**told, **change}}
+        )
+        assert repeats._is_of(tmp_path, tmp_path / "run") is same

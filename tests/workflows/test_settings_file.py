@@ -85,6 +85,14 @@ def test_mistakes(tmp_path, text, advice):
         ({"convolutions": ("x",)}, "whole numbers of at least 1"),
         ({"weighting": {"lung": "heavy"}}, "a number of at least 0"),
         ({"optimizer": "adm"}, "'adm' is unknown. Name one of Keras"),
+        (
+            {"strategy": "alternating", "weighting": "uncertainty"},
+            "only joint training adds losses up. Pass strategy='joint'",
+        ),
+        (
+            {"strategy": "joint", "ratio": {"lung": 2}},
+            "only alternating training takes turns",
+        ),
     ],
 )
 def test_values_that_no_training_can_have(tmp_path, setting, advice):
@@ -116,7 +124,10 @@ def test_numbers_are_as_written(tmp_path):
 
 def test_options_go_before_the_file():
     stored = FinetuneSettings(
-        epochs=7, weighting="uncertainty", arguments={"a": 1, "b": 2}
+        strategy="joint",
+        epochs=7,
+        weighting="uncertainty",
+        arguments={"a": 1, "b": 2},
     )
     values = {
         "epochs": 50,

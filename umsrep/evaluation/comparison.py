@@ -53,7 +53,9 @@ class PairedTest:
         p_holm: p adjusted by Holm (1979) for all tests made together.
         p_patients: Two-sided p-value of the same difference that takes
             patients as independent: A and B are exchanged for all images of a
-            patient together (a sign-flip permutation test).
+            patient together (a sign-flip permutation test). Where patients
+            have several images, this is the one to go by.
+        p_patients_holm: The same, adjusted as `p_holm`.
     """
 
     task: str
@@ -70,6 +72,7 @@ class PairedTest:
     p: float
     p_holm: float
     p_patients: float
+    p_patients_holm: float
 
 
 def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
@@ -184,15 +187,16 @@ def paired_tests(table_a, table_b, tasks, dice_threshold=0.95, seed=0):
 
 
 def holm(tests):
-    """The tests with `p_holm` adjusted for all of them together."""
+    """The tests with p-values adjusted for all of them together."""
     if not tests:
         return []
-    adjusted = multitest.multipletests(
-        [test.p for test in tests], method="holm"
-    )[1]
+    by_image, by_patient = (
+        multitest.multipletests(values, method="holm")[1]
+        for values in ([t.p for t in tests], [t.p_patients for t in tests])
+    )
     return [
-        replace(test, p_holm=float(p))
-        for test, p in zip(tests, adjusted, strict=True)
+        replace(test, p_holm=float(one), p_patients_holm=float(other))
+        for test, one, other in zip(tests, by_image, by_patient, strict=True)
     ]
 
 
@@ -212,7 +216,11 @@ def print_tests(tests, console=None):
     )
     table.add_column("Task", overflow="fold")
     table.add_column("Test", overflow="fold")
-    headings = ("A", "B", "A - B\n(95 %)", "Better\nA : B", "p", "p (Holm)")
+    # The first p takes images as independent, the second patients.
+    headings = (
+        *("A", "B", "A - B\n(95 %)", "Better\nA : B"),
+        *("p (Holm)\nby image", "p (Holm)\nby patient"),
+    )
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for test in tests:
@@ -224,8 +232,8 @@ def print_tests(tests, console=None):
             f"{test.b:.3f}",
             f"{test.difference:+.3f}\n{low:+.3f}, {high:+.3f}",
             f"{test.a_better} : {test.b_better}",
-            f"{test.p:.2g}",
             f"{test.p_holm:.2g}",
+            f"{test.p_patients_holm:.2g}",
         )
     console.print(table)
 
@@ -302,6 +310,7 @@ def _paired(a, b, patients, seed, lower_is_better=False):
 
     interval = bootstrap_intervals(mean, patients, seed=seed)["difference"]
     sums = pd.Series(a - b).groupby(np.asarray(patients)).sum().to_numpy()
+    p = sign_flips(sums, seed)
     return {
         "a": a.mean().item(),
         "b": b.mean().item(),
@@ -309,7 +318,8 @@ def _paired(a, b, patients, seed, lower_is_better=False):
         "difference_ci95": (interval.low, interval.high),
         "images": len(a),
         "patients": len(set(patients)),
-        "p_patients": sign_flips(sums, seed),
+        "p_patients": p,
+        "p_patients_holm": p,
         "a_better": int(((a < b) if lower_is_better else (a > b)).sum()),
         "b_better": int(((b < a) if lower_is_better else (b > a)).sum()),
     }

@@ -80,7 +80,8 @@ def _finding(task, rows, tests):
             == {best["strategy"], summary.BASELINE}
             and test["metric"] in ("accuracy", "mean Dice", "mean CC")
         ):
-            sentence += f", p (Holm) {p_value(test['p_holm'], equals='= ')}"
+            p = p_value(test["p_patients_holm"], equals="= ")
+            sentence += f", p (Holm, by patient) {p}"
     return sentence
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from umsrep import data, runs
 from umsrep.data import storage
@@ -229,12 +230,41 @@ def network_of(run):
     return run.model()
 
 
+def _sides(sides, dataset, trained):
+    """Which split of a run each image was in; missing where in none.
+
+    Args:
+        sides: split.csv.
+        dataset: The images.
+        trained: Whether the run was trained on this data set. Then an image
+            is known by its name, too: the same picture may be there twice, as
+            of two patients, on two sides. Of another data set any copy counts,
+            and one that was learnt from first.
+    """
+    if not trained:
+        learnt = sides["split"].isin(runs.LEARNT_FROM)
+        ordered = sides.iloc[np.argsort(learnt, kind="stable")]
+        known = dict(zip(ordered["checksum"], ordered["split"], strict=True))
+        return dataset.table["checksum"].map(known)
+    known = {}
+    prefix = f"{dataset.name}/"
+    for name, checksum, side in zip(
+        sides["image"], sides["checksum"], sides["split"], strict=True
+    ):
+        known[name, checksum] = side
+        # A run of several data sets has their names before the images'.
+        known[name.removeprefix(prefix), checksum] = side
+    pairs = zip(dataset.table["image"], dataset.table["checksum"], strict=True)
+    return pd.Series(
+        [known.get(pair) for pair in pairs], dataset.table.index, dtype=object
+    )
+
+
 def _images(run, dataset, split):
     """The images to evaluate and the name of their split."""
     trained = {entry["name"] for entry in run.info["data"]}
     sides = run.split()
-    known = dict(zip(sides["checksum"], sides["split"], strict=True))
-    side = dataset.table["checksum"].map(known)
+    side = _sides(sides, dataset, dataset.name in trained)
     if split not in (None, *SPLITS):
         raise UmsrepError(
             f"split='{split}' is unknown. Choose one of {', '.join(SPLITS)}."

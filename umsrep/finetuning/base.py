@@ -43,8 +43,12 @@ class History:
 class FineTuning:
     """Trains a model's heads, and by strategy its representation (abstract).
 
-    Every strategy sees each labelled image of each task once per epoch, so
-    that strategies compare at the same data, seed and budget.
+    Every strategy sees each labelled image of each task at most once per
+    epoch, in a new order each time, so that strategies compare at the same
+    data, seed and number of epochs. An incomplete last batch waits for another
+    epoch's order, and tasks that train apart have batches of their own: one
+    with few labels loses up to a batch per epoch there, and makes fewer steps
+    than in joint training, whose batches hold every task's images.
 
     A subclass implements `groups(model, lane)`: which tasks train together.
 

@@ -99,8 +99,9 @@ def finetune(
         writer.save_split(sides, unseen.seen)
         if devices.leads:
             unseen.tell()
-        if source is not None:
-            _warn_of_seen(source, test)
+        for read in (source, denoiser):
+            if read is not None:
+                _warn_of_seen(read, test)
         if denoiser is not None:
             denoiser = denoiser.model()
             training = predict.denoise(denoiser, training)

@@ -5,6 +5,7 @@ the same for all, so that what differs is the training. Everything is kept in
 run and evaluation folders, and what is there is not done again.
 """
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,10 +92,20 @@ def run_repeats(
                 leave_out=None if one.constructed else source,
                 resume=True,
             )
+            if evaluation.exists() and not _is_of(evaluation, run):
+                shutil.rmtree(evaluation)
             if not evaluation.exists():
                 evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
             rows += _rows(one.name, repeat, seed, run, evaluation)
     return pd.DataFrame(rows)
+
+
+def _is_of(evaluation, run):
+    """Whether an evaluation is of this training, not of one before it."""
+    told = storage.read_json(evaluation / "evaluation.json").get("run", {})
+    info = storage.plain(runs.Run(run).info)
+    # Two trainings never take the very same seconds.
+    return all(told.get(k) == info.get(k) for k in ("config", "seconds"))
 
 
 def folders(out, name, repeat):
@@ -217,7 +228,9 @@ def cell(table, metric):
 
 
 def compare(frame, pairs, metrics):
-    """Mann-Whitney tests over repeats, as GG-CAM's paper uses.
+    """Mann-Whitney tests over repeats.
+
+    GG-CAM's paper has an analysis of variance, which assumes more.
 
     With 5 repeats each the smallest possible p is 0.008. A repeat is a
     training, not a patient: the test says whether training again would give

@@ -116,6 +116,18 @@ class FinetuneSettings:
                 f"weighting='{self.weighting}' is unknown. Choose one of "
                 f"{', '.join(WEIGHTINGS)}, or give a weight per task."
             )
+        if self.weighting != "equal" and self.strategy != "joint":
+            raise UmsrepError(
+                f"weighting={self.weighting!r} with strategy "
+                f"'{self.strategy}': only joint training adds losses up. Pass "
+                "strategy='joint', or leave the weights out."
+            )
+        if self.ratio is not None and self.strategy != "alternating":
+            raise UmsrepError(
+                f"ratio={self.ratio!r} with strategy '{self.strategy}': only "
+                "alternating training takes turns. Pass "
+                "strategy='alternating', or leave it out."
+            )
         if self.classifier not in CLASSIFIERS:
             raise UmsrepError(
                 f"classifier='{self.classifier}' is unknown. Choose one of "
