@@ -58,6 +58,73 @@ def test_metrics_follow_from_what_the_model_looks_at(model, dataset):
         assert row["mask_share"] == mask.mean()
 
 
+class Fixed(CAM):
+    """The same map for every image."""
+
+    def grids(self, model, images, classes=None):
+        ramp = np.linspace(-1, 1, 64, dtype="float32").reshape(8, 8)
+        return np.repeat(ramp[None], len(images), axis=0)
+
+
+def test_a_fixed_map_is_not_better_than_the_mean_map(model, dataset):
+    table = evaluation.interpretability_table(
+        model, dataset, Fixed("level"), "blob"
+    )
+    for metric in ("peak_in_mask", "energy_in_mask"):
+        np.testing.assert_allclose(
+            table[f"{metric}_mean_map"], table[metric], rtol=1e-5
+        )
+
+
+def test_a_map_that_follows_the_image_is_better_than_the_mean_map(
+    model, dataset
+):
+    outlined = dataset.subset(
+        dataset.labelled("level") & dataset.labelled("blob")
+    )
+
+    class Follows(CAM):
+        done = 0
+
+        def grids(self, model, images, classes=None):
+            first = self.done
+            self.done += len(images)
+            numbers = range(first, self.done)
+            return np.stack(
+                [outlined.mask("blob", n).astype("float32") for n in numbers]
+            )
+
+    table = evaluation.interpretability_table(
+        model, outlined, Follows("level"), "blob"
+    )
+    assert (table["peak_in_mask"] == 1).all()
+    assert (table["energy_in_mask"] == 1).all()
+    assert (table["energy_in_mask_mean_map"] < 0.9).all()
+    # By hand, of one image: other patients of its class.
+    others = table[
+        (table["class"] == table["class"][0])
+        & (table["patient"] != table["patient"][0])
+    ].index
+    mean = np.mean([outlined.mask("blob", n) for n in others], axis=0)
+    inside = outlined.mask("blob", 0).astype(bool)
+    assert table["energy_in_mask_mean_map"][0] == pytest.approx(
+        mean[inside].sum() / mean.sum(), abs=1e-5
+    )
+    assert table["peak_in_mask_mean_map"][0] == pytest.approx(
+        inside[mean == mean.max()].mean()
+    )
+
+
+def test_of_one_patient_alone_the_mean_map_says_nothing(model, dataset):
+    both = dataset.labelled("level") & dataset.labelled("blob")
+    alone = dataset.subset(np.flatnonzero(both)[:1])
+    (row,) = evaluation.interpretability_table(
+        model, alone, CAM("level"), "blob"
+    ).to_dict("records")
+    assert row["peak_in_mask_mean_map"] == row["peak_in_mask_chance"]
+    assert row["energy_in_mask_mean_map"] == row["mask_share"]
+
+
 def test_predicted_class_keeps_the_rows(model, dataset):
     tables = [
         evaluation.interpretability_table(

@@ -16,10 +16,12 @@ BATCH_SIZE = 32
 METRICS = (
     "peak_in_mask",
     "peak_in_mask_chance",
+    "peak_in_mask_mean_map",
     "peak_near_mask",
     "peak_near_mask_chance",
     "pointing_game",
     "energy_in_mask",
+    "energy_in_mask_mean_map",
     "mask_share",
 )
 
@@ -54,9 +56,12 @@ def interpretability_table(
         `..._chance`, what a map that says nothing would score there (a cell
         that the mask only touches counts, so this is more than the mask's
         share); pointing_game and energy_in_mask at full size, where chance is
-        mask_share. Images without a label, without a mask, or with an
-        empty one are left out: which rows there are does not depend on the
-        model.
+        mask_share. `..._mean_map` is what the mean map of the other patients'
+        images scores that were explained for the same class: a map that is
+        the same for every image knows where organs are, too, and only what is
+        above it follows the single image. Images without a label, without a
+        mask, or with an empty one are left out: which rows there are does not
+        depend on the model.
 
     Raises:
         UmsrepError: a task or class that does not exist, other classes in the
@@ -78,7 +83,7 @@ def interpretability_table(
             f"'{task}' and a mask of {sorted(set(by_class.values()))}. Choose "
             "another mask task, or prepare the masks."
         )
-    rows = []
+    rows, found = [], []
     with Progress("explain", len(chosen), enabled=progress) as bar:
         for start in range(0, len(chosen), BATCH_SIZE):
             part = chosen[start : start + BATCH_SIZE]
@@ -89,6 +94,7 @@ def interpretability_table(
             explained = labels[indices] if explain == "true" else predicted
             grids = explainer.grids(model, images, explained)
             maps = explainer.enlarge(grids, dataset.image_size)
+            found.append(grids)
             for i, (index, name) in enumerate(part):
                 rows.append(
                     identity(dataset, index)
@@ -103,7 +109,41 @@ def interpretability_table(
                     )
                 )
             bar.advance(len(part))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    means = _mean_maps(np.concatenate(found), table)
+    outlines = (dataset.mask(name, index) for index, name in chosen)
+    enlarged = (
+        explainer.enlarge(m[None], dataset.image_size)[0] for m in means
+    )
+    return table.assign(**_of_mean_maps(means, enlarged, outlines))
+
+
+def _mean_maps(grids, table):
+    """For each image the mean of other patients' maps of the same class."""
+    positive = np.maximum(grids, 0)
+    top = positive.max(axis=(1, 2), keepdims=True)
+    shown = np.divide(positive, top, out=0 * positive, where=top > 0)
+    classes = table["explained"].to_numpy()
+    patients = table["patient"].to_numpy()
+    result = np.zeros_like(shown)
+    for number in range(len(shown)):
+        others = (classes == classes[number]) & (patients != patients[number])
+        # Where there is nobody else, a map that says nothing.
+        if others.any():
+            result[number] = shown[others].mean(axis=0)
+    return result
+
+
+def _of_mean_maps(grids, full_maps, masks):
+    """{metric: values}, as of `_metrics`."""
+    peaks, energies = [], []
+    for grid, full_map, mask in zip(grids, full_maps, masks, strict=True):
+        peaks.append(attention.peak_in_mask(grid, mask))
+        energies.append(attention.energy_in_mask(full_map, mask))
+    return {
+        "peak_in_mask_mean_map": peaks,
+        "energy_in_mask_mean_map": energies,
+    }
 
 
 def interpretability_summary(table, resamples=1000, seed=0):

@@ -28,10 +28,12 @@ FAITHFUL_IMAGES = 48
 INTERPRETABILITY = {
     "peak_in_mask": "peak in organ ↑",
     "peak_in_mask_chance": "by chance",
+    "peak_in_mask_mean_map": "by the mean map of other images",
     "peak_near_mask": "peak within a cell ↑",
     "peak_near_mask_chance": "by chance (within a cell)",
     "energy_in_mask": "energy in organ ↑",
     "mask_share": "by chance: the organ's share",
+    "energy_in_mask_mean_map": "energy of the mean map of other images",
 }
 FAITHFULNESS = {
     "deletion": "deletion ↓",
