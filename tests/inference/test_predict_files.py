@@ -208,7 +208,7 @@ class TestResume:
             def stop(folder, item):
                 written.append(item)
                 if len(written) == 8:
-                    raise KeyboardInterrupt
+                    raise KeyboardInterrupt("at the eighth")
                 return cells(folder, item)
 
             outputs[0].write = stop
@@ -217,7 +217,7 @@ class TestResume:
         out = tmp_path / "out"
         with monkeypatch.context() as patch:
             patch.setattr(module, "outputs_of", interrupted)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt, match="eighth"):
                 predict_files(*arguments, out, **options)
         assert not (out / "predictions.csv").exists()
         with open(out / "journal.jsonl", "a") as journal:
