@@ -42,7 +42,7 @@ setup(
     package_data={
         "umsrep": [
             "search/spaces/*.yaml",
-            "evaluation/templates/*",
+            "report/templates/*",
             "view/static/*",
         ]
     },

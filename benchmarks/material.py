@@ -9,8 +9,8 @@ import pandas as pd
 
 import data_prep
 from umsrep.data import storage
-from umsrep.data.phantoms import layouts
 from umsrep.data.prepared import HEADER, MANIFEST, read_header
+from umsrep.phantoms.chest import layouts
 
 
 def prepared(folder, layout, images, size, seed=0):

@@ -37,7 +37,7 @@ class Strategy:
         tasks=None,
     ):
         from umsrep.precision import use
-        from umsrep.workflows.finetuning import FinetuneSettings
+        from umsrep.stages.finetuning import FinetuneSettings
 
         use("auto")
         self.data, self.epochs = data, epochs
@@ -52,8 +52,8 @@ class Strategy:
         import keras
 
         from umsrep import data, finetuning
+        from umsrep.stages.finetuning import build
         from umsrep.training import Schedule
-        from umsrep.workflows.finetuning import build
 
         keras.utils.set_random_seed(0)
         whole = data.load(self.data)
@@ -99,7 +99,7 @@ class Pipeline:
 
     def __init__(self, data, cached=True):
         from umsrep import data as package
-        from umsrep.workflows.pretraining import corruption
+        from umsrep.stages.pretraining import corruption
 
         self.dataset = package.load(data)
         self.kinds = {
@@ -139,7 +139,7 @@ class Inference:
         from umsrep import finetuning
         from umsrep.derived import GradCAM
         from umsrep.precision import use
-        from umsrep.workflows.finetuning import FinetuneSettings, build
+        from umsrep.stages.finetuning import FinetuneSettings, build
 
         use("auto")
         keras.utils.set_random_seed(0)
@@ -187,7 +187,7 @@ class Memory:
         from umsrep import data as package
         from umsrep.data.batches import ahead
         from umsrep.precision import use
-        from umsrep.workflows import pretraining
+        from umsrep.stages import pretraining
 
         use("auto")
         keras.utils.set_random_seed(0)
@@ -240,8 +240,8 @@ class Accuracy:
 
         from umsrep import data, evaluation, finetuning
         from umsrep.precision import use
+        from umsrep.stages.finetuning import FinetuneSettings, build
         from umsrep.training import Schedule
-        from umsrep.workflows.finetuning import FinetuneSettings, build
 
         use(precision)
         keras.utils.set_random_seed(seed)

@@ -12,7 +12,7 @@ from umsrep.data.writer import PreparedWriter
 from umsrep.heads import ReconstructionHead
 from umsrep.model import MultiTaskModel
 from umsrep.representations import ConvAutoencoder
-from umsrep.workflows import FinetuneSettings, finetune
+from umsrep.stages import FinetuneSettings, finetune
 
 CLASSES = ("low", "high")
 IMAGES = 28

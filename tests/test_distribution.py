@@ -27,8 +27,8 @@ from umsrep.errors import UmsrepError
 from umsrep.heads import ClassificationHead
 from umsrep.layers import BatchNormalization
 from umsrep.representations import ConvAutoencoder
+from umsrep.stages import finetuning, pretraining
 from umsrep.training import loop
-from umsrep.workflows import finetuning, pretraining
 
 HERE = Path(__file__).parent
 TOLERANCE = 1e-4

@@ -11,11 +11,11 @@ from PIL import Image
 
 from data_prep.folder import convert
 from umsrep import data
-from umsrep.data.phantoms import write_echo
-from umsrep.data.phantoms.echo.folder import plan
 from umsrep.data.verification import verify
 from umsrep.derived import PeakVelocity, velocity_scale
 from umsrep.errors import UmsrepError
+from umsrep.phantoms import write_echo
+from umsrep.phantoms.echo.folder import plan
 
 COUNT, SIZE, SEED = 60, 128, 4
 

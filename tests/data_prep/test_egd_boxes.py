@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from data_prep.egd_cxr import convert
 from umsrep.cli.main import app
 from umsrep.data.dicom import read_shape
-from umsrep.data.phantoms import write_egd
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
+from umsrep.phantoms import write_egd
 
 COUNT, SIZE = 6, 96
 NAMES = ("cardiac silhouette", "left lung")

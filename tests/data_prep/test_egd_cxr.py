@@ -15,9 +15,9 @@ from data_prep.egd_cxr import convert
 from umsrep import data
 from umsrep.cli.main import app
 from umsrep.data.dicom import read_dicom
-from umsrep.data.phantoms import write_egd
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
+from umsrep.phantoms import write_egd
 
 COUNT, SIZE = 12, 96
 TRANSCRIPTS = "audio_segmentation_transcripts"

@@ -10,9 +10,9 @@ from data_prep._folder_contents import read_folder
 from data_prep.folder import convert
 from umsrep import data
 from umsrep.cli.main import app
-from umsrep.data.phantoms import write_echo
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
+from umsrep.phantoms import write_echo
 
 TABLE = (
     "File;Case;Grade;Flow;Remark\n"

@@ -15,10 +15,10 @@ from umsrep import data
 from umsrep.cli.main import app
 from umsrep.data.attention import to_grid
 from umsrep.data.images import resize_mask
-from umsrep.data.phantoms import draw_chest, write_rsna
-from umsrep.data.phantoms.rsna import STYLE
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
+from umsrep.phantoms import draw_chest, write_rsna
+from umsrep.phantoms.chest.rsna import STYLE
 
 COUNT, SIZE, SEED = 24, 96, 7
 IMAGES = "stage_2_train_images"

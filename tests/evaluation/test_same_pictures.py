@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from umsrep.evaluation.run_evaluation import _sides
+from umsrep.evaluation.subject import _sides
 
 SPLIT = pd.DataFrame(
     {

@@ -5,8 +5,8 @@ import numpy as np
 
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter
-from umsrep.workflows.finetuning import FinetuneSettings, finetune
-from umsrep.workflows.pretraining import PretrainSettings, pretrain
+from umsrep.stages.finetuning import FinetuneSettings, finetune
+from umsrep.stages.pretraining import PretrainSettings, pretrain
 
 CLASSES = ("low", "middle", "high")
 SIZE = (32, 40)

@@ -18,7 +18,6 @@ from umsrep import runs
 from umsrep.cli.main import app
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import run_evaluation
 from umsrep.export import card, export_run, formats, open_file, packages
 from umsrep.export.exported import fingerprint
 from umsrep.export.serving import Source, build
@@ -94,7 +93,7 @@ def expected(export_work, joint_run):
     """What the run's model says about these images, one by one."""
     run = runs.Run(joint_run)
     model, size = run.model(), (32, 40)
-    temperature = run_evaluation.calibrations_of(run)["level"].temperature
+    temperature = run.calibrations["level"].temperature
     found = {"blob": [], "level": [], "look": []}
     for image in raw_images(export_work):
         frame = Frame(image.shape, size, "pad")

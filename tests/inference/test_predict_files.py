@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from umsrep import inference
 from umsrep.cli.main import app
-from umsrep.data.phantoms.dicom_file import new_dicom, save
 from umsrep.errors import UmsrepError
 from umsrep.inference import predict_files as module
 from umsrep.inference.predict_files import predict_files
+from umsrep.phantoms.chest.dicom_file import new_dicom, save
 
 SPACING = (0.5, 0.25)
 

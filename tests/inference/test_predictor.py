@@ -9,7 +9,8 @@ from small_runs import IMAGES
 from umsrep import data, inference, runs
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import predict, run_evaluation
+from umsrep.evaluation import predict
+from umsrep.evaluation.subject import Subject
 
 
 def raw_images(scenes, numbers):
@@ -70,8 +71,8 @@ def test_equals_the_evaluation(predictor, joint_run, scenes):
     table = predict.table(
         expected,
         dataset,
-        run_evaluation.specs_of(run),
-        run_evaluation.calibrations_of(run),
+        run.specs,
+        run.calibrations,
     )
     images = raw_images(scenes, range(IMAGES))
     results = predictor(images)
@@ -135,7 +136,7 @@ def test_explanations_have_each_images_own_size(predictor, scenes):
 
 def test_separate_models_behind_a_denoiser(separate_run, scenes):
     dataset = data.load(scenes[1])
-    subject = run_evaluation.Subject(separate_run, scenes[1], "test")
+    subject = Subject(separate_run, scenes[1], "test")
     expected = predict.probabilities(subject.network, subject.seen)
     numbers = [int(image[7:9]) for image in subject.dataset.table["image"]]
     predictor = inference.open(separate_run)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
-from umsrep.workflows import results
+from umsrep.experiments import tables as results
 
 
 def call(*arguments):

@@ -284,8 +284,8 @@ class TestMistakesBeforeTraining:
             finetune(work, "joint", name="n", representation=broken)
 
     def test_a_denoiser_of_test_images_is_said(self, work, capsys):
-        from umsrep.workflows import FinetuneSettings
-        from umsrep.workflows import finetune as workflow
+        from umsrep.stages import FinetuneSettings
+        from umsrep.stages import finetune as workflow
 
         workflow(
             work / "shenzhen",
@@ -305,8 +305,8 @@ class TestMistakesBeforeTraining:
         assert "was pre-trained (without labels) on" in capsys.readouterr().err
 
     def test_pre_training_on_test_images_is_said(self, work, capsys):
-        from umsrep.workflows import FinetuneSettings
-        from umsrep.workflows import finetune as workflow
+        from umsrep.stages import FinetuneSettings
+        from umsrep.stages import finetune as workflow
 
         workflow(
             work / "shenzhen",

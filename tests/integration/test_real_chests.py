@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import data_prep
-from umsrep.evaluation.run_evaluation import evaluate_run
 from umsrep.export import export_run
 from umsrep.inference.predict_files import predict_files
-from umsrep.workflows.finetuning import FinetuneSettings, finetune
+from umsrep.stages.evaluation import evaluate_run
+from umsrep.stages.finetuning import FinetuneSettings, finetune
 
 pytestmark = pytest.mark.real_data
 

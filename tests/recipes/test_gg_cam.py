@@ -5,7 +5,7 @@ import pytest
 from umsrep import data, representations
 from umsrep.errors import UmsrepError
 from umsrep.recipes import gg_cam
-from umsrep.workflows import network
+from umsrep.stages import network
 
 
 def test_each_backbone_without_and_with_attention():

@@ -8,8 +8,8 @@ from umsrep.data.dataset import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
 from umsrep.recipes import mt_unet
-from umsrep.workflows import network
-from umsrep.workflows.network import schedule
+from umsrep.stages import network
+from umsrep.stages.network import schedule
 
 
 def test_parameters_of_the_paper():

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from umsrep import inference
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.run_evaluation import evaluate_run
+from umsrep.stages.evaluation import evaluate_run
 from umsrep.view import cases, server
 from umsrep.view.app import make_app
 

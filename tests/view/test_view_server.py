@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
-from umsrep.data.phantoms.dicom_file import new_dicom, save
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.inference import Predictor
+from umsrep.phantoms.chest.dicom_file import new_dicom, save
 from umsrep.view import app as view_app
 from umsrep.view import cases, server
 from umsrep.view.app import make_app

@@ -44,7 +44,7 @@ def compare(
 
     from umsrep.data.storage import write_json
     from umsrep.evaluation import comparison
-    from umsrep.evaluation.folders import read_evaluation
+    from umsrep.evaluation.folder import read_evaluation
 
     a, b = read_evaluation(folder_a), read_evaluation(folder_b)
     tests = comparison.compare(

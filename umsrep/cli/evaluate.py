@@ -48,7 +48,7 @@ def evaluate(
 
     load_backend()
     from umsrep.cli.tables import print_metrics
-    from umsrep.evaluation.run_evaluation import evaluate_run
+    from umsrep.stages.evaluation import evaluate_run
 
     metrics = evaluate_run(
         run,

@@ -178,10 +178,10 @@ def finetune(
     from umsrep.cli.tables import print_metrics
     from umsrep.distribution import use
     from umsrep.errors import UmsrepError
-    from umsrep.workflows.finetuning import FinetuneSettings
-    from umsrep.workflows.finetuning import finetune as run
-    from umsrep.workflows.settings_file import read_settings
-    from umsrep.workflows.settings_file import source as source_of
+    from umsrep.stages.finetuning import FinetuneSettings
+    from umsrep.stages.finetuning import finetune as run
+    from umsrep.stages.settings_file import read_settings
+    from umsrep.stages.settings_file import source as source_of
 
     given = options.given(context)
     stored = settings and read_settings(settings, ("finetune",))

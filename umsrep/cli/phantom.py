@@ -37,7 +37,7 @@ def chest(
     """
     from rich.progress import Progress
 
-    from umsrep.data.phantoms.layouts import write_chest
+    from umsrep.phantoms.chest.layouts import write_chest
 
     with Progress(transient=True) as progress:
         bar = progress.add_task("Drawing chest X-rays", total=images)
@@ -73,7 +73,7 @@ def echo(
     """
     from rich.progress import Progress
 
-    from umsrep.data.phantoms.echo import write_echo
+    from umsrep.phantoms.echo import write_echo
 
     with Progress(transient=True) as progress:
         bar = progress.add_task("Drawing Doppler strips", total=images)

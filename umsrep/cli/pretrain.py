@@ -88,9 +88,9 @@ def pretrain(
     from umsrep.cli.tables import print_denoising, print_metrics
     from umsrep.distribution import use
     from umsrep.errors import UmsrepError
-    from umsrep.workflows.construction import ConstructionSettings, construct
-    from umsrep.workflows.pretraining import pretrain as denoise
-    from umsrep.workflows.settings_file import STAGES, read_settings
+    from umsrep.stages.construction import ConstructionSettings, construct
+    from umsrep.stages.pretraining import pretrain as denoise
+    from umsrep.stages.settings_file import STAGES, read_settings
 
     given = options.given(context)
     stored = settings and read_settings(settings, ("pretrain", "construct"))

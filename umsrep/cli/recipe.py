@@ -253,9 +253,9 @@ def ums_rep_echo(
     from umsrep.cli.quiet import load_backend
 
     load_backend()
+    from umsrep.phantoms import phantom_data
     from umsrep.recipes import ums_rep_echo as recipe
     from umsrep.recipes.ums_rep_echo_results import run
-    from umsrep.workflows import phantom_data
 
     chosen = recipe.preset(
         preset,

@@ -29,8 +29,8 @@ def report(
     """
     from rich.console import Console
 
-    from umsrep.evaluation.report import write_report
     from umsrep.evaluation.summary import print_summary, summary_table
+    from umsrep.report.page import write_report
 
     path = write_report(folders, out, title)
     print_summary(summary_table(folders))

@@ -11,7 +11,6 @@ _PUBLIC = {
     "all_metrics": "table_metrics",
     "compare": "comparison",
     "evaluate": "model_evaluation",
-    "evaluate_run": "run_evaluation",
     "faithfulness_summary": "faithfulness",
     "faithfulness_table": "faithfulness",
     "interpretability_summary": "interpretability",
@@ -19,16 +18,15 @@ _PUBLIC = {
     "mcnemar": "comparison",
     "perturbation_curves": "faithfulness",
     "print_summary": "summary",
-    "read_folder": "folders",
+    "read_folder": "folder",
     "read_predictions": "table_metrics",
     "side_by_side": "model_evaluation",
     "summary_table": "summary",
     "task_metrics": "table_metrics",
     "wilcoxon": "comparison",
-    "write_report": "report",
 }
 # Whole modules that a notebook works with.
-_MODULES = ("gaze_floors", "gaze_reference")
+_MODULES = ("gaze_floors",)
 __all__ = sorted([*_PUBLIC, *_MODULES])
 
 

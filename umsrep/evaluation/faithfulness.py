@@ -15,7 +15,7 @@ import pandas as pd
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.class_means import class_means
 from umsrep.evaluation.interpretability import identity, pictures, spec_of
-from umsrep.training.progress import Progress
+from umsrep.progress import Progress
 
 BATCH_SIZE = 32
 METRICS = ("deletion", "insertion", "deletion_random", "insertion_random")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from umsrep.data import gaze
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import gaze_reference
+from umsrep.runs import gaze_reference
 
 # Shares of the other half's map; the rest is the centre bias.
 SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -10,7 +10,7 @@ import pandas as pd
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.class_means import class_means
 from umsrep.metrics import attention
-from umsrep.training.progress import Progress
+from umsrep.progress import Progress
 
 BATCH_SIZE = 32
 METRICS = (

@@ -5,10 +5,10 @@ import pandas as pd
 
 from umsrep.data.batches import ahead
 from umsrep.data.dataset import OtherImages
-from umsrep.evaluation import calibration, gaze_reference
 from umsrep.evaluation.table_metrics import COLUMNS
 from umsrep.metrics import segmentation
-from umsrep.training.progress import Progress
+from umsrep.progress import Progress
+from umsrep.runs import calibration, denoise_images, gaze_reference
 
 BATCH_SIZE = 32
 
@@ -41,14 +41,6 @@ def denoise(model, dataset):
         clean = denoise_images(model, noisy)[..., 0]
         images |= dict(zip(rows, clean, strict=False))
     return dataset.with_store(_Replaced(dataset.store, images))
-
-
-def denoise_images(model, images):
-    """(n, height, width, 1) grey images, denoised, uint8."""
-    channels = model.representation.image_shape[-1]
-    images = np.repeat(np.asarray(images, np.float32), channels, axis=-1)
-    clean = np.asarray(model.predict_on_batch(images)["denoised"])[..., :1]
-    return np.clip(clean * 255, 0, 255).round().astype(np.uint8)
 
 
 def probabilities(model, dataset, progress=False):

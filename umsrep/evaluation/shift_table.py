@@ -4,8 +4,9 @@ import pandas as pd
 
 from umsrep.data.shifts import simulated_shifts
 from umsrep.evaluation import components as component_filter
-from umsrep.evaluation import predict, run_evaluation, table_metrics
-from umsrep.training.progress import Progress
+from umsrep.evaluation import predict, table_metrics
+from umsrep.evaluation.subject import Subject
+from umsrep.progress import Progress
 
 
 def shift_table(
@@ -32,7 +33,7 @@ def shift_table(
         the mean over the shifts without "none"), one column
         "<task> <metric>" for each metric.
     """
-    subject = run_evaluation.Subject(run_folder, data_folder, split)
+    subject = Subject(run_folder, data_folder, split)
     rows = {}
     names = (None, *simulated_shifts())
     with Progress("shifts", len(names), enabled=progress) as bar:

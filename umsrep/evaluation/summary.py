@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from umsrep.evaluation.folders import Evaluation, Run, read_folder
+from umsrep.evaluation.folder import Evaluation, read_folder
+from umsrep.runs import Run
 
 # Column of metrics.json -> heading; the order of the table.
 METRICS = {

@@ -3,8 +3,8 @@
 import numpy as np
 
 from umsrep.evaluation import predict, table_metrics
-from umsrep.evaluation.calibration import Calibration
 from umsrep.export import reference
+from umsrep.runs.calibration import Calibration
 
 
 def change(source, predictor, dataset, references):

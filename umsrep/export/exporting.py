@@ -11,8 +11,7 @@ from umsrep import runs
 from umsrep.data import storage
 from umsrep.data.prepared import read_header
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import gaze_reference
-from umsrep.evaluation.run_evaluation import EmptySplit, Subject
+from umsrep.evaluation.subject import EmptySplit, Subject
 from umsrep.export import (
     accuracy,
     card,
@@ -23,7 +22,8 @@ from umsrep.export import (
     quantization,
     serving,
 )
-from umsrep.training.progress import Progress
+from umsrep.progress import Progress
+from umsrep.runs import gaze_reference
 
 # Training images whose activations set the scales of int8.
 REPRESENTATIVE = 64

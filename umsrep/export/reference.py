@@ -4,7 +4,7 @@ import numpy as np
 
 from umsrep.data import gaze
 from umsrep.data.frame import Frame
-from umsrep.evaluation import calibration
+from umsrep.runs import calibration
 
 
 def frames_of(source, images):

@@ -12,7 +12,6 @@ import keras
 
 from umsrep import precision, runs
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import run_evaluation
 from umsrep.export.layers import (
     FrameImage,
     FrameRestore,
@@ -49,7 +48,7 @@ class Source:
         self.specs = _chosen(run, tasks)
         self.calibrations = {
             task: calibration
-            for task, calibration in run_evaluation.calibrations_of(run).items()
+            for task, calibration in run.calibrations.items()
             if task in self.specs
         }
         with _float32_policy():
@@ -75,9 +74,7 @@ def _chosen(run, tasks):
             "no target tasks. Export a run of `umsrep finetune`."
         )
     specs = {
-        spec.name: spec
-        for spec in run_evaluation.specs_of(run)
-        if spec.kind in EXPORTED_KINDS
+        spec.name: spec for spec in run.specs if spec.kind in EXPORTED_KINDS
     }
     if tasks is None:
         return specs

@@ -8,9 +8,9 @@ import pandas as pd
 from umsrep.data import images as image_files
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import overlays
+from umsrep.figures import overlays
 from umsrep.inference.run_predictor import RunPredictor
-from umsrep.training.progress import Progress
+from umsrep.progress import Progress
 
 BATCH_SIZE = 8
 

@@ -15,7 +15,7 @@ from umsrep.data import storage
 from umsrep.data.gaze import to_sixteen_bit
 from umsrep.data.images import write_png
 from umsrep.data.source_image import SourceImage
-from umsrep.evaluation import overlays
+from umsrep.figures import overlays
 from umsrep.inference.listing import Source
 
 MILLIMETRES_PER_INCH = 25.4

@@ -7,8 +7,8 @@ from umsrep.data import gaze
 from umsrep.data.frame import Frame
 from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import calibration, predict, run_evaluation
 from umsrep.inference.predictor import Predictor, check_images
+from umsrep.runs import calibration
 
 BATCH_SIZE = 32
 MASK_THRESHOLD = 0.5
@@ -35,7 +35,7 @@ class RunPredictor(Predictor):
                 "`umsrep finetune`."
             )
         self.specs = _chosen(self.run, tasks)
-        self._calibrations = run_evaluation.calibrations_of(self.run)
+        self._calibrations = self.run.calibrations
         self.thresholds = {
             name: MASK_THRESHOLD if spec.kind == "mask" else None
             for name, spec in self.specs.items()
@@ -138,7 +138,7 @@ class RunPredictor(Predictor):
             ]
         )[..., None]
         if self.run.denoiser() is not None:
-            batch = predict.denoise_images(self.run.denoiser(), batch)
+            batch = runs.denoise_images(self.run.denoiser(), batch)
         return frames, batch.astype(np.float32)
 
     def _results(self, spec, outputs, frames):
@@ -162,7 +162,7 @@ class RunPredictor(Predictor):
 
 def _chosen(run, tasks):
     """{task: TaskSpec} of the wanted tasks, in the run's order."""
-    specs = {spec.name: spec for spec in run_evaluation.specs_of(run)}
+    specs = {spec.name: spec for spec in run.specs}
     for task in tasks or ():
         if task not in specs:
             raise UmsrepError(

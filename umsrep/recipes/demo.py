@@ -13,13 +13,13 @@ from pathlib import Path
 
 import data_prep
 from umsrep.data import verification
-from umsrep.data.phantoms import layouts
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.report import write_report
-from umsrep.evaluation.run_evaluation import evaluate_run
 from umsrep.evaluation.summary import summary_table
-from umsrep.workflows.finetuning import STRATEGIES, FinetuneSettings, finetune
-from umsrep.workflows.pretraining import PretrainSettings, pretrain
+from umsrep.phantoms.chest import layouts
+from umsrep.report.page import write_report
+from umsrep.stages.evaluation import evaluate_run
+from umsrep.stages.finetuning import STRATEGIES, FinetuneSettings, finetune
+from umsrep.stages.pretraining import PretrainSettings, pretrain
 
 SIZE = 128
 IMAGES = {"shenzhen": 340, "montgomery": 80}

@@ -16,8 +16,8 @@ with the same head supervised (three more trainable scalars).
 from dataclasses import replace
 
 from umsrep.errors import UmsrepError
-from umsrep.workflows.repeats import Candidate
-from umsrep.workflows.settings import FinetuneSettings
+from umsrep.experiments.repeats import Candidate
+from umsrep.stages.settings import FinetuneSettings
 
 # Appendix of the published code: batch 4, reduce on plateau and return to the
 # best epoch, patience 40; the paper gives no learning rate that its text

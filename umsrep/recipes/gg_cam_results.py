@@ -12,15 +12,13 @@ from umsrep.data import storage
 from umsrep.data.prepared import HEADER
 from umsrep.derived import CAM
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import (
-    faithfulness,
-    interpretability,
-    map_figure,
-    run_evaluation,
-)
+from umsrep.evaluation import faithfulness, interpretability
+from umsrep.evaluation.subject import Subject
+from umsrep.experiments import repeats as repeated
+from umsrep.experiments import tables as results
+from umsrep.figures import map_figure
 from umsrep.recipes import gg_cam
-from umsrep.workflows import repeats as repeated
-from umsrep.workflows import results
+from umsrep.stages.evaluation import evaluate_run
 
 PICTURES = 6
 # Deletion and insertion run the network some 80 times per image.
@@ -160,7 +158,7 @@ def _row_of_run(out, name, repeat, task, data, which, organs):
 
 
 def _measure(run, stem, data, which, task, organs):
-    subject = run_evaluation.Subject(run, data)
+    subject = Subject(run, data)
     title = _title(task, which)
     rows = []
     if which:
@@ -193,7 +191,7 @@ def _measure(run, stem, data, which, task, organs):
 
 def _classified(run, data, folder, task, title, organ=None):
     if not folder.exists():
-        run_evaluation.evaluate_run(
+        evaluate_run(
             run,
             data,
             folder,
@@ -221,7 +219,7 @@ def _side_by_side(out, names, task, data, which, organs):
     columns = {}
     for name in names:
         folder, _ = repeated.folders(out, name, 0)
-        subject = run_evaluation.Subject(folder, data)
+        subject = Subject(folder, data)
         if not columns:
             chosen = _cases(subject.dataset, task, organs)
             shown = subject.seen.subset(chosen)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from umsrep import balancing, heads, representations
 from umsrep.errors import UmsrepError
+from umsrep.experiments.repeats import Candidate
 from umsrep.model import MultiTaskModel
-from umsrep.workflows.repeats import Candidate
-from umsrep.workflows.settings import FinetuneSettings
+from umsrep.stages.settings import FinetuneSettings
 
 # Appendix B and the published code.
 PAPER = FinetuneSettings(

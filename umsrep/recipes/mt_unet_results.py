@@ -9,16 +9,12 @@ from umsrep import data as data_package
 from umsrep import runs
 from umsrep.data import prepared, storage
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import (
-    gaze_floors,
-    map_figure,
-    plots,
-    predict,
-    run_evaluation,
-)
+from umsrep.evaluation import gaze_floors, predict
+from umsrep.evaluation.subject import Subject
+from umsrep.experiments import repeats as repeated
+from umsrep.experiments import tables as results
+from umsrep.figures import map_figure, plots
 from umsrep.recipes import mt_unet
-from umsrep.workflows import repeats as repeated
-from umsrep.workflows import results
 
 SALIENCY = {
     "kld": "KLD ↓",
@@ -98,7 +94,7 @@ def _references(data, tasks, out, networks, repeats, say):
     """Rows of `run_repeats` for floors, observers and halves."""
     task = tasks.saliency
     folder, _ = repeated.folders(out, networks[0], 0)
-    subject = run_evaluation.Subject(folder, data)
+    subject = Subject(folder, data)
     reference = subject.references[task]
     floors = gaze_floors.floor_tables(subject.dataset, task, reference)
     for name, table in floors.items():
@@ -107,7 +103,7 @@ def _references(data, tasks, out, networks, repeats, say):
     if not note or note["observers"] < 2:
         return
     options = (task, reference, note["sigma_prepared"], note["weight"])
-    training = run_evaluation.Subject(folder, data, "train").dataset
+    training = Subject(folder, data, "train").dataset
     try:
         share = gaze_floors.Halves(training, *options).best_share()
         halves = gaze_floors.Halves(subject.dataset, *options)
@@ -121,7 +117,7 @@ def _references(data, tasks, out, networks, repeats, say):
     for name in networks:
         for repeat in range(repeats):
             folder, _ = repeated.folders(out, name, repeat)
-            network = run_evaluation.network_of(runs.Run(folder))
+            network = runs.network_of(runs.Run(folder))
             outputs = predict.probabilities(network, subject.dataset)[task]
             scores = halves.of_model(outputs)
             yield _constant_rows(name, half, scores, repeat)
@@ -146,7 +142,7 @@ def _overlays(data, tasks, out, networks):
     columns, subject = {}, None
     for name in networks:
         folder, _ = repeated.folders(out, name, 0)
-        subject = run_evaluation.Subject(folder, data)
+        subject = Subject(folder, data)
         known = np.flatnonzero(subject.dataset.labelled(task))
         shown = subject.dataset.subset(results.evenly(known, PICTURES))
         columns[name] = predict.probabilities(subject.network, shown)[task]

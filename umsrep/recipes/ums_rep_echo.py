@@ -18,9 +18,9 @@ layers, images and epochs.
 from dataclasses import dataclass, replace
 
 from umsrep.errors import UmsrepError
-from umsrep.workflows.construction import ConstructionSettings
-from umsrep.workflows.repeats import Candidate
-from umsrep.workflows.settings import FinetuneSettings
+from umsrep.experiments.repeats import Candidate
+from umsrep.stages.construction import ConstructionSettings
+from umsrep.stages.settings import FinetuneSettings
 
 STRATEGIES = ("independent", "alternating", "joint")
 BASELINE = "separate"

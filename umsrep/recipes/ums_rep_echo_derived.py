@@ -15,11 +15,13 @@ from umsrep.derived import PeakVelocity, Recommendation
 from umsrep.derived.peak_velocity import MEASURES
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import calibration, predict, run_evaluation
+from umsrep.evaluation import predict
+from umsrep.evaluation.subject import Subject
+from umsrep.experiments import repeats as repeated
 from umsrep.metrics import classification
 from umsrep.recipes.ums_rep_echo import BASELINE
 from umsrep.recipes.ums_rep_echo_figure import figure
-from umsrep.workflows import repeats as repeated
+from umsrep.runs import calibration
 
 # Of `Velocities`, as phantom.json names it; speeds in cm/s.
 TRUE_NAMES = {
@@ -92,7 +94,7 @@ def derived_tables(data, out, group, flow, known, repeats):
     for strategy, candidate in group.items():
         for repeat in range(repeats):
             folder, _ = repeated.folders(out, candidate.name, repeat)
-            subject = run_evaluation.Subject(folder, data)
+            subject = Subject(folder, data)
             names = Names.of(subject.dataset, flow, candidate.tasks)
             outputs = _outputs(subject)
             advice = _advice(names, subject, outputs)

@@ -9,7 +9,11 @@ from statsmodels.stats import multitest
 
 from umsrep import data as data_package
 from umsrep.data import storage
-from umsrep.evaluation import comparison, plots, table_metrics
+from umsrep.evaluation import comparison, table_metrics
+from umsrep.experiments import repeats as repeated
+from umsrep.experiments import tables as results
+from umsrep.experiments.repeats import REPRESENTATION
+from umsrep.figures import plots
 from umsrep.recipes import ums_rep_echo
 from umsrep.recipes.ums_rep_echo import (
     BASELINE,
@@ -18,9 +22,6 @@ from umsrep.recipes.ums_rep_echo import (
     STRATEGIES,
 )
 from umsrep.recipes.ums_rep_echo_derived import derived_tables, read_truth
-from umsrep.workflows import repeats as repeated
-from umsrep.workflows import results
-from umsrep.workflows.repeats import REPRESENTATION
 
 LABEL = {"accuracy": "Accuracy", "f_score": "F-score", "mcc": "MCC"}
 # The F-score of pixels is the Dice coefficient.

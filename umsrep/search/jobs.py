@@ -10,7 +10,7 @@ from umsrep import runs
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
-from umsrep.workflows import (
+from umsrep.stages import (
     construction,
     finetuning,
     first_stage,

@@ -19,7 +19,7 @@ import numpy as np
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.table_metrics import COLUMNS
 from umsrep.metrics import classification
-from umsrep.workflows import settings_file
+from umsrep.stages import settings_file
 
 LOSS = "loss"
 SMALLER_IS_BETTER = (

@@ -26,7 +26,7 @@ from umsrep.errors import UmsrepError
 from umsrep.search.objective import Objective
 from umsrep.search.reduction import Reduction, read_reduction, whole_number
 from umsrep.search.space import read_space
-from umsrep.workflows import settings_file
+from umsrep.stages import settings_file
 
 SPACES = Path(__file__).parent / "spaces"
 # The names of Talos. Its methods that ask a service on the network for

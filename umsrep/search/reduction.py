@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from umsrep.errors import UmsrepError
-from umsrep.workflows import settings_file
+from umsrep.stages import settings_file
 
 REDUCTIONS = ("spearman", "pearson", "kendall")
 

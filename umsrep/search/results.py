@@ -8,7 +8,7 @@ from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search import jobs, picture
 from umsrep.search.space import text
-from umsrep.workflows import settings_file
+from umsrep.stages import settings_file
 
 
 def write(folder, recipe, finished=True):

@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 
 from umsrep.errors import UmsrepError
+from umsrep.progress import Progress
 from umsrep.search import jobs, results
 from umsrep.search.engines import Local
 from umsrep.search.folder import ScanFolder
 from umsrep.search.recipe import METHODS, Recipe, load_recipe
 from umsrep.search.rounds import Rounds
 from umsrep.search.space import text
-from umsrep.training.progress import Progress
 
 
 @dataclass(frozen=True)

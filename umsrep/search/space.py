@@ -20,7 +20,7 @@ import numpy as np
 
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.workflows import settings_file
+from umsrep.stages import settings_file
 
 NESTED = "arguments"
 RANGE_KEYS = ("from", "to", "steps", "scale")

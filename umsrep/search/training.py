@@ -18,9 +18,9 @@ import pandas as pd
 from umsrep import runs
 from umsrep.errors import UmsrepError
 from umsrep.search.objective import DENOISING
-from umsrep.workflows import construction, pretraining, settings_file
-from umsrep.workflows.finetuning import finetune
-from umsrep.workflows.first_stage import learn
+from umsrep.stages import construction, pretraining, settings_file
+from umsrep.stages.finetuning import finetune
+from umsrep.stages.first_stage import learn
 
 
 def train_round(job):

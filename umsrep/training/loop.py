@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from umsrep.data.batches import Batches, ahead
+from umsrep.progress import Progress
 from umsrep.training.checkpoint import Checkpoint
-from umsrep.training.progress import Progress
 from umsrep.training.schedule import Schedule
 
 

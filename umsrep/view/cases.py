@@ -9,7 +9,7 @@ from umsrep.data import storage
 from umsrep.data.source_image import SourceImage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
-from umsrep.evaluation.folders import read_evaluation
+from umsrep.evaluation.folder import read_evaluation
 
 # Kind: (column that ranks, its name); labels go by the true class's share.
 RANKED = {"mask": ("dice", "Dice"), "map": ("cc", "CC")}

@@ -1,0 +1,257 @@
+"""A run and the images it is evaluated on, checked against each other."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+
+from umsrep import data, runs
+from umsrep.data.dataset import OtherImages
+from umsrep.data.prepared import read_header
+from umsrep.data.shifts import simulated_shifts
+from umsrep.errors import UmsrepError
+from umsrep.evaluation import predict
+from umsrep.runs import gaze_reference
+
+SPLITS = ("train", "validation", "test")
+
+
+class EmptySplit(UmsrepError):
+    """The data set has no image in the split that was asked for."""
+
+
+class Subject:
+    """A run and the images it is to be evaluated on, checked.
+
+    Args:
+        run_folder, data_folder, split: As `stages.evaluate_run`.
+
+    Attributes:
+        run: The `runs.Run`.
+        network: Its model, or its `SeparateModels`.
+        specs: `TaskSpec`s of its tasks.
+        calibrations: {label task: `Calibration`}.
+        references: {map task: `GazeReference`} of the training images.
+        dataset: The images, as a `data.Dataset`.
+        split: The name of their split, or None.
+    """
+
+    def __init__(self, run_folder, data_folder, split=None):
+        run = runs.Run(run_folder)
+        if run.info["kind"] != "finetune":
+            raise UmsrepError(
+                f"{run_folder} is a run of `umsrep {run.info['kind']}`, which "
+                "has no target tasks. Its metrics are in its metrics.json; "
+                "evaluate a run of `umsrep finetune`."
+            )
+        whole = data.load(data_folder)
+        self.run = run
+        self.network = runs.network_of(run)
+        size = tuple(self.network.representation.image_shape[:2])
+        if tuple(whole.image_size) != size:
+            raise UmsrepError(
+                f"{data_folder} has images of {whole.image_size[0]}x"
+                f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
+                f"{size[1]}. Prepare the data with --size {size[0]}."
+            )
+        _check_fit(run, data_folder)
+        self.dataset, self.split = _images(run, whole, split)
+        self.specs = run.specs
+        _check_tasks(self.specs, self.dataset)
+        self.calibrations = run.calibrations
+        self.references = gaze_reference.load(run.path, self.specs)
+        self._denoiser = run.denoiser()
+
+    @property
+    def seen(self):
+        """The images as the network gets them: denoised, if the run says."""
+        if self._denoiser is None:
+            return self.dataset
+        return predict.denoise(self._denoiser, self.dataset)
+
+    def shifted(self, name):
+        """The same with images under a simulated shift; None changes none."""
+        if name is None:
+            return self
+        store = _Shifted(self.dataset.store, _shift(name))
+        return self._with(self.dataset.with_store(store))
+
+    def blanked(self, task):
+        """The same, black outside the masks of `task`."""
+        dataset = self.dataset
+        if dataset.task(task).kind != "mask":
+            raise UmsrepError(
+                f"blank_outside='{task}' is no mask task. Name one."
+            )
+        dataset = dataset.subset(dataset.labelled(task))
+        if not len(dataset):
+            raise UmsrepError(
+                f"No image of '{dataset.name}' has a mask of '{task}'. Leave "
+                "--blank-outside out."
+            )
+        return self._with(dataset.with_store(_Blanked(dataset.store, task)))
+
+    def _with(self, dataset):
+        result = copy.copy(self)
+        result.dataset = dataset
+        return result
+
+
+def _check_fit(run, data_folder):
+    """Raises if the data's pictures were fitted otherwise than the run's."""
+    header = read_header(data_folder)
+    found = header["preprocessing"].get("fit", "stretch")
+    for entry in run.info["data"]:
+        wanted = entry.get("fit", "stretch")
+        if wanted != found:
+            raise UmsrepError(
+                f"{data_folder} was prepared with --fit {found}, but "
+                f"{run.path} was trained with --fit {wanted}: the anatomy "
+                f"would be distorted. Prepare the data with --fit {wanted}."
+            )
+
+
+def _sides(sides, dataset, trained):
+    """Which split of a run each image was in; missing where in none.
+
+    Args:
+        sides: split.csv.
+        dataset: The images.
+        trained: Whether the run was trained on this data set. Then an image
+            is known by its name, too: the same picture may be there twice, as
+            of two patients, on two sides. Of another data set any copy counts,
+            and one that was learnt from first.
+    """
+    if not trained:
+        learnt = sides["split"].isin(runs.LEARNT_FROM)
+        ordered = sides.iloc[np.argsort(learnt, kind="stable")]
+        known = dict(zip(ordered["checksum"], ordered["split"], strict=True))
+        return dataset.table["checksum"].map(known)
+    known = {}
+    prefix = f"{dataset.name}/"
+    for name, checksum, side in zip(
+        sides["image"], sides["checksum"], sides["split"], strict=True
+    ):
+        known[name, checksum] = side
+        # A run of several data sets has their names before the images'.
+        known[name.removeprefix(prefix), checksum] = side
+    pairs = zip(dataset.table["image"], dataset.table["checksum"], strict=True)
+    return pd.Series(
+        [known.get(pair) for pair in pairs], dataset.table.index, dtype=object
+    )
+
+
+def _images(run, dataset, split):
+    """The images to evaluate and the name of their split."""
+    trained = {entry["name"] for entry in run.info["data"]}
+    sides = run.split()
+    side = _sides(sides, dataset, dataset.name in trained)
+    if split not in (None, *SPLITS):
+        raise UmsrepError(
+            f"split='{split}' is unknown. Choose one of {', '.join(SPLITS)}."
+        )
+    if dataset.name in trained:
+        if side.isna().any():
+            raise UmsrepError(
+                f"'{dataset.name}' is the name of a data set that {run.path} "
+                f"was trained on, but {int(side.isna().sum())} of its images "
+                f"are others ({dataset.table['image'][side.isna()].iloc[0]}). "
+                "Evaluate on the data set as it was, or give another data "
+                "set another name."
+            )
+        split = split or "test"
+        keep = side == split
+    elif side.isin(runs.LEARNT_FROM).any():
+        raise UmsrepError(
+            f"{int(side.isin(runs.LEARNT_FROM).sum())} images of "
+            f"'{dataset.name}' are images that {run.path} was trained on. "
+            f"Evaluate on '{', '.join(sorted(trained))}', of which the test "
+            "split is used, or on images that were not trained on."
+        )
+    elif split is not None:
+        keep = dataset.table["split"] == split
+    else:
+        has_test = (dataset.table["split"] == "test").any()
+        split = "test" if has_test else None
+        keep = dataset.table["split"] == (split or "")
+        if split is None:
+            keep = keep | True
+    chosen = dataset.subset(keep.to_numpy())
+    if not len(chosen):
+        raise EmptySplit(
+            f"Data set '{dataset.name}' has no image in the split "
+            f"'{split}'. Choose another --split."
+        )
+    chosen.table["split"] = split or ""
+    return chosen, split
+
+
+def _check_tasks(specs, dataset):
+    for spec in specs:
+        there = dataset.tasks.get(spec.name)
+        if there is not None and there != spec:
+            raise UmsrepError(
+                f"Task '{spec.name}' is {_words(there)} in "
+                f"'{dataset.name}' but {_words(spec)} in the run. Rename the "
+                "task or its classes."
+            )
+    if not {spec.name for spec in specs} & set(dataset.tasks):
+        raise UmsrepError(
+            f"Data set '{dataset.name}' has none of the run's tasks "
+            f"({', '.join(spec.name for spec in specs)}). Choose a data set "
+            "that has one."
+        )
+
+
+def _words(spec):
+    if spec.kind != "label":
+        return f"a {spec.kind}"
+    return f"a label of {', '.join(spec.classes)}"
+
+
+def _shift(name):
+    shifts = simulated_shifts()
+    if name not in shifts:
+        raise UmsrepError(
+            f"shift='{name}' is unknown. Choose one of {', '.join(shifts)}."
+        )
+    return shifts[name]
+
+
+class _Shifted(OtherImages):
+    """Images and masks under a simulated shift."""
+
+    def __init__(self, store, shift):
+        super().__init__(store)
+        self.shift = shift
+
+    def _apply(self, row, mask):
+        rng = np.random.default_rng([0, row])
+        return self.shift.apply(self.store.image(row), mask, rng)
+
+    def image(self, row):
+        image, _ = self._apply(row, None)
+        return image.round().astype(np.uint8)
+
+    def mask(self, task, row):
+        mask = self.store.mask(task, row)
+        return None if mask is None else self._apply(row, mask)[1]
+
+    def map(self, task, row):
+        # A shift moves images and masks only; a map that stayed behind would
+        # be the wrong reference.
+        return None
+
+    def fixations(self, task, row):
+        return None
+
+
+class _Blanked(OtherImages):
+    """Images that are black outside a mask."""
+
+    def __init__(self, store, task):
+        super().__init__(store)
+        self.task = task
+
+    def image(self, row):
+        return self.store.image(row) * self.store.mask(self.task, row)

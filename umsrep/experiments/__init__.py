@@ -1,0 +1,1 @@
+"""Candidates trained several times, and the tables made of them."""

@@ -1,0 +1,1 @@
+"""Synthetic chest X-rays, written as the files of public data sets."""

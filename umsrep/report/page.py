@@ -1,0 +1,300 @@
+"""A self-contained HTML page from run folders and evaluation folders.
+
+The page holds its style and its pictures, loads nothing, runs no script, and
+names no path of the machine it was made on. What a folder lacks is stated on
+the page.
+"""
+
+import re
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from umsrep.data.storage import write_text
+from umsrep.errors import UmsrepError
+from umsrep.evaluation import summary
+from umsrep.evaluation.folder import Evaluation
+from umsrep.figures import plots
+from umsrep.report import results
+from umsrep.report.pictures import embedded, sections
+from umsrep.runs.folder import DENOISING, Run
+
+# Columns of the table of representations that were learnt with labels.
+CONSTRUCTION = ("accuracy", "f_score", "mcc", "auc")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(folders, out, title="UMS-Rep report"):
+    """Writes the report.
+
+    Args:
+        folders: Paths of run folders and evaluation folders, one or many, in
+            the order in which they are to appear.
+        out: Path of the HTML file; an existing file is replaced.
+        title: Heading of the page.
+
+    Returns:
+        The path `out`.
+
+    Raises:
+        UmsrepError: no folder, a folder that is neither kind or of another
+            format version, or a broken file in one.
+    """
+    if not folders:
+        raise UmsrepError(
+            "Got no folder to report on. Pass at least one run folder or "
+            "evaluation folder."
+        )
+    write_text(out, render(folders, title))
+    return Path(out)
+
+
+def render(folders, title="UMS-Rep report"):
+    """The report as HTML text; arguments and errors as `write_report`."""
+    folders = summary.read_folders(folders)
+    evaluations = [f for f in folders if isinstance(f, Evaluation)]
+    names = summary.labels(evaluations)
+    named = list(zip(names, evaluations, strict=True))
+    groups = {}
+    for name, evaluation in named:
+        groups.setdefault(evaluation.data, []).append((name, evaluation))
+    frame = summary.summary_table(folders)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": summary.text,
+        "p_value": results.p_value,
+        "signed": results.signed,
+    }
+    environment.tests["missing"] = pd.isna
+    return environment.get_template("report.html").render(
+        title=title,
+        metrics=summary.present(frame),
+        groups=[
+            results.section(data, members, frame[frame["data"] == data])
+            for data, members in groups.items()
+        ],
+        costs=_costs(folders, named),
+        denoising=[
+            _denoising(run, folders)
+            for run in summary.pretraining_runs(folders)
+            if run.pretrained_task == DENOISING
+        ],
+        construction=[
+            _construction(run, folders)
+            for run in summary.pretraining_runs(folders)
+            if run.pretrained_task != DENOISING
+        ],
+        curves=_curves(folders, named),
+        pictures=sections(named),
+        environments=_environments(folders, named),
+        runs=_settings(folders, named),
+        notes=_notes(folders, named),
+    )
+
+
+def _trainings(folders, named):
+    """(name, run.json, history) of each training once.
+
+    An evaluation folder holds a copy of its run's, so a run that is given
+    itself and through its evaluations counts once.
+    """
+    entries = [
+        (_run_name(f, folders), f.info, f.history)
+        for f in folders
+        if isinstance(f, Run)
+    ] + [(name, e.run, e.history) for name, e in named if e.run]
+    unique, seen = [], []
+    for name, info, history in entries:
+        # The copy adds where the run was.
+        identity = {k: v for k, v in info.items() if k != "folder"}
+        if identity not in seen:
+            seen.append(identity)
+            unique.append((name, info, history))
+    return unique
+
+
+def _run_name(run, folders):
+    """ "joint", or with its folder where several would be called so."""
+
+    def plain(run):
+        if run.info.get("kind") == "pretrain":
+            return summary.PRETRAINING
+        return str(run.info.get("strategy") or run.path.resolve().name)
+
+    runs = [folder for folder in folders if isinstance(folder, Run)]
+    if sum(plain(other) == plain(run) for other in runs) > 1:
+        return f"{plain(run)} ({run.path.resolve().name})"
+    return plain(run)
+
+
+def _costs(folders, named):
+    """Table 4 of the paper: time and trainable parameters of each training."""
+    rows = [
+        {
+            "name": name,
+            "epochs": summary.number(info.get("epochs_run")),
+            **summary.cost(info),
+            "time_parts": _parts(info.get("seconds_by_task")),
+            "parts": _parts(info.get("trainable_parameters")),
+        }
+        for name, info, _ in _trainings(folders, named)
+    ]
+    total = pd.DataFrame(rows, columns=["seconds"])["seconds"].sum()
+    return {"rows": rows, "seconds": total}
+
+
+def _parts(counts):
+    if not isinstance(counts, dict):
+        return []
+    return [
+        (part, summary.number(count))
+        for part, count in counts.items()
+        if part != "total"
+    ]
+
+
+def _denoising(run, folders):
+    noises = (run.metrics or {}).get("denoised")
+    noises = noises if isinstance(noises, dict) else {}
+    rows = [
+        {"noise": noise_name(noise)}
+        | {
+            column: summary.number(values.get(column))
+            for measure in ("psnr", "ssim", "ms_ssim")
+            for column in (f"noisy_{measure}", measure)
+        }
+        for noise, values in noises.items()
+        if isinstance(values, dict)
+    ]
+    triplets = [
+        {
+            "noise": noise_name(triplet["noise"]),
+            "first": triplet["noise"]
+            not in [other["noise"] for other in run.triplets[:index]],
+            "images": [
+                (part, embedded(triplet[part]))
+                for part in ("noisy", "denoised", "clean")
+            ],
+        }
+        for index, triplet in enumerate(run.triplets)
+    ]
+    return {
+        "name": _run_name(run, folders),
+        "rows": rows,
+        "triplets": triplets,
+    }
+
+
+def _construction(run, folders):
+    """What a representation reached on the classes it was learnt on."""
+    task = run.pretrained_task
+    values = (run.metrics or {}).get(task)
+    values = values if isinstance(values, dict) else {}
+    return {
+        "name": _run_name(run, folders),
+        "task": task,
+        **{
+            name: summary.number(values.get(name))
+            for name in ("images", "patients", *CONSTRUCTION)
+        },
+    }
+
+
+def noise_name(noise):
+    """ "gaussian_25" -> "Gaussian, σ = 25/255"."""
+    kind, _, level = str(noise).partition("_")
+    if kind == "gaussian" and level:
+        return f"Gaussian, σ = {level}/255"
+    return kind.capitalize() + (f" {level}" if level else "")
+
+
+def _curves(folders, named):
+    return [
+        (name, plots.training_curves(history))
+        for name, _, history in _trainings(folders, named)
+        if history is not None
+    ]
+
+
+def _environments(folders, named):
+    """Data, seed, versions and machine, once for all runs that share them."""
+    groups = {}
+    for name, info, _ in _trainings(folders, named):
+        data = info.get("data")
+        data = data if isinstance(data, list) else [data]
+        key = (
+            ", ".join(
+                str(d["name"])
+                for d in data
+                if isinstance(d, dict) and d.get("name")
+            ),
+            str(info.get("seed", "not recorded")),
+            _sentence(info.get("versions")),
+            _sentence(info.get("machine")),
+        )
+        groups.setdefault(key, []).append(name)
+    return [
+        {
+            "names": ", ".join(names),
+            "data": data or "not recorded",
+            "seed": seed,
+            "versions": versions,
+            "machine": machine,
+        }
+        for (data, seed, versions, machine), names in groups.items()
+    ]
+
+
+def _settings(folders, named):
+    return [
+        {
+            "name": name,
+            "tasks": ", ".join(map(str, info.get("tasks") or [])),
+            "config": _pairs(info.get("config")),
+        }
+        for name, info, _ in _trainings(folders, named)
+    ]
+
+
+def _sentence(value):
+    pairs = [f"{name} {text}" for name, text in _pairs(value) if text != "None"]
+    return ", ".join(pairs) or "not recorded"
+
+
+def _pairs(value, prefix=""):
+    """Nested settings as (dotted name, text); paths lose their folders."""
+    if not isinstance(value, dict):
+        return []
+    pairs = []
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, dict):
+            pairs += _pairs(item, f"{name}.")
+        else:
+            pairs.append((name, _plain(item)))
+    return pairs
+
+
+def _plain(item):
+    if isinstance(item, (list, tuple)):
+        return ", ".join(_plain(part) for part in item)
+    text = str(item)
+    if re.match(r"[/~\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]", text):
+        return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    return text
+
+
+def _notes(folders, named):
+    names = {id(evaluation): name for name, evaluation in named}
+    return [
+        (names.get(id(f)) or _run_name(f, folders), note)
+        for f in folders
+        for note in f.notes
+    ]

@@ -1,0 +1,18 @@
+"""Run folders: everything needed to read a training later.
+
+Names are imported when they are first used: reading a run needs no Keras.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["calibration", "gaze_reference"],
+    submod_attrs={
+        "folder": ["LEARNT_FROM", "SEEN", "SPLIT_COLUMNS", "Run"],
+        "header": ["HEADER", "read_run"],
+        "inputs": ["describe_data", "fingerprints"],
+        "models": ["denoise_images", "load_model", "network_of"],
+        "writer": ["RunWriter", "machine", "versions"],
+    },
+)

@@ -1,0 +1,201 @@
+"""Run folders: everything needed to read a training later.
+
+run.json         what was done: settings, data, seed, versions, machine,
+                 seconds, parameters; "status" is "complete" at the end
+split.csv        data set, image, patient, split; the split "seen" is what its
+                 representation has learnt from, and so was left out
+history.csv      one row per epoch
+model.keras      the trained model (model-<task>.keras per separate model)
+calibration.json temperature and threshold per label task
+metrics.json     pretrain: test images; finetune: validation images
+samples/         pictures for the report
+checkpoint/      state of an unfinished training
+"""
+
+import functools
+from pathlib import Path
+
+import pandas as pd
+
+from umsrep.data.prepared import TaskSpec
+from umsrep.data.storage import read_json
+from umsrep.errors import UmsrepError
+from umsrep.runs.calibration import Calibration
+from umsrep.runs.contents import optional_json, read_history, read_picture
+from umsrep.runs.header import read_run
+
+# The split of images that a run leaves out, for its representation has
+# learnt from their patients.
+SEEN = "seen"
+LEARNT_FROM = ("train", "validation", SEEN)
+SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
+DENOISING = "denoised"
+
+
+class Run:
+    """A run folder: one training. Read without Keras until a model is asked.
+
+    Args:
+        path: The run folder.
+        unfinished: Whether a training that has not ended will do.
+
+    Attributes:
+        info: run.json as a dict.
+        path: The folder.
+    """
+
+    def __init__(self, path, unfinished=False):
+        self.path = Path(path)
+        self.info = read_run(path)
+        if self.info["status"] != "complete" and not unfinished:
+            raise UmsrepError(
+                f"{path} holds an unfinished training. Finish it: repeat the "
+                "command that made it, with --resume."
+            )
+        self._models = {}
+
+    def __repr__(self):
+        return f"Run('{self.path}')"
+
+    @property
+    def kind(self):
+        """The command that made it: "pretrain" or "finetune"."""
+        return self.info["kind"]
+
+    @property
+    def tasks(self):
+        """Names of the tasks."""
+        return tuple(self.info["tasks"])
+
+    @property
+    def specs(self):
+        """`TaskSpec`s of the tasks of a run of `finetune`."""
+        return [
+            TaskSpec(name, entry["kind"], tuple(entry.get("classes") or ()))
+            for name, entry in self.info["task_specs"].items()
+        ]
+
+    @property
+    def classes(self):
+        """{label task: class names}."""
+        return {
+            name: tuple(entry.get("classes") or ())
+            for name, entry in self.info["task_specs"].items()
+            if entry["kind"] == "label"
+        }
+
+    @property
+    def has_labels(self):
+        """Whether labels, masks or maps were learnt from, not only images."""
+        specs = self.info["task_specs"].values()
+        return any(entry["kind"] != "image" for entry in specs)
+
+    @property
+    def pretrained_task(self):
+        """The task that a representation was learnt by."""
+        return (self.info.get("tasks") or [DENOISING])[0]
+
+    @property
+    def calibrations(self):
+        """{label task: `Calibration`}."""
+        stored = read_json(self.path / "calibration.json", "calibration")
+        return {task: Calibration(**entry) for task, entry in stored.items()}
+
+    def model(self, task=None):
+        """The model that predicts `task`; the same one for shared tasks."""
+        if task is not None and task not in self.tasks:
+            raise UmsrepError(
+                f"{self.path} has no task '{task}'. Its tasks: "
+                f"{', '.join(self.tasks)}."
+            )
+        name = "model.keras"
+        if self.info.get("strategy") == "separate":
+            name = f"model-{task or self.tasks[0]}.keras"
+        return self._load(name)
+
+    def denoiser(self):
+        """The denoising model that images go through first, or None."""
+        if (self.path / "denoiser.keras").exists():
+            return self._load("denoiser.keras")
+        return None
+
+    def _load(self, name):
+        if name not in self._models:
+            # Reports and comparisons read runs and do not wait for Keras.
+            from umsrep.runs.models import load_model
+
+            self._models[name] = load_model(self.path / name)
+        return self._models[name]
+
+    def split(self):
+        """The split: dataset, image, patient, split, checksum."""
+        try:
+            table = pd.read_csv(
+                self.path / "split.csv", dtype=str, keep_default_na=False
+            )
+            return table[SPLIT_COLUMNS]
+        except (OSError, ValueError, KeyError) as error:
+            raise UmsrepError(
+                f"{self.path / 'split.csv'} cannot be read ({error}). The "
+                "run folder is damaged or of an older umsrep; train again."
+            ) from error
+
+    @property
+    def history(self):
+        """Data frame of history.csv, or None."""
+        return self._results["history"]
+
+    @property
+    def metrics(self):
+        """metrics.json, or None."""
+        return self._results["metrics"]
+
+    @property
+    def triplets(self):
+        """[{"noise": text, "noisy" | "denoised" | "clean": Picture}]."""
+        return self._results["triplets"]
+
+    @property
+    def notes(self):
+        """What is missing, in words."""
+        return self._results["notes"]
+
+    @functools.cached_property
+    def _results(self):
+        notes, triplets = [], []
+        if self.info["status"] != "complete":
+            notes.append(
+                f"The run is not complete (status: {self.info['status']}). "
+                "Continue it with --resume."
+            )
+        history = read_history(self.path, notes)
+        metrics = optional_json(self.path / "metrics.json", dict, None)
+        denoising = self.pretrained_task == DENOISING
+        if self.kind == "pretrain" and metrics is None:
+            notes.append(
+                "No metrics.json: restoration was not measured."
+                if denoising
+                else "No metrics.json: its metrics are not shown."
+            )
+        if self.kind == "pretrain" and denoising:
+            triplets = self._triplets(notes)
+        return {
+            "history": history,
+            "metrics": metrics,
+            "triplets": triplets,
+            "notes": notes,
+        }
+
+    def _triplets(self, notes):
+        listed = optional_json(self.path / "samples" / "samples.json", list, [])
+        found = []
+        for entry in listed:
+            parts = {
+                part: read_picture(self.path, "samples", entry.get(part), notes)
+                for part in ("noisy", "denoised", "clean")
+            }
+            if all(parts.values()):
+                found.append({"noise": str(entry.get("noise") or ""), **parts})
+        if not listed:
+            notes.append("No samples: there are no triplets to show.")
+        return found

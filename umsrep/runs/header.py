@@ -1,0 +1,47 @@
+"""run.json: its format, and how it is read."""
+
+from pathlib import Path
+
+from umsrep.data import storage
+from umsrep.errors import UmsrepError
+
+FORMAT = "umsrep-run"
+FORMAT_VERSION = 1
+HEADER = "run.json"
+
+
+def read_run(path):
+    """The parsed run.json of a run folder.
+
+    Raises:
+        UmsrepError: no run folder, or one of another format version.
+    """
+    path = Path(path)
+    if not (path / HEADER).exists():
+        raise UmsrepError(
+            f"{path} is not a run folder (no {HEADER}). Pass the --out folder "
+            "of `umsrep pretrain` or `umsrep finetune`."
+        )
+    info = storage.read_json(path / HEADER, "run header")
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise UmsrepError(
+            f"{path / HEADER} is not an umsrep run header. Pass the --out "
+            "folder of `umsrep pretrain` or `umsrep finetune`."
+        )
+    wanted = {"status", "kind", "config", "versions"}
+    if info.get("status") == "complete":
+        wanted |= {"tasks", "task_specs", "data"}
+    missing = sorted(wanted - set(info))
+    if missing and info.get("format_version") == FORMAT_VERSION:
+        raise UmsrepError(
+            f"{path / HEADER} lacks '{missing[0]}': it is damaged. Train "
+            "again into a new folder."
+        )
+    if info.get("format_version") != FORMAT_VERSION:
+        raise UmsrepError(
+            f"{path / HEADER} has format version "
+            f"{info.get('format_version')}, this umsrep reads "
+            f"{FORMAT_VERSION}. Train again, or use the umsrep version in its "
+            "'versions'."
+        )
+    return info

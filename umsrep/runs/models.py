@@ -1,0 +1,46 @@
+"""The networks of a run: loading them, and what images go through first."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+# A model file names classes that are known once their modules are imported.
+import umsrep.balancing
+import umsrep.heads
+import umsrep.model
+import umsrep.representations  # noqa: F401
+from umsrep.errors import UmsrepError
+from umsrep.finetuning.separate import SeparateModels
+
+
+def load_model(path):
+    """Loads a .keras file in safe mode: no code from it is executed."""
+    if not Path(path).exists():
+        raise UmsrepError(
+            f"{path} does not exist. The run folder is damaged; train again."
+        )
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds; all mean the same.
+        raise UmsrepError(
+            f"{path} cannot be loaded as a model "
+            f"({type(error).__name__}: {str(error).strip()[:160]}). It is "
+            "damaged, or was made by another version of umsrep or Keras; "
+            "train again, or use the versions named in run.json."
+        ) from error
+
+
+def network_of(run):
+    """The model of all tasks, or the separate models behind one interface."""
+    if run.info["strategy"] == "separate":
+        return SeparateModels([run.model(task) for task in run.tasks])
+    return run.model()
+
+
+def denoise_images(model, images):
+    """(n, height, width, 1) grey images, denoised, uint8."""
+    channels = model.representation.image_shape[-1]
+    images = np.repeat(np.asarray(images, np.float32), channels, axis=-1)
+    clean = np.asarray(model.predict_on_batch(images)["denoised"])[..., :1]
+    return np.clip(clean * 255, 0, 255).round().astype(np.uint8)
