@@ -101,8 +101,8 @@ class Augmentation(Configured):
         """The default for spectral Doppler strips: time on x, velocity on y.
 
         Sweep speed, velocity range and baseline vary a little, and grey
-        levels as for chests. Nothing is turned or mirrored: that would mean
-        another flow.
+        levels as for chests. Nothing is turned or mirrored: that would
+        depict a different flow.
 
         Args:
             strength: As in `of`.

@@ -159,7 +159,7 @@ def _check(path: Path, dataset: pydicom.Dataset) -> None:
     # An element with several values, or with another type.
     except (TypeError, ValueError) as error:
         raise UmsrepError(
-            f"{path} has a header value that is no number where one belongs "
+            f"{path} has a header value that is not a single number "
             f"({error}). {_AGAIN}"
         ) from error
     photometric = dataset.PhotometricInterpretation

@@ -40,8 +40,8 @@ class GeometricAugmentation(Configured):
             at one side, half a frame around the content.
         flip: Whether half of the images are mirrored left to right. Leave it
             off for chests: a mirrored chest has its heart on the right (situs
-            inversus), and side markers and the lungs' shapes stop telling
-            sides apart.
+            inversus), and side markers and the lungs' shapes no longer
+            tell the sides apart.
     """
 
     rotation: float = 10.0

@@ -1,4 +1,4 @@
-"""One image file of any kind, with what it says about its pixels' size."""
+"""One image file of any kind, with the size of its pixels if it states one."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,15 +3,14 @@
 Masks are boolean, or hold 0 and one other value (1 or 255), at the image's
 resolution. Larger values of a map speak more for the class.
 
-Stated once:
+Conventions, the same for every function:
 
-- An empty mask is refused: nothing can be inside it, so the image says
-  nothing about the map. Leave such images out.
+- An empty mask is refused: no map can point into it. Leave such images out.
 - Ties: where several places share the maximum, the result is the share of
-  them that hits. So a constant map, which says nothing, scores what a random
-  guess would on average, and never all or nothing by the order of the pixels.
-- A map without a positive value has no mass to be inside; `energy_in_mask`
-  takes it for a constant one.
+  them that hits. A constant map, which says nothing, then scores what a random
+  guess scores on average, whatever the order of the pixels.
+- A map without a positive value has no mass; `energy_in_mask` treats it as
+  constant.
 """
 
 import cv2

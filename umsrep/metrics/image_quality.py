@@ -37,8 +37,8 @@ def psnr(clean: ArrayLike, image: ArrayLike) -> Value:
 def ssim(clean: ArrayLike, image: ArrayLike) -> Value:
     """Structural similarity in [-1, 1] (Wang et al. 2004).
 
-    The paper's Gaussian window (11 pixels, sigma 1.5) and population
-    covariance, by scikit-image; the mean over the channels.
+    Computed by scikit-image with the paper's Gaussian window (11 pixels, sigma
+    1.5) and population covariance; the mean over the channels.
 
     Raises:
         UmsrepError: an image is smaller than the window.
@@ -62,7 +62,7 @@ def ssim(clean: ArrayLike, image: ArrayLike) -> Value:
 def ms_ssim(clean: ArrayLike, image: ArrayLike) -> Value:
     """Multi-scale structural similarity in [0, 1] (Wang et al. 2003, Eq. 7).
 
-    By TensorFlow, with the paper's five scales and exponents. Five scales
+    Computed by TensorFlow with the paper's five scales and exponents, which
     need 176 pixels (the window of 11 after four halvings). A smaller image
     gets as many scales as fit, their exponents scaled to sum to 1: comparable
     among images of one size, not with images of another size.

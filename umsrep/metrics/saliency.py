@@ -13,10 +13,10 @@ Conventions, the same for every function:
 - `UmsrepError` is raised for maps of different shapes, a map that is negative
   or not finite, no fixations, and a fixation outside the map.
 
-Constant and empty maps, stated once:
+Constant and empty maps:
 
 - A map of zeros is read as the uniform distribution (as in pysaliency).
-- A constant map has `cc` and `nss` 0 and the areas 0.5: it tells nothing.
+- A constant map has `cc` and `nss` 0 and the areas 0.5: it says nothing.
   pysaliency agrees where it is finite; its CC with a constant target is nan.
 - Where the logarithm of a probability of 0 would be needed, the probability
   is `FLOOR`.
@@ -147,8 +147,8 @@ def information_gain(
     The mean, over the fixations, of `log2 p - log2 b` of the two
     distributions (Kuemmerer et al. 2015). 0 for the baseline itself,
     positive if `predicted` says more about where this image was looked at.
-    Both are clipped at `FLOOR` (pysaliency does not clip, and is infinite at
-    a fixated pixel of probability 0).
+    Both are clipped at `FLOOR` (pysaliency does not clip, and its value is
+    infinite at a fixated pixel of probability 0).
 
     Args:
         predicted: The map of this image.

@@ -4,7 +4,7 @@ Masks have shape `(height, width)` or `(height, width, 1)`; they are boolean,
 or hold 0 for background and one other value (1 or 255) for the foreground.
 Distances are in pixels.
 
-Empty masks, stated once: if both masks lack a class, its Dice and IoU are 1
+Empty masks: if both masks lack a class, its Dice and IoU are 1
 and surface distances 0 (nothing to find, nothing found). If only one lacks
 it, Dice and IoU are 0 and a surface distance is the diagonal of the image,
 the largest there is: an organ that was missed is never left out of a mean.
@@ -61,7 +61,7 @@ def hausdorff95(true: ArrayLike, predicted: ArrayLike) -> float:
 
     The larger of the two directions' percentiles (true to predicted and
     back); the maximum itself would be the Hausdorff distance, which one stray
-    pixel decides.
+    pixel determines.
     """
     distances = _surface_distances(*_pair(true, predicted))
     return float(max(np.percentile(way, 95) for way in distances))

@@ -1,4 +1,4 @@
-"""What run folders and evaluation folders both hold, read with care.
+"""What run folders and evaluation folders both hold, checked while reading.
 
 What is missing becomes a note; what is damaged is an error.
 """

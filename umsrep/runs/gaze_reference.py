@@ -2,7 +2,7 @@
 
 Location-based metrics compare a prediction with the centre bias, and with
 fixations on other images. Both come from training images, so that no test
-image says anything about another.
+image affects the score of another.
 
 File `gaze-<task>.npz` of a run folder:
 
