@@ -14,7 +14,7 @@ from data_prep.rsna import convert
 from umsrep import data
 from umsrep.cli.main import app
 from umsrep.data.attention import to_grid
-from umsrep.data.images import resize_mask
+from umsrep.data.resizing import resize_mask
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
 from umsrep.phantoms import draw_chest, write_rsna

@@ -197,9 +197,9 @@ def test_a_fixation_outside(metric, outside):
 
 @at_fixations
 def test_no_fixations(metric):
-    with pytest.raises(UmsrepError, match="Leave out of the mean an image"):
+    with pytest.raises(UmsrepError, match="Leave an image that nobody looked"):
         metric(ONES, np.zeros((0, 2)))
-    with pytest.raises(UmsrepError, match="Leave out of the mean an image"):
+    with pytest.raises(UmsrepError, match="Leave an image that nobody looked"):
         metric(ONES, [])
 
 

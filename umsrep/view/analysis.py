@@ -12,7 +12,7 @@ import numpy as np
 
 from umsrep.data import intensities
 from umsrep.data.frame import Frame
-from umsrep.data.images import resize_image
+from umsrep.data.resizing import resize_image
 from umsrep.errors import UmsrepError
 from umsrep.inference.predictor import check_finite
 
