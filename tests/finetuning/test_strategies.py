@@ -258,7 +258,7 @@ def test_damaged_checkpoint(dataset, tmp_path):
     state = tmp_path / "state.npz"
     for damaged in (state.read_bytes()[:1000], b""):
         state.write_bytes(damaged)
-        with pytest.raises(UmsrepError, match="Delete .* to begin"):
+        with pytest.raises(UmsrepError, match="Delete .* to start"):
             fit(strategy, build(), dataset, epochs=2, checkpoint=tmp_path)
 
 
