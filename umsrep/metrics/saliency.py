@@ -17,7 +17,7 @@ Constant and empty maps:
 
 - A map of zeros is read as the uniform distribution (as in pysaliency).
 - A constant map has `cc` and `nss` 0 and the areas 0.5: it says nothing.
-  pysaliency agrees where it is finite; its CC with a constant target is nan.
+  pysaliency agrees where it is finite; its CC with a constant true map is nan.
 - Where the logarithm of a probability of 0 would be needed, the probability
   is `FLOOR`.
 
@@ -42,44 +42,44 @@ Floats = NDArray[np.float64]
 Pixels = tuple[NDArray[np.int_], NDArray[np.int_]]
 
 
-def kld(target: ArrayLike, predicted: ArrayLike) -> float:
+def kld(true: ArrayLike, predicted: ArrayLike) -> float:
     """Kullback-Leibler divergence of two maps in nats, >= 0; less is better.
 
     `sum t ln(t / p)` over the pixels of the two distributions, 0 ln 0 = 0
     (Zhu et al. 2022, Eq. 2). `predicted` is clipped at `FLOOR`, so a pixel
     that it leaves at zero costs much, but not infinitely much.
     """
-    target, predicted = _pair(target, predicted)
+    true, predicted = _pair(true, predicted)
     floored = np.maximum(_density(predicted), FLOOR)
-    divergence = special.rel_entr(_density(target), floored).sum()
+    divergence = special.rel_entr(_density(true), floored).sum()
     # The sum of two nearly equal maps may round below zero.
     return max(float(divergence), 0.0)
 
 
-def cc(target: ArrayLike, predicted: ArrayLike) -> float:
+def cc(true: ArrayLike, predicted: ArrayLike) -> float:
     """Pearson's correlation of two maps over the pixels, in [-1, 1].
 
     PCC in Zhu et al. 2022. 0 if either map is constant.
     """
-    target, predicted = _pair(target, predicted)
-    if _constant(target) or _constant(predicted):
+    true, predicted = _pair(true, predicted)
+    if _constant(true) or _constant(predicted):
         return 0.0
-    maps = np.stack([_scaled(target).ravel(), _scaled(predicted).ravel()])
+    maps = np.stack([_scaled(true).ravel(), _scaled(predicted).ravel()])
     return float(np.asarray(np.corrcoef(maps))[0, 1])
 
 
-def sim(target: ArrayLike, predicted: ArrayLike) -> float:
+def sim(true: ArrayLike, predicted: ArrayLike) -> float:
     """Similarity of two maps in [0, 1]: the sum of the pixelwise minima.
 
     Of the two distributions; the histogram intersection, HS in Zhu et al.
     2022. 1 for equal distributions, 0 for disjoint ones.
     """
-    target, predicted = _pair(target, predicted)
-    shared = np.minimum(_density(target), _density(predicted)).sum()
+    true, predicted = _pair(true, predicted)
+    shared = np.minimum(_density(true), _density(predicted)).sum()
     return min(float(shared), 1.0)
 
 
-def nss(predicted: ArrayLike, fixations: ArrayLike) -> float:
+def nss(fixations: ArrayLike, predicted: ArrayLike) -> float:
     """Normalised scanpath saliency (Peters et al. 2005); 0 is chance.
 
     The mean, over the fixations, of the map in standard deviations above its
@@ -94,7 +94,7 @@ def nss(predicted: ArrayLike, fixations: ArrayLike) -> float:
     return float((scaled[at].mean() - scaled.mean()) / scaled.std())
 
 
-def auc_judd(predicted: ArrayLike, fixations: ArrayLike) -> float:
+def auc_judd(fixations: ArrayLike, predicted: ArrayLike) -> float:
     """Area under the ROC curve of fixated against unfixated pixels.
 
     In [0, 1]; 0.5 is chance, also for one fixation. Positives are the values
@@ -117,7 +117,7 @@ def auc_judd(predicted: ArrayLike, fixations: ArrayLike) -> float:
 
 
 def shuffled_auc(
-    predicted: ArrayLike, fixations: ArrayLike, other_fixations: ArrayLike
+    fixations: ArrayLike, predicted: ArrayLike, other_fixations: ArrayLike
 ) -> float:
     """Area under the ROC curve against fixations of *other* images.
 
@@ -128,8 +128,8 @@ def shuffled_auc(
     in pysaliency). A tie counts one half.
 
     Args:
-        predicted: The map of this image.
         fixations: Fixations of this image.
+        predicted: The map of this image.
         other_fixations: All fixations of the other images, in pixels of this
             map; scale those of images of another size.
     """
@@ -140,7 +140,7 @@ def shuffled_auc(
 
 
 def information_gain(
-    predicted: ArrayLike, baseline: ArrayLike, fixations: ArrayLike
+    fixations: ArrayLike, predicted: ArrayLike, baseline: ArrayLike
 ) -> float:
     """Information gain over a baseline in bits per fixation.
 
@@ -151,10 +151,10 @@ def information_gain(
     infinite at a fixated pixel of probability 0).
 
     Args:
+        fixations: Fixations of this image.
         predicted: The map of this image.
         baseline: What is known without seeing the image, usually the blurred
             fixations of the *training* images.
-        fixations: Fixations of this image.
     """
     baseline, predicted = _pair(baseline, predicted, "baseline")
     at = _pixels(fixations, predicted.shape)
@@ -166,7 +166,7 @@ def information_gain(
 
 
 def saliency_metrics(
-    target: ArrayLike,
+    true: ArrayLike,
     predicted: ArrayLike,
     fixations: ArrayLike | None = None,
     baseline: ArrayLike | None = None,
@@ -175,7 +175,7 @@ def saliency_metrics(
     """The metrics of one image, by name, that can be computed.
 
     Args:
-        target: The map to be predicted.
+        true: The map to be predicted.
         predicted: The predicted map.
         fixations: Fixations of this image; without it only kld, cc, sim.
         baseline: Baseline of `information_gain`, which is left out without
@@ -188,21 +188,21 @@ def saliency_metrics(
         information_gain, in this order.
     """
     values = {
-        "kld": kld(target, predicted),
-        "cc": cc(target, predicted),
-        "sim": sim(target, predicted),
+        "kld": kld(true, predicted),
+        "cc": cc(true, predicted),
+        "sim": sim(true, predicted),
     }
     if fixations is None:
         return values
-    values["nss"] = nss(predicted, fixations)
-    values["auc_judd"] = auc_judd(predicted, fixations)
+    values["nss"] = nss(fixations, predicted)
+    values["auc_judd"] = auc_judd(fixations, predicted)
     if other_fixations is not None:
         values["shuffled_auc"] = shuffled_auc(
-            predicted, fixations, other_fixations
+            fixations, predicted, other_fixations
         )
     if baseline is not None:
         values["information_gain"] = information_gain(
-            predicted, baseline, fixations
+            fixations, predicted, baseline
         )
     return values
 
@@ -236,17 +236,17 @@ def _constant(values: Floats) -> bool:
 
 
 def _pair(
-    target: ArrayLike, predicted: ArrayLike, name: str = "target"
+    true: ArrayLike, predicted: ArrayLike, name: str = "true"
 ) -> tuple[Floats, Floats]:
-    target = _map(target, name)
+    true = _map(true, name)
     predicted = _map(predicted, "predicted")
-    if target.shape != predicted.shape:
+    if true.shape != predicted.shape:
         raise UmsrepError(
-            f"Got a {name} map of shape {target.shape} and a predicted one "
+            f"Got a {name} map of shape {true.shape} and a predicted one "
             f"of shape {predicted.shape}; expected the same. Resize the "
             "predicted map before comparing them."
         )
-    return target, predicted
+    return true, predicted
 
 
 def _map(values: ArrayLike, name: str) -> Floats:
