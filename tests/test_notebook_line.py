@@ -7,8 +7,6 @@ from nbclient import NotebookClient
 from umsrep.notebook import in_notebook
 
 CODE = """
-import sys
-sys.argv = ["umsrep"]  # as for the command: without Keras, which is slow
 from umsrep.notebook import NotebookLine, in_notebook
 assert in_notebook()
 line = NotebookLine()
