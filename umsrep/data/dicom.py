@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 from pydicom import pixels
 
-from umsrep.data import images as reading
+from umsrep.data import file_content
 from umsrep.errors import UmsrepError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -77,7 +77,9 @@ def read_dicom(path, data=None):
             impossible window, or constant.
     """
     path = Path(path)
-    dataset = _parse(path, reading.read_bytes(path) if data is None else data)
+    dataset = _parse(
+        path, file_content.read_bytes(path) if data is None else data
+    )
     _check(path, dataset)
     stored = _decode(path, dataset)
     try:
@@ -89,7 +91,7 @@ def read_dicom(path, data=None):
             f"({error}). Expected those of PS3.3 C.11; correct or remove "
             "Window Center and Window Width, or export it again."
         ) from error
-    reading.check_not_constant(path, image)
+    file_content.check_not_constant(path, image)
     spacing, place = _spacing(dataset)
     return DicomImage(
         image=image,
@@ -107,7 +109,7 @@ def read_shape(path):
         UmsrepError: as `read_dicom` about the header.
     """
     path = Path(path)
-    dataset = _parse(path, reading.read_bytes(path))
+    dataset = _parse(path, file_content.read_bytes(path))
     return int(dataset.Rows), int(dataset.Columns)
 
 
@@ -175,8 +177,8 @@ def _check(path, dataset):
             f"{path} holds {frames} frames. Expected one image; export the "
             "wanted frame to a file of its own."
         )
-    if pixels_ > reading.MAX_PIXELS:
-        raise UmsrepError(reading.too_large(path))
+    if pixels_ > file_content.MAX_PIXELS:
+        raise UmsrepError(file_content.too_large(path))
     if high != bits - 1:
         raise UmsrepError(
             f"{path} stores its {bits} bits up to bit {high} (High Bit). "
