@@ -20,7 +20,7 @@ RANKS = {
     "keras_import": 2,
     "precision": 2,
     "distribution": 2,
-    "progress": 3,
+    "progress": 2,
     "metrics": 3,
     "tasks": 4,
     "data": 5,
