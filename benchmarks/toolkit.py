@@ -52,14 +52,14 @@ class Strategy:
         import keras
 
         from umsrep import data, finetuning
-        from umsrep.stages.finetuning import build
+        from umsrep.stages.network import new_network
         from umsrep.training import Schedule
 
         keras.utils.set_random_seed(0)
         whole = data.load(self.data)
         training, validation, _ = whole.split(fractions=(0.8, 0.2, 0.0))
         tasks = tuple(whole.tasks)[: self.tasks]
-        model = build(whole, tasks, self.settings)
+        model = new_network(whole, tasks, self.settings)
         strategy = finetuning.registry.get(self.settings.strategy)(
             schedule=Schedule(LEARNING_RATE), **self.options
         )
@@ -139,7 +139,8 @@ class Inference:
         from umsrep import finetuning
         from umsrep.derived import GradCAM
         from umsrep.precision import use
-        from umsrep.stages.finetuning import FinetuneSettings, build
+        from umsrep.stages.network import new_network
+        from umsrep.stages.settings import FinetuneSettings
 
         use("auto")
         keras.utils.set_random_seed(0)
@@ -147,8 +148,12 @@ class Inference:
         self.dataset = whole.subset(np.arange(images) % len(whole))
         self.images = self.dataset.images.astype(np.float32)
         tasks = ("lung", "abnormality")
-        self.model = build(whole, tasks, FinetuneSettings(strategy="joint"))
-        separate = build(whole, tasks, FinetuneSettings(strategy="separate"))
+        self.model = new_network(
+            whole, tasks, FinetuneSettings(strategy="joint")
+        )
+        separate = new_network(
+            whole, tasks, FinetuneSettings(strategy="separate")
+        )
         self.separate = finetuning.SeparateModels(separate.models)
         self.explainer = GradCAM("abnormality")
         self.one = self.model.view("abnormality")
@@ -193,7 +198,7 @@ class Memory:
         keras.utils.set_random_seed(0)
         dataset = package.load(self.data)
         settings = pretraining.PretrainSettings()
-        model = pretraining.build(dataset.image_size, settings)
+        model = pretraining.new_denoiser(dataset.image_size, settings)
         model.compile("rmsprop")
         batches = dataset.batches(
             16,
@@ -240,7 +245,8 @@ class Accuracy:
 
         from umsrep import data, evaluation, finetuning
         from umsrep.precision import use
-        from umsrep.stages.finetuning import FinetuneSettings, build
+        from umsrep.stages.network import new_network
+        from umsrep.stages.settings import FinetuneSettings
         from umsrep.training import Schedule
 
         use(precision)
@@ -248,7 +254,7 @@ class Accuracy:
         whole = data.load(self.data)
         training, validation, _ = whole.split(fractions=(0.7, 0.3, 0.0))
         settings = FinetuneSettings(strategy="joint")
-        model = build(whole, ("lung", "abnormality"), settings)
+        model = new_network(whole, ("lung", "abnormality"), settings)
         finetuning.Joint(schedule=Schedule(LEARNING_RATE)).fit(
             model,
             training,

@@ -303,10 +303,9 @@ class MultiTaskModel(keras.Model):
         )
 
     def _loss_of(self, head):
-        # Keras keeps what `compile(loss=...)` was given here.
-        given = getattr(self._compile_loss, "_user_loss", None)
-        if isinstance(given, dict) and given.get(head.name) is not None:
-            return keras.losses.get(given[head.name])
+        # Of `compile(loss=...)`.
+        if isinstance(self.loss, dict) and self.loss.get(head.name) is not None:
+            return keras.losses.get(self.loss[head.name])
         return head.loss
 
     def get_config(self):

@@ -73,7 +73,12 @@ def write_picture(path, side=64, colour=False, seed=0):
 
 def make_run(folder, **changes):
     """A pre-training run folder; `changes` are entries of run.json."""
-    info = {"kind": "pretrain", "strategy": None, "tasks": ["denoised"]}
+    info = {
+        "kind": "pretrain",
+        "strategy": None,
+        "tasks": ["denoised"],
+        "task_specs": {"denoised": {"kind": "image"}},
+    }
     write_json(folder / "run.json", run_info(**info | changes))
     write_csv(folder / "history.csv", history(["denoised"]))
     level = {"psnr": 35.6, "ssim": 0.91, "ms_ssim": 0.99}

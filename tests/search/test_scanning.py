@@ -262,7 +262,7 @@ def test_a_construction_is_measured_on_validation_images(toy_recipe):
             space={"optimizer": ["sgd"]},
         )
     )
-    _, training, validation = jobs.divide(recipe)
+    _, training, validation = jobs.splits(recipe)
     record = worker.run_round(jobs.job(recipe, {"optimizer": "sgd"}), False)
     assert record["status"] == "complete", record
     labelled = int((validation.labels("level") >= 0).sum())

@@ -14,17 +14,20 @@ from umsrep.errors import UmsrepError
 SPLITS = ("train", "validation", "test")
 
 
-def load(path):
+def load(folder):
     """Loads a prepared data set (`umsrep prepare`).
 
     Args:
-        path: The folder with dataset.json and manifest.csv.
+        folder: The folder with dataset.json and manifest.csv; a `Dataset` is
+            returned as it is.
 
     Raises:
         UmsrepError: the folder is not a whole prepared data set of this
             version.
     """
-    path = Path(path)
+    if isinstance(folder, Dataset):
+        return folder
+    path = Path(folder)
     header = prepared.read_header(path)
     try:
         table = pd.read_csv(
@@ -54,6 +57,7 @@ def load(path):
         tasks=tasks,
         table=table,
         store=_Pictures(path, table, tasks, header["preprocessing"]["size"]),
+        folders=(prepared.PreparedFolder(path, header, len(table)),),
     )
     for name, task in tasks.items():
         if task.kind == "label":
@@ -110,6 +114,7 @@ def concatenate(datasets):
         tasks,
         table,
         _Joined([(dataset.store, dataset.rows) for dataset in datasets]),
+        folders=[f for dataset in datasets for f in dataset.folders],
     )
 
 
@@ -121,14 +126,22 @@ class Dataset:
         tasks: {task: TaskSpec}.
         table: One row per image: image, patient, split and a column per task
             (class name, or file of the mask or map; empty where unlabelled).
+        folders: `PreparedFolder`s that the images come from, also those of a
+            subset; empty if they were never on disk.
     """
 
-    def __init__(self, name, tasks, table, store, rows=None):
+    def __init__(self, name, tasks, table, store, rows=None, folders=()):
         self.name = name
         self.tasks = dict(tasks)
         self.table = table.reset_index(drop=True)
         self.store = store
         self.rows = np.arange(len(table)) if rows is None else np.asarray(rows)
+        self.folders = tuple(folders)
+
+    def _with(self, **changes):
+        names = ("name", "tasks", "table", "store", "rows", "folders")
+        parts = {name: getattr(self, name) for name in names}
+        return Dataset(**{**parts, **changes})
 
     def __len__(self):
         return len(self.table)
@@ -265,9 +278,7 @@ class Dataset:
         for one, source in sources.items():
             of_class = table[label] == one
             table.loc[of_class, name] = table.loc[of_class, source]
-        return Dataset(
-            self.name, {**self.tasks, name: spec}, table, self.store, self.rows
-        )
+        return self._with(tasks={**self.tasks, name: spec}, table=table)
 
     def task(self, name):
         """The TaskSpec of `name`; a miss lists what exists."""
@@ -304,13 +315,7 @@ class Dataset:
         which = np.asarray(which)
         if which.dtype == bool:
             which = np.flatnonzero(which)
-        return Dataset(
-            self.name,
-            self.tasks,
-            self.table.iloc[which],
-            self.store,
-            self.rows[which],
-        )
+        return self._with(table=self.table.iloc[which], rows=self.rows[which])
 
     def examples(self, task, each=1, classes=None):
         """The first images of each class, to look at.
@@ -377,7 +382,7 @@ class Dataset:
         Args:
             store: An object such as `OtherImages(self.store)`.
         """
-        return Dataset(self.name, self.tasks, self.table, store, self.rows)
+        return self._with(store=store)
 
     def batches(self, batch_size=16, **options):
         """Batches for `fit`; options as `data.Batches`."""

@@ -17,7 +17,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import pixels
 
-from umsrep.data import images as reading
+from umsrep.data import file_content
 from umsrep.errors import UmsrepError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -76,7 +76,9 @@ def read_dicom(path: str | Path, data: bytes | None = None) -> DicomImage:
             impossible window, or constant.
     """
     path = Path(path)
-    dataset = _parse(path, reading.read_bytes(path) if data is None else data)
+    dataset = _parse(
+        path, file_content.read_bytes(path) if data is None else data
+    )
     _check(path, dataset)
     stored = _decode(path, dataset)
     try:
@@ -88,7 +90,7 @@ def read_dicom(path: str | Path, data: bytes | None = None) -> DicomImage:
             f"({error}). Expected those of PS3.3 C.11; correct or remove "
             "Window Center and Window Width, or export it again."
         ) from error
-    reading.check_not_constant(path, image)
+    file_content.check_not_constant(path, image)
     spacing, place = _spacing(dataset)
     return DicomImage(
         image=image,
@@ -106,7 +108,7 @@ def read_shape(path: str | Path) -> tuple[int, int]:
         UmsrepError: as `read_dicom` does for the header.
     """
     path = Path(path)
-    dataset = _parse(path, reading.read_bytes(path))
+    dataset = _parse(path, file_content.read_bytes(path))
     return int(dataset.Rows), int(dataset.Columns)
 
 
@@ -174,8 +176,8 @@ def _check(path: Path, dataset: pydicom.Dataset) -> None:
             f"{path} holds {frames} frames. Expected one image; export the "
             "wanted frame to a file of its own."
         )
-    if size > reading.MAX_PIXELS:
-        raise UmsrepError(reading.too_large(path))
+    if size > file_content.MAX_PIXELS:
+        raise UmsrepError(file_content.too_large(path))
     if high != bits - 1:
         raise UmsrepError(
             f"{path} stores its {bits} bits up to bit {high} (High Bit). "

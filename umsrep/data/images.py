@@ -14,34 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from umsrep.data import storage
+from umsrep.data import dicom, storage
 from umsrep.data.deep_pixels import SIXTEEN_BIT, deep_values, is_deep, rescale
+from umsrep.data.file_content import (
+    MAX_PIXELS,
+    check_not_constant,
+    describe,
+    is_dicom,
+    read_bytes,
+    too_large,
+)
 from umsrep.errors import UmsrepError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-# Far above a full-size radiograph (20 million), far below what fills memory.
-MAX_PIXELS = 200_000_000
-
-# What a file is by its first bytes: (offset, bytes, words for the message).
-_MAGIC = (
-    (0, b"%PDF", "a PDF document"),
-    (128, b"DICM", "a DICOM file"),
-    (0, b"GIF8", "a GIF image"),
-    (8, b"WEBP", "a WebP image"),
-    (4, b"ftyp", "a HEIF, AVIF or video file"),
-    (4, b"jP  ", "a JPEG 2000 image"),
-    (0, b"PK\x03\x04", "a ZIP archive (or an Office document)"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"\x00\x05\x16\x07", "a macOS resource file"),
-    (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (0, b"<!DOCTYPE", "an HTML page (often a failed download)"),
-    (0, b"<!doctype", "an HTML page (often a failed download)"),
-    (0, b"<html", "an HTML page (often a failed download)"),
-    (0, b"\x89PNG", "a damaged PNG image"),
-    (0, b"\xff\xd8\xff", "a damaged JPEG image"),
-    (0, b"II*\x00", "a damaged or unusual TIFF image"),
-    (0, b"MM\x00*", "a damaged or unusual TIFF image"),
-)
 
 
 def open_image(path: str | Path) -> Image.Image:
@@ -58,27 +43,6 @@ def open_image(path: str | Path) -> Image.Image:
             image, several pictures in one file, or absurdly large.
     """
     return _decode(Path(path), read_bytes(Path(path)))
-
-
-def read_bytes(path: Path) -> bytes:
-    """The whole content of a file, or an error that says what is wrong."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UmsrepError(
-            f"{path} does not exist. Expected an image file; check the path."
-        ) from error
-    except OSError as error:
-        raise UmsrepError(
-            f"{path} cannot be read ({error.strerror or error}). Check the "
-            "file and its permissions."
-        ) from error
-    if not data:
-        raise UmsrepError(
-            f"{path} is empty (0 bytes). Expected an image; download or copy "
-            "it again."
-        )
-    return data
 
 
 def _decode(path: Path, data: bytes) -> Image.Image:
@@ -99,7 +63,7 @@ def _decode(path: Path, data: bytes) -> Image.Image:
         raise
     except Image.UnidentifiedImageError as error:
         raise UmsrepError(
-            f"{path} is not a readable image: it is {_describe(data)}. "
+            f"{path} is not a readable image: it is {describe(data)}. "
             f"Expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}; convert "
             "it, get the file again, or leave it out."
         ) from error
@@ -113,14 +77,6 @@ def _decode(path: Path, data: bytes) -> Image.Image:
         ) from error
 
 
-def too_large(path: Path) -> str:
-    """The message about an image of more than `MAX_PIXELS`."""
-    return (
-        f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels. "
-        "Expected a radiograph; check the file, or make it smaller first."
-    )
-
-
 def _check_layout(path: Path, image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise UmsrepError(too_large(path))
@@ -130,17 +86,6 @@ def _check_layout(path: Path, image: Image.Image) -> None:
             f"{path} holds {frames} pictures. Expected one; export the "
             "wanted picture to a file of its own."
         )
-
-
-def _describe(data: bytes) -> str:
-    for offset, magic, words in _MAGIC:
-        if data[offset : offset + len(magic)] == magic:
-            return words
-    try:
-        data[:512].decode("ascii")
-    except UnicodeDecodeError:
-        return f"of an unknown type (first bytes {data[:8].hex(' ')})"
-    return "a text file"
 
 
 def read_grey(
@@ -177,9 +122,6 @@ def read_grey(
     path = Path(path)
     data = read_bytes(path) if data is None else data
     if is_dicom(data):
-        # Imported here: it reads files with this module, and few need it.
-        from umsrep.data import dicom
-
         return dicom.read_dicom(path, data).image
     image = _decode(path, data)
     if is_deep(image, data):
@@ -200,20 +142,6 @@ def _luma(path: Path, image: Image.Image) -> Image.Image:
             f"{path} has the colours {image.mode}, which have no luma here "
             f"({error}). Expected a grey image; save it as 8-bit grey."
         ) from error
-
-
-def is_dicom(data: bytes) -> bool:
-    """Whether a file that begins with these bytes claims to be DICOM."""
-    return data[128:132] == b"DICM"
-
-
-def check_not_constant(path: Path, grey: NDArray) -> None:
-    """Raises if every pixel of `grey` has the same value."""
-    if grey.min() == grey.max():
-        raise UmsrepError(
-            f"{path} is constant (every pixel is {grey.flat[0]}), so it shows "
-            "nothing. Get the file again, or leave it out."
-        )
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:

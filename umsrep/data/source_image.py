@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from umsrep.data import dicom, images
+from umsrep.data import dicom, file_content, images
 from umsrep.errors import UmsrepError
 
 
@@ -35,9 +35,9 @@ def read(
     Arguments and errors are those of `images.read_grey`.
     """
     path = Path(path)
-    data = images.read_bytes(path) if data is None else data
+    data = file_content.read_bytes(path) if data is None else data
     try:
-        if images.is_dicom(data):
+        if file_content.is_dicom(data):
             read = dicom.read_dicom(path, data)
             return SourceImage(read.image, read.pixel_spacing, read.spacing_at)
         return SourceImage(images.read_grey(path, sixteen_bit, data))

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import PIL
 
+from umsrep import __version__
+from umsrep.data import file_content, storage
 from umsrep.data import images as reading
 from umsrep.data import masks as mask_reading
 from umsrep.data import scale as scales
-from umsrep.data import storage
 from umsrep.data.frame import Frame
 from umsrep.data.gaze import Gaze, GazeMap, to_sixteen_bit
 from umsrep.data.gaze_record import GazeRecord
@@ -308,7 +309,7 @@ class PreparedWriter:
             for task, given in masks.items()
         }
         grey = frame.image(grey)
-        reading.check_not_constant(path, grey)
+        file_content.check_not_constant(path, grey)
         return frame, grey, united
 
     def _write_png(self, relative, pixels):
@@ -430,8 +431,6 @@ def _ranges(shapes):
 
 
 def _versions():
-    from umsrep import __version__
-
     return {
         "umsrep": __version__,
         "python": platform.python_version(),

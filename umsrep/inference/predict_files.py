@@ -17,8 +17,8 @@ from umsrep.inference.derived_output import (
 )
 from umsrep.inference.opening import open as open_predictor
 from umsrep.inference.outputs import Item, MaskOutput, outputs_of
-from umsrep.inference.predictor import check_finite
 from umsrep.inference.record import PredictionRecord
+from umsrep.predictor import check_finite
 from umsrep.progress import Progress
 
 # A batch ends at one of these: results at the images' own size fill memory.

@@ -7,7 +7,7 @@ from umsrep.data import gaze
 from umsrep.data.frame import Frame
 from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
-from umsrep.inference.predictor import Predictor, check_images
+from umsrep.predictor import Predictor, check_images
 from umsrep.runs import calibration
 
 BATCH_SIZE = 32

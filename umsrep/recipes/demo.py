@@ -18,8 +18,9 @@ from umsrep.evaluation.summary import summary_table
 from umsrep.phantoms.chest import layouts
 from umsrep.report.page import write_report
 from umsrep.stages.evaluation import evaluate_run
-from umsrep.stages.finetuning import STRATEGIES, FinetuneSettings, finetune
+from umsrep.stages.finetuning import finetune
 from umsrep.stages.pretraining import PretrainSettings, pretrain
+from umsrep.stages.settings import STRATEGIES, FinetuneSettings
 
 SIZE = 128
 IMAGES = {"shenzhen": 340, "montgomery": 80}

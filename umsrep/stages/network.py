@@ -50,8 +50,8 @@ def check_arguments(architecture, arguments=None):
         )
 
 
-def build(dataset, tasks, settings, source=None):
-    """The network: heads for the tasks on a representation.
+def new_network(dataset, tasks, settings, source=None):
+    """A network: heads for the tasks on a representation.
 
     Args:
         dataset: A `data.Dataset`.

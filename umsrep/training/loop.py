@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from umsrep import distribution
 from umsrep.data.batches import Batches, ahead
 from umsrep.progress import Progress
 from umsrep.training.checkpoint import Checkpoint
@@ -136,7 +137,9 @@ def train(
         history, start = keeper.load()
     total = epochs * sum(group.steps_per_epoch for group in groups)
     done = start * sum(group.steps_per_epoch for group in groups)
-    with Progress(title, total, done, enabled=progress) as bar:
+    # Of several workers, one reports.
+    enabled = progress and distribution.leads()
+    with Progress(title, total, done, enabled) as bar:
         for epoch in range(start, epochs):
             if all(group.schedule.stopped for group in groups):
                 break
