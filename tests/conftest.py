@@ -9,6 +9,38 @@ import numpy as np
 import pytest
 
 SIZE = 32
+# Tests that train networks, convert them or start processes: beginnings of
+# their names, from this folder. `make test-fast` leaves them out, and must end
+# within two minutes on two idle cores.
+SLOW = (
+    "benchmarks/test_parts.py",
+    "contracts/test_backends.py",
+    "export/",
+    "finetuning/test_strategies.py",
+    "inference/",
+    "integration/",
+    "notebooks/test_run.py",
+    "recipes/",
+    "representations/test_keras_application.py",
+    "representations/test_saliency_networks.py",
+    "search/",
+    "stages/test_attention_training.py",
+    "stages/test_construction.py",
+    "stages/test_pretraining.py",
+    "test_contributing.py::test_the_",
+    "test_distribution.py",
+    "test_notebook_line.py",
+    "training/test_return_to_best.py",
+    "view/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of `SLOW`."""
+    for item in items:
+        name = item.nodeid.removeprefix("tests/")
+        if name.startswith(SLOW):
+            item.add_marker("slow")
 
 
 def draw(rng, striped):
