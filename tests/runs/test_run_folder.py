@@ -71,7 +71,10 @@ def test_an_unfinished_run_is_read_only_where_it_may_be(folder):
     ("entries", "message"),
     [
         ({"format": "other"}, "not an umsrep run header"),
-        ({"format_version": 99}, "has format version 99; this umsrep reads version 1"),
+        (
+            {"format_version": 99},
+            "has format version 99; this umsrep reads version 1",
+        ),
     ],
 )
 def test_another_file_is_refused(folder, entries, message):
