@@ -125,8 +125,8 @@ def strategies(say, work, quick):
     figures = {}
     size = 64 if quick else 256
     for preset, images, epochs in (
-        ("small", 20 if quick else 200, 2 if quick else 12),
-        ("paper", 20 if quick else 60, 2 if quick else 5),
+        ("small", 60 if quick else 200, 2 if quick else 12),
+        ("paper", 60, 2 if quick else 5),
     ):
         data = str(material.prepared(work, "kermany", images, size))
         kinds = {
@@ -249,8 +249,8 @@ def scaling(say, work, quick):
     three tasks, all images are trained on, with one only these.
     """
     if quick:
-        epochs, base = 2, {"images": 20, "size": 64, "tasks": 3}
-        series = {"images": (20, 40), "size": (64, 128), "tasks": (2, 3)}
+        epochs, base = 2, {"images": 60, "size": 64, "tasks": 3}
+        series = {"images": (60, 80), "size": (64, 128), "tasks": (2, 3)}
     else:
         epochs, base = 5, {"images": 240, "size": 128, "tasks": 3}
         series = {
