@@ -1,7 +1,7 @@
-"""Evaluation: predict once -> per-image table -> metrics, tests, report.
+"""Evaluation: predict once -> per-image table -> metrics, tests.
 
 Names are imported when they are first used: reading a table needs no
-TensorFlow, and a report no model.
+TensorFlow.
 """
 
 import importlib
@@ -17,7 +17,6 @@ _PUBLIC = {
     "interpretability_table": "interpretability",
     "mcnemar": "comparison",
     "perturbation_curves": "faithfulness",
-    "print_summary": "summary",
     "read_folder": "folder",
     "read_predictions": "table_metrics",
     "side_by_side": "model_evaluation",

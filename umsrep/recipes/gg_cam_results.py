@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from umsrep import data as data_package
+from umsrep import figures
 from umsrep.data import storage
 from umsrep.data.prepared import HEADER
 from umsrep.derived import CAM
@@ -16,7 +17,6 @@ from umsrep.evaluation import faithfulness, interpretability
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import repeats as repeated
 from umsrep.experiments import tables as results
-from umsrep.figures import map_figure
 from umsrep.recipes import gg_cam
 from umsrep.stages.evaluation import evaluate_run
 
@@ -234,12 +234,12 @@ def _side_by_side(out, names, task, data, which, organs):
         images = np.repeat(shown.images.astype(np.float32), channels, -1)
         columns[name] = CAM(task)(model, images, labels)
     suffix = f"-{which}" if which else ""
-    map_figure.map_figure(
-        out / f"maps{suffix}.png",
-        shown.images[..., 0],
-        columns,
-        [spec.classes[label] for label in labels],
-    )
+    pictures = {
+        title: figures.heat_overlays(shown, maps)
+        for title, maps in columns.items()
+    }
+    captions = [spec.classes[label] for label in labels]
+    figures.save(figures.panels(pictures, captions), out / f"maps{suffix}.png")
 
 
 def _organ(organs, label):

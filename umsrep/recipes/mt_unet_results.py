@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 
 from umsrep import data as data_package
-from umsrep import runs
+from umsrep import figures, runs
 from umsrep.data import prepared, storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import gaze_floors, predict
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import repeats as repeated
 from umsrep.experiments import tables as results
-from umsrep.figures import map_figure, plots
 from umsrep.recipes import mt_unet
 
 SALIENCY = {
@@ -72,8 +71,8 @@ def run(
         _overlays(data, tasks, out, gazing)
     for one in candidates:
         folder, _ = repeated.folders(out, one.name, 0)
-        curves = plots.training_curves(pd.read_csv(folder / "history.csv"))
-        plots.write(curves, out / f"curves-{folder.name[:-2]}.svg")
+        curves = figures.training_curves(pd.read_csv(folder / "history.csv"))
+        figures.save(curves, out / f"curves-{folder.name[:-2]}.svg")
     storage.write_csv(out / "repeats.csv", frame)
     tables = _tables(frame, dataset, tasks, candidates)
     results.write("MT-UNet", out, tables, data, settings, repeats, seed)
@@ -146,16 +145,15 @@ def _overlays(data, tasks, out, networks):
         known = np.flatnonzero(subject.dataset.labelled(task))
         shown = subject.dataset.subset(results.evenly(known, PICTURES))
         columns[name] = predict.probabilities(subject.network, shown)[task]
-    maps = [shown.map(task, index) for index in range(len(shown))]
     captions = None
     if tasks.classification:
         captions = list(shown.table[tasks.classification])
-    map_figure.map_figure(
-        out / "overlays.png",
-        shown.images[..., 0],
-        {"people": maps, **columns},
-        captions,
-    )
+    columns = {"people": task, **columns}
+    pictures = {
+        title: figures.heat_overlays(shown, maps)
+        for title, maps in columns.items()
+    }
+    figures.save(figures.panels(pictures, captions), out / "overlays.png")
 
 
 def _tables(frame, dataset, tasks, candidates):

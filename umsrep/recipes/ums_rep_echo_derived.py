@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from umsrep import figures
 from umsrep.data import storage
 from umsrep.derived import PeakVelocity, Recommendation
 from umsrep.derived.peak_velocity import MEASURES
@@ -20,7 +21,6 @@ from umsrep.evaluation.subject import Subject
 from umsrep.experiments import repeats as repeated
 from umsrep.metrics import classification
 from umsrep.recipes.ums_rep_echo import BASELINE
-from umsrep.recipes.ums_rep_echo_figure import figure
 from umsrep.runs import calibration
 
 # Of `Velocities`, as phantom.json names it; speeds in cm/s.
@@ -44,6 +44,8 @@ HEADINGS = {
 }
 REFERENCE = "reference masks"
 GOOD = "good"
+# Strips of each flow in the figure: kept ones, and refused ones.
+PER_FLOW = 2
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def derived_tables(data, out, group, flow, known, repeats):
     if frame.empty:
         return {}
     storage.write_csv(Path(out) / "derived.csv", frame)
-    figure(Path(out) / "derived.png", *shown)
+    figures.save(_figure(*shown), Path(out) / "derived.png", dpi=110)
     return _tables(frame, group, names, known)
 
 
@@ -279,6 +281,55 @@ def _qualities(dataset, names, known):
         known[stem]["quality"] if stem in known else label
         for stem, label in zip(stems, told, strict=True)
     ]
+
+
+def _figure(dataset, names, outputs, advice, speeds):
+    """Some strips of each flow with what was predicted and derived."""
+    flows = dataset.table[names.flow]
+    rows = []
+    for flow in dataset.task(names.flow).classes:
+        positions = np.flatnonzero(flows == flow)
+        # The first kept and the first refused images.
+        kept = [i for i in positions if advice is None or advice[i].keep]
+        others = [i for i in positions if i not in set(kept)]
+        chosen = [*kept[:PER_FLOW], *others[:PER_FLOW]]
+        row = []
+        for index in chosen:
+            masks = (None, None)
+            if names.envelope:
+                predicted = outputs[names.envelope][index] > 0.5
+                masks = (dataset.mask(names.envelope, index), predicted)
+            recommended = advice[index] if advice else None
+            title = _strip_title(flow, recommended, speeds[index])
+            row.append((title, dataset.image(index), *masks))
+        if row:
+            rows.append(row)
+    footer = "Envelope: predicted (orange), reference (blue)"
+    return figures.doppler_strips(rows, footer if names.envelope else None)
+
+
+def _strip_title(flow, recommended, speed):
+    lines = [flow]
+    if recommended is not None:
+        lines[0] += (
+            f", predicted {recommended.flow} "
+            f"({recommended.flow_probability:.2f})"
+        )
+        refused = f"not kept: {', '.join(recommended.reasons)}"
+        lines.append(
+            f"{'keep' if recommended.keep else refused} "
+            f"(good: {recommended.quality_probability:.2f})"
+        )
+    if speed is not None:
+        name = recommended.flow if recommended else flow
+        measured = speed.row(name) if name in MEASURES else {}
+        texts = [
+            f"{measure.replace('_prime', chr(39))} {value:.3g}"
+            for measure, value in measured.items()
+            if np.isfinite(value)
+        ]
+        lines.append(", ".join(texts) or "nothing measured")
+    return "\n".join(lines)
 
 
 def _tables(frame, group, names, known):

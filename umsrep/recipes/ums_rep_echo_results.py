@@ -8,12 +8,12 @@ import pandas as pd
 from statsmodels.stats import multitest
 
 from umsrep import data as data_package
+from umsrep import figures
 from umsrep.data import storage
 from umsrep.evaluation import comparison, table_metrics
 from umsrep.experiments import repeats as repeated
 from umsrep.experiments import tables as results
 from umsrep.experiments.repeats import REPRESENTATION
-from umsrep.figures import plots
 from umsrep.recipes import ums_rep_echo
 from umsrep.recipes.ums_rep_echo import (
     BASELINE,
@@ -280,8 +280,8 @@ def combined_p(values):
 def _curves(out, group):
     for candidate in group.values():
         folder, _ = repeated.folders(out, candidate.name, 0)
-        curves = plots.training_curves(pd.read_csv(folder / "history.csv"))
-        plots.write(curves, out / f"curves-{folder.name[:-2]}.svg")
+        curves = figures.training_curves(pd.read_csv(folder / "history.csv"))
+        figures.save(curves, out / f"curves-{folder.name[:-2]}.svg")
 
 
 def _method(strategy):

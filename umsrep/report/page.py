@@ -15,9 +15,10 @@ from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
 from umsrep.evaluation.folder import Evaluation
-from umsrep.figures import plots
+from umsrep.figures.curves import has_losses, training_curves
 from umsrep.report import results
-from umsrep.report.pictures import embedded, sections
+from umsrep.report.embedding import embedded, figure_uri
+from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
 
 # Columns of the table of representations that were learnt with labels.
@@ -217,7 +218,12 @@ def noise_name(noise):
 
 def _curves(folders, named):
     return [
-        (name, plots.training_curves(history))
+        (
+            name,
+            figure_uri(training_curves(history))
+            if has_losses(history)
+            else None,
+        )
         for name, _, history in _trainings(folders, named)
         if history is not None
     ]
