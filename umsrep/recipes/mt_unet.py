@@ -12,10 +12,17 @@ published code.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
 
 from umsrep import balancing, heads, representations
+from umsrep import data as data_package
+from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.experiments.repeats import Candidate
+from umsrep.experiments import gaze, presets, significance, tables
+from umsrep.experiments.pictures import write_curves
+from umsrep.experiments.repeats import Candidate, run_repeats
 from umsrep.model import MultiTaskModel
 from umsrep.stages.settings import FinetuneSettings
 
@@ -75,6 +82,15 @@ NETWORKS = (
     *SALIENCY_NETWORKS,
 )
 DEFAULT_NETWORKS = ("MT-UNet", "UNetC", "UNetS")
+SALIENCY = {
+    "kld": "KLD ↓",
+    "cc": "PCC ↑",
+    "sim": "HS ↑",
+    "nss": "NSS ↑",
+    "auc_judd": "AUC-Judd ↑",
+    "shuffled_auc": "shuffled AUC ↑",
+    "information_gain": "IG ↑",
+}
 
 
 @dataclass(frozen=True)
@@ -111,19 +127,14 @@ def settings(preset="small", width=None, **changes):
 
     Args:
         preset: One of `PRESETS`.
-        width: Of the U-Net's first level, and of the dense layer.
+        width: Width of the U-Net's first level, and of the dense layer.
         changes: Fields of `FinetuneSettings`; None leaves the preset's.
     """
-    if preset not in PRESETS:
-        raise UmsrepError(
-            f"preset='{preset}' is unknown. Choose one of {', '.join(PRESETS)}."
-        )
-    base = PRESETS[preset]
-    changes = {k: v for k, v in changes.items() if v is not None}
     if width is not None:
+        base = presets.choose(PRESETS, preset)
         changes["arguments"] = {**base.arguments, "width": width}
         changes["hidden_units"] = width
-    return replace(base, **changes)
+    return presets.changed(PRESETS, preset, **changes)
 
 
 def mt_unet(
@@ -282,3 +293,88 @@ def _saliency(name, settings):
             "normalization": settings.arguments["normalization"],
         },
     )
+
+
+def run(
+    data,
+    out,
+    settings,
+    schemes=("mtls3",),
+    networks=DEFAULT_NETWORKS,
+    repeats=5,
+    seed=0,
+    say=print,
+):
+    """Trains, evaluates, and writes tables and figures.
+
+    Args:
+        data: A prepared data set with one map task and at most one label
+            task.
+        out: Folder; interrupted work goes on where it was.
+        settings: `FinetuneSettings`, such as `SMALL`.
+        schemes, networks: As of `candidates`.
+        repeats, seed: As of `repeats.run_repeats`.
+        say: Called with a line per step.
+
+    Returns:
+        {title: data frame in the paper's layout}.
+
+    Raises:
+        UmsrepError: data or names that do not serve, see `candidates`.
+    """
+    out = Path(out)
+    dataset = data_package.load(data)
+    tasks = Tasks.of(dataset)
+    chosen = candidates(tasks, settings, schemes, networks)
+    frame = run_repeats(data, chosen, out, repeats, seed, say)
+    gazing = [c.name for c in chosen if tasks.saliency in c.tasks]
+    if gazing:
+        say("floors and the inter-observer limit")
+        references = gaze.references(
+            data, tasks.saliency, out, gazing, repeats, say
+        )
+        frame = pd.concat([frame, *references], ignore_index=True)
+        gaze.write_overlays(
+            data, tasks.saliency, out, gazing, tasks.classification
+        )
+    write_curves(out, [candidate.name for candidate in chosen])
+    storage.write_csv(out / "repeats.csv", frame)
+    found = _tables(frame, dataset, tasks, chosen)
+    tables.write("MT-UNet", out, found, data, settings, repeats, seed)
+    return found
+
+
+def _pairs(candidates):
+    """Each network of both tasks with each of one; else the first with each."""
+    joint = [c.name for c in candidates if len(c.tasks) > 1]
+    single = [c.name for c in candidates if len(c.tasks) == 1]
+    if joint and single:
+        return [(a, b) for a in joint for b in single]
+    first, *others = joint + single
+    return [(first, other) for other in others]
+
+
+def _tables(frame, dataset, tasks, candidates):
+    networks = [candidate.name for candidate in candidates]
+    medians = tables.median_and_spread(frame)
+    label, saliency = tasks.classification, tasks.saliency
+    found = {}
+    if label:
+        metrics = tables.classification_metrics(dataset.task(label).classes)
+        found["Classification"] = tables.layout(
+            medians, label, metrics, networks
+        )
+    found["Saliency"] = tables.layout(
+        medians, saliency, SALIENCY, [*networks, *gaze.FLOORS]
+    )
+    half = gaze.halves_of(saliency)
+    if (medians["task"] == half).any():
+        found["Saliency against half of the observers"] = tables.layout(
+            medians, half, SALIENCY, [gaze.OBSERVERS, *networks]
+        )
+    found["Cost"] = tables.cost(medians, networks)
+    compared = [(saliency, m) for m in ("kld", "cc", "sim", "nss")]
+    compared += [(label, m) for m in ("accuracy", "auc")] if label else []
+    tests = significance.mann_whitney(frame, _pairs(candidates), compared)
+    found["Mann-Whitney over repeats"] = tests.round(4)
+    return tables.without_empty(found)
