@@ -18,14 +18,14 @@ def phantom_data(layout, out, images, size=64, seed=0, **options):
 
     Args:
         layout: "shenzhen", "montgomery", "kermany", "egd-cxr" or "rsna"
-            (chest X-rays, see `data.phantoms.write_chest`), or "echo" (Doppler
-            strips, see `data.phantoms.write_echo`).
+            (chest X-rays, see `phantoms.write_chest`), or "echo" (Doppler
+            strips, see `phantoms.write_echo`).
         out: Folder; each data set gets one of its own in it.
-        images: How many.
+        images: Number of images.
         size: Pixels of a prepared image's sides; they are drawn at twice
             that.
-        seed: Of the drawing.
-        options: Of the converter, such as fit="pad".
+        seed: Seed of the drawing.
+        options: Options of the converter, such as fit="pad".
 
     Returns:
         Path of the prepared data set, for `data.load`. The files it was

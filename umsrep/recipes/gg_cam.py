@@ -7,7 +7,12 @@ Command: `umsrep recipe gg-cam --data DATA --backbone resnet-small
 --attention gaze --organ pneumonia=lung --repeats 5`.
 Cost: the small backbones a minute or two per training of some hundred images
 at 128x128 on 2 CPU cores; `resnet50` and `efficientnetv2s` need a GPU.
-Expected: docs/results-gaze.md.
+Result (docs/results-gaze.md, medians of 5 trainings without and with
+supervised maps): on 90 synthetic chests (`--backbone resnet-small --backbone
+efficientnetv2-small --epochs 35 --fractions 0.15 0.15 0.7`) AUC 0.938 and
+0.967, 0.504 and 0.963; on Shenzhen (`--attention lung --organ lung --epochs
+15`) AUC 0.851 and 0.853, the share of maps with their peak in the lungs 0.596
+and 1.000.
 
 Each backbone is trained twice as often as asked: with a plain CAM head, and
 with the same head supervised (three more trainable scalars).
