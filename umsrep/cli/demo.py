@@ -21,8 +21,8 @@ def demo(
     from umsrep.cli.quiet import load_backend
 
     load_backend()
-    from umsrep.evaluation.summary import print_summary
     from umsrep.recipes.demo import demo as run
+    from umsrep.report.terminal import print_summary
 
     table, report = run(out, seed=seed, quick=quick)
     print_summary(table)

@@ -212,7 +212,14 @@ def read_map(path: str | Path) -> NDArray[np.float32]:
 
 
 def write_png(path: str | Path, picture: NDArray) -> None:
-    """Writes a grey or BGR uint8 picture atomically."""
+    """Writes a grey or RGB picture atomically.
+
+    Args:
+        path: The file.
+        picture: (height, width) uint8 or uint16, or (height, width, 3) uint8.
+    """
+    if picture.ndim == 3:
+        picture = picture[..., ::-1]  # OpenCV writes BGR
     done, encoded = cv2.imencode(".png", picture)
     if not done:
         raise UmsrepError(f"{path}: the picture could not be encoded.")

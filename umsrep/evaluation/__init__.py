@@ -1,7 +1,7 @@
 """Evaluation: predict once -> per-image table -> metrics, tests, audits.
 
 Names are imported when they are first used: reading a table needs no
-TensorFlow, and a report no model.
+TensorFlow.
 """
 
 import lazy_loader
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "interpretability_table",
         ],
         "model_evaluation": ["evaluate", "side_by_side"],
-        "summary": ["print_summary", "summary_table"],
+        "summary": ["summary_table"],
         "table_metrics": ["all_metrics", "read_predictions", "task_metrics"],
     },
 )

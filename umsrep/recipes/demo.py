@@ -4,7 +4,7 @@ Source: UMS-Rep (Zamzmi et al. 2021), Section 4.1, heterogeneous tasks.
 Command: `umsrep demo --out demo` (or `make demo`).
 Cost: about 3 minutes on 2 CPU cores; with `--quick`, which tries every step
 and learns nothing, about one.
-Expected: the denoiser and the lungs are learnt; the classification, and what
+Result: the denoiser and the lungs are learnt; the classification, and what
 holds up on the other hospital's layout, need more images and epochs. The
 order of the strategies says nothing about the method.
 """
@@ -51,7 +51,7 @@ def demo(out, seed=0, say=print, quick=False):
 
     Args:
         out: Folder for everything; an interrupted demo goes on where it was.
-        seed: Of phantoms and trainings.
+        seed: Seed of phantoms and trainings.
         say: Called with a line per step.
         quick: Take `QUICK` instead of `FULL`.
 

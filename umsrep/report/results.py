@@ -4,7 +4,8 @@ import itertools
 
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary, table_metrics
-from umsrep.figures import plots
+from umsrep.figures import metric_plots
+from umsrep.report.embedding import figure_uri
 
 
 def section(data, members, frame):
@@ -21,8 +22,10 @@ def section(data, members, frame):
                 "classes": task.classes,
                 "size": _size(rows),
                 "finding": _finding(task, rows, tests),
-                "intervals": plots.metric_intervals(rows, summary.METRICS),
-                "figure": _task_figure(task, members),
+                "intervals": figure_uri(
+                    metric_plots.metric_intervals(rows, summary.METRICS)
+                ),
+                "figure": figure_uri(_task_figure(task, members)),
                 "tests": [t for t in tests if t["task"] == task.name],
             }
         )
@@ -122,7 +125,7 @@ def _task_figure(task, members):
         column, heading = {"mask": ("dice", "Dice"), "map": ("cc", "CC")}[
             task.kind
         ]
-        return plots.value_distribution(
+        return metric_plots.value_distribution(
             {
                 name: table_metrics.pixel_values(table, task, column)
                 for name, table in tables.items()
@@ -135,7 +138,7 @@ def _task_figure(task, members):
     for name, table in tables.items():
         true, _, probabilities = table_metrics.label_arrays(table, task)
         curves[name] = (true, probabilities[:, 1])
-    return plots.roc_and_reliability(curves)
+    return metric_plots.roc_and_reliability(curves)
 
 
 def p_value(p, equals=""):
