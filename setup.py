@@ -43,6 +43,7 @@ setup(
         "umsrep": [
             "search/spaces/*.yaml",
             "report/templates/*",
+            "stages/choices.json",
             "view/static/*",
         ]
     },

@@ -4,7 +4,7 @@ A registered class can be found by name, is serialisable (so that models which
 hold it load in Keras's safe mode), and is picked up by the contract tests.
 """
 
-import keras
+import inspect
 
 from umsrep.errors import UmsrepError
 
@@ -36,6 +36,9 @@ class Registry:
                     f"({self._classes[name].__module__}). Choose another name."
                 )
             if self.serializable:
+                # Names are also looked up where nothing else needs Keras.
+                import keras
+
                 cls = keras.saving.register_keras_serializable("umsrep")(cls)
             self._classes[name] = cls
             return cls
@@ -51,9 +54,24 @@ class Registry:
             )
         return self._classes[name]
 
+    def names(self):
+        """Names, in order."""
+        return sorted(self._classes)
+
     def items(self):
         """(name, class) pairs in order of name."""
         return sorted(self._classes.items())
+
+
+def arguments_of(cls):
+    """Names of the arguments that a class is made with."""
+    return {
+        name
+        for name, parameter in inspect.signature(
+            cls.__init__
+        ).parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
 
 
 def _again(cls, registered):

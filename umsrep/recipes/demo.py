@@ -9,6 +9,7 @@ order of the strategies says nothing about the method.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import data_prep
@@ -18,13 +19,14 @@ from umsrep.evaluation.summary import summary_table
 from umsrep.phantoms.chest import layouts
 from umsrep.report.page import write_report
 from umsrep.stages.evaluation import evaluate_run
-from umsrep.stages.finetuning import STRATEGIES, FinetuneSettings, finetune
+from umsrep.stages.finetuning import FinetuneSettings, finetune
 from umsrep.stages.pretraining import PretrainSettings, pretrain
 
 SIZE = 128
 IMAGES = {"shenzhen": 340, "montgomery": 80}
 PRETRAIN = PretrainSettings(epochs=10, stop_patience=10, learning_rate=2e-3)
 EPOCHS = 14
+STRATEGIES = ("independent", "alternating", "joint", "separate")
 
 
 def demo(out, seed=0, say=print):
@@ -70,7 +72,7 @@ def demo(out, seed=0, say=print):
     pretrain(
         [prepared["shenzhen"]],
         representation,
-        PretrainSettings(**{**vars(PRETRAIN), "seed": seed}),
+        replace(PRETRAIN, seed=seed),
         resume=True,
     )
     evaluations = []

@@ -1,10 +1,10 @@
 """Scans of settings with Talos.
 
-    recipe = umsrep.search.load_recipe("scan.yaml")
-    result = umsrep.search.scan(recipe, "scan", engine=umsrep.search.Local(2))
+    plan = umsrep.search.load_space("scan.yaml")
+    result = umsrep.search.scan(plan, "scan", engine=umsrep.search.Local(2))
     print(result.table)
 
-What each part does is in its module: `recipe` and `space` (what to scan),
+What each part does is in its module: `plan` and `space` (what to scan),
 `objective` (what to rank by), `scanning` (how Talos drives it), `engines`
 (where rounds run), `talos_api` (for those who call `talos.Scan` themselves).
 """
@@ -16,12 +16,12 @@ _PUBLIC = {
     "InProcess": "engines",
     "Local": "engines",
     "Objective": "objective",
-    "Recipe": "recipe",
+    "ScanPlan": "plan",
     "ScanResult": "scanning",
     "engine": "engines",
-    "load_recipe": "recipe",
+    "load_space": "plan",
     "scan": "scanning",
-    "shipped": "recipe",
+    "shipped": "shipped_spaces",
     "talos_inputs": "talos_api",
 }
 __all__ = sorted(_PUBLIC)

@@ -29,27 +29,27 @@ _STYLE = {
 }
 
 
-def write(path, records, recipe):
+def write(path, records, plan):
     """Writes the picture as PNG.
 
     Args:
         path: The file.
         records: As of `results.ranked`: the best first.
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
     """
     with matplotlib.rc_context(_STYLE):
-        figure = draw(records, recipe)
+        figure = draw(records, plan)
         with storage.atomic_path(path) as temporary:
             figure.savefig(temporary, format="png", dpi=140)
 
 
-def draw(records, recipe):
+def draw(records, plan):
     """The figure; see the module."""
     names = [
         name
-        for name in recipe.space
+        for name in plan.space
         if len({text(r["chosen"].get(name)) for r in records}) > 1
-    ] or list(recipe.space)
+    ] or list(plan.space)
     figure = Figure(figsize=(2.2 + 1.7 * len(names), 4.4), layout="constrained")
     axes = figure.subplots()
     good = [r for r in records if r["status"] == "complete"]
@@ -58,10 +58,10 @@ def draw(records, recipe):
     span = (high - low) or 1.0
     norm = Normalize(low, high if high > low else low + 1e-9)
     # Dark is good, whichever direction that is.
-    smaller = recipe.objective.direction == "min"
+    smaller = plan.objective.direction == "min"
     colours = matplotlib.colormaps["viridis" if smaller else "viridis_r"]
     pale = 0.0 if smaller else 0.15
-    places = {name: _places(name, records, recipe) for name in names}
+    places = {name: _places(name, records, plan) for name in names}
     slots = _slots(records, names, places)
     for rank, record in reversed(list(enumerate(records))):
         heights = [
@@ -88,10 +88,10 @@ def draw(records, recipe):
         axes.add_patch(
             PathPatch(curve, fill=False, alpha=0.9, zorder=2, **style)
         )
-    _draw_axes(axes, names, places, recipe)
-    _draw_objective(axes, len(names), low, high, recipe.objective)
+    _draw_axes(axes, names, places, plan)
+    _draw_objective(axes, len(names), low, high, plan.objective)
     figure.suptitle(
-        f"{recipe.name}: {len(good)} rounds"
+        f"{plan.name}: {len(good)} rounds"
         + (f", {len(records) - len(good)} failed" * (len(good) < len(records)))
         + f"; best {good[0]['objective']:.4g}",
         x=0.01,
@@ -101,9 +101,9 @@ def draw(records, recipe):
     return figure
 
 
-def _places(name, records, recipe):
+def _places(name, records, plan):
     """{text of a value: height in [0, 1]}, in the order of the space."""
-    known = [text(value) for value in recipe.space[name]]
+    known = [text(value) for value in plan.space[name]]
     for record in records:
         one = text(record["chosen"].get(name))
         if name in record["chosen"] and one not in known:
@@ -139,14 +139,14 @@ def _curve(heights):
     return Curve(points, codes)
 
 
-def _draw_axes(axes, names, places, recipe):
+def _draw_axes(axes, names, places, plan):
     axes.set_xlim(-0.3, len(names) + 0.5)
     axes.set_ylim(-0.22, 1.2)
     axes.set_yticks([])
     axes.set_xticks(
         range(len(names) + 1),
         [name.removeprefix("arguments.").replace("_", "\n") for name in names]
-        + [str(recipe.objective).replace(" ", "\n")],
+        + [str(plan.objective).replace(" ", "\n")],
     )
     axes.tick_params(length=0)
     for side in axes.spines.values():

@@ -13,10 +13,10 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
 from umsrep.stages.network import build, strategy
-from umsrep.stages.settings import STRATEGIES, FinetuneSettings
+from umsrep.stages.settings import FinetuneSettings
 from umsrep.stages.unseen import Unseen
 
-__all__ = ["STRATEGIES", "FinetuneSettings", "build", "finetune", "strategy"]
+__all__ = ["FinetuneSettings", "build", "finetune", "strategy"]
 
 
 def finetune(

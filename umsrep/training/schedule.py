@@ -129,3 +129,7 @@ class Schedule:
         """Goes on from a `state`."""
         for name, value in state.items():
             setattr(self, name, value)
+
+
+# Decays that are a whole schedule: (learning rate, patience) -> `Schedule`.
+NAMED = {"return_to_best": Schedule.of_mt_unet}
