@@ -20,7 +20,7 @@ from umsrep.search import jobs, scanning
         ({"space": None}, "Name at least one setting"),
         ({"space": {"dropot": [0.1]}}, "'dropot' is no setting.*dropout"),
         ({"space": {"dropout": 0.1}}, "expected a list of values, or a range"),
-        ({"space": {"dropout": ["much"]}}, "a number above 0. Fix the value"),
+        ({"space": {"dropout": ["much"]}}, "and below 1. Fix the value"),
         ({"space": {"dropout": [0.1, 0.1]}}, "0.1 is there twice"),
         ({"space": {"epochs": [1, 2]}}, "in 'settings' as well"),
         ({"space": {"fractions": [[1, 0, 0]]}}, "same in all rounds"),

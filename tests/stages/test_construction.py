@@ -377,8 +377,6 @@ class TestCommandLine:
         "option",
         [
             ("--dropout", 0.3),
-            ("--architecture", "unet"),
-            ("--argument", "width=4"),
             ("--hidden-units", 5),
         ],
     )

@@ -99,8 +99,9 @@ def _refuse(chosen, stage):
         having = [s for s in CONSTRUCTIONS if name in declared(STAGES[s])]
         raise UmsrepError(
             f"--{name.replace('_', '-')} is a setting of "
-            f"{' and '.join(having) or 'no stage'}, not of {stage}. Pass "
-            "--task TASK (or --objective) to learn by that, or leave it out."
+            f"{' and '.join(having) or 'no stage'}, not of {stage}. Add "
+            "--task TASK (or --objective NAME) to learn by that, or leave it "
+            "out."
         )
 
 

@@ -5,6 +5,13 @@ from typing import Any
 
 from umsrep.errors import UmsrepError
 
+EXAMPLES = {
+    int: "lung=2",
+    float: "lung=2",
+    str: "pneumonia=lung",
+    Any: "width=16",
+}
+
 
 def pairs(
     given: list[str] | None,
@@ -29,8 +36,8 @@ def pairs(
             result[name] = _value(value, kind)
         except ValueError as error:
             raise UmsrepError(
-                f"{option} {pair}: expected {form}. Write a name, =, and "
-                f"{'a number' if kind in (int, float) else 'a value'}."
+                f"{option} {pair}: expected {form}. Write one, such as "
+                f"{EXAMPLES[kind]}."
             ) from error
     return result
 
