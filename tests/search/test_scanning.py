@@ -216,7 +216,7 @@ def test_failed_rounds_can_be_tried_again(toy_space, tmp_path):
     )
     for options in ({}, {"retry_failed": True}):
         before = changed(tmp_path / "scan")
-        with pytest.raises(UmsrepError, match="All 1 rounds failed.* Mend"):
+        with pytest.raises(UmsrepError, match="All 1 rounds failed.* Fix"):
             search.scan(
                 mapping,
                 tmp_path / "scan",

@@ -85,6 +85,12 @@ def predict(
         sixteen_bit=sixteen_bit,
         resume=resume,
     )
+    _tell(summary, out)
+    if summary.failures:
+        raise typer.Exit(2 if summary.images else 1)
+
+
+def _tell(summary, out):
     print(f"{summary.images} images predicted: {out / 'predictions.csv'}")
     if summary.warnings:
         print(f"{summary.warnings} of them with a warning (its last column).")
@@ -97,7 +103,6 @@ def predict(
         print(f"{summary.passed_over} other files were passed over.")
     if summary.failures:
         _tell_failures(summary.failures, out / "failures.csv")
-        raise typer.Exit(2 if summary.images else 1)
 
 
 def _derived(names, arguments):

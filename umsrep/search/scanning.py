@@ -103,21 +103,7 @@ def scan(
         if ahead:
             for chosen in sampled:
                 rounds.begin(chosen)
-        outcome = talos.Scan(
-            inputs["x"],
-            inputs["y"],
-            x_val=inputs["x_val"],
-            y_val=inputs["y_val"],
-            params=space,
-            model=without_module(rounds.model),
-            experiment_name=plan.name,
-            experiment_dir=str(folder.talos),
-            seed=plan.seed,
-            save_weights=False,
-            clear_session=False,
-            disable_progress_bar=True,
-            **_reduction(plan),
-        )
+        outcome = _talos_scan(plan, inputs, space, rounds.model, folder)
         entries = {
             "talos": talos.__version__,
             "engine": type(engine).__name__,
@@ -132,6 +118,26 @@ def scan(
     if interrupted:
         raise KeyboardInterrupt
     return ScanResult(folder.path, *found)
+
+
+def _talos_scan(plan, inputs, space, model, folder):
+    import talos
+
+    return talos.Scan(
+        inputs["x"],
+        inputs["y"],
+        x_val=inputs["x_val"],
+        y_val=inputs["y_val"],
+        params=space,
+        model=without_module(model),
+        experiment_name=plan.name,
+        experiment_dir=str(folder.talos),
+        seed=plan.seed,
+        save_weights=False,
+        clear_session=False,
+        disable_progress_bar=True,
+        **_reduction(plan),
+    )
 
 
 def without_module(function):
