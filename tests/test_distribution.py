@@ -168,7 +168,7 @@ settings, tasks, data, representation, out = eval(sys.argv[1])
 both = {**settings, "distribution": "multi_worker"}
 pretraining.pretrain(
     [data], out + "/pre",
-    pretraining.PretrainSettings(filters=(4, 8), **both),
+    pretraining.PretrainSettings(arguments={"filters": (4, 8)}, **both),
 )
 finetuning.finetune(
     data, None, out + "/fine", representation,
@@ -187,7 +187,9 @@ def test_two_workers_train_what_one_does(
         pretraining.pretrain(
             [prepared_folder],
             folder,
-            pretraining.PretrainSettings(filters=(4, 8), **SETTINGS),
+            pretraining.PretrainSettings(
+                arguments={"filters": (4, 8)}, **SETTINGS
+            ),
             progress=False,
         )
 

@@ -4,10 +4,9 @@ A registered class can be found by name, is serialisable (so that models which
 hold it load in Keras's safe mode), and is picked up by the contract tests.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import TypeVar
-
-import keras
 
 from umsrep.errors import UmsrepError
 
@@ -41,6 +40,9 @@ class Registry:
                     f"({self._classes[name].__module__}). Choose another name."
                 )
             if self.serializable:
+                # Names are also looked up where nothing else needs Keras.
+                import keras
+
                 cls = keras.saving.register_keras_serializable("umsrep")(cls)
             self._classes[name] = cls
             return cls
@@ -56,9 +58,23 @@ class Registry:
             )
         return self._classes[name]
 
+    def names(self) -> list[str]:
+        """Names, in order."""
+        return sorted(self._classes)
+
     def items(self) -> list[tuple[str, type]]:
         """(name, class) pairs in order of name."""
         return sorted(self._classes.items())
+
+
+def arguments_of(cls: type) -> set[str]:
+    """Names of the arguments that a class is made with."""
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return {
+        name
+        for name, parameter in parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
 
 
 def _again(cls: type, registered: type) -> bool:

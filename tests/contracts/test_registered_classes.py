@@ -15,7 +15,7 @@ from umsrep.registry import Registry
 HEAD_ARGUMENTS = {
     "attention": {"name": "task", "features": "other_cam"},
     "cam": {"num_classes": 3, "name": "task"},
-    "classification": {"num_classes": 3, "name": "task"},
+    "dense": {"num_classes": 3, "name": "task"},
     "segmentation": {"name": "task"},
     "reconstruction": {"name": "task"},
 }

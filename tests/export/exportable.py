@@ -92,7 +92,7 @@ def separate_run(data, out):
         [data],
         out.parent / f"{out.name}-denoiser",
         PretrainSettings(
-            filters=(4, 6),
+            arguments={"filters": (4, 6)},
             epochs=3,
             learning_rate=1e-2,
             fractions=FRACTIONS,

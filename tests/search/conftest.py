@@ -1,4 +1,4 @@
-"""A recipe whose rounds take about two seconds each."""
+"""A search space whose rounds take about two seconds each."""
 
 import pytest
 
@@ -17,11 +17,11 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-def toy_recipe(prepared_folder):
-    """A function that makes a recipe as a mapping, with changes."""
+def toy_space(prepared_folder):
+    """A function that makes a search space as a mapping, with changes."""
 
     def make(**changes):
-        recipe = {
+        plan = {
             "data": str(prepared_folder),
             "stage": "finetune",
             "tasks": ["level"],
@@ -29,6 +29,6 @@ def toy_recipe(prepared_folder):
             "space": {"learning_rate": [1e-2, 0.1, 1e39]},
             "search": "grid",
         } | changes
-        return {k: v for k, v in recipe.items() if v is not None}
+        return {k: v for k, v in plan.items() if v is not None}
 
     return make

@@ -61,10 +61,10 @@ def test_workers_end_with_a_scan_that_is_killed():
     assert not process.is_running()
 
 
-def test_what_another_process_writes_is_left_alone(toy_recipe, tmp_path):
+def test_what_another_process_writes_is_left_alone(toy_space, tmp_path):
     """A round whose run is held is not a failed round."""
-    recipe = search.load_recipe(toy_recipe())
-    with ScanFolder(tmp_path / "scan", recipe, False, False) as folder:
+    plan = search.load_space(toy_space())
+    with ScanFolder(tmp_path / "scan", plan, False, False) as folder:
         key = "0" * 12
         scratch = folder.scratch(key)
         scratch.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_what_another_process_writes_is_left_alone(toy_recipe, tmp_path):
         assert not scratch.exists()
 
 
-def test_a_killed_round_says_so(toy_recipe, tmp_path, monkeypatch):
+def test_a_killed_round_says_so(toy_space, tmp_path, monkeypatch):
     # Defined here, it is pickled by value and its process imports nothing.
     def die(job):
         import os
@@ -89,7 +89,7 @@ def test_a_killed_round_says_so(toy_recipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr(search.Local, "run_round", staticmethod(die))
     with pytest.raises(UmsrepError, match="memory was exhausted.* Mend"):
-        search.scan(toy_recipe(), tmp_path / "scan", progress=False)
+        search.scan(toy_space(), tmp_path / "scan", progress=False)
     # All were tried.
     assert len(list(tmp_path.glob("scan/rounds/*/round.json"))) == 3
 
@@ -121,16 +121,16 @@ def test_engines_that_do_not_exist(arguments, advice):
         search.engine(*arguments)
 
 
-def test_a_reduction_needs_one_worker(toy_recipe, tmp_path):
-    mapping = toy_recipe(reduction={"interval": 2})
+def test_a_reduction_needs_one_worker(toy_space, tmp_path):
+    mapping = toy_space(reduction={"interval": 2})
     with pytest.raises(UmsrepError, match="Pass --workers 1"):
         search.scan(mapping, tmp_path / "scan", search.Local(2))
 
 
 @pytest.fixture(scope="module")
-def here(toy_recipe, tmp_path_factory):
+def here(toy_space, tmp_path_factory):
     """Two rounds in this process."""
-    mapping = toy_recipe(space={"learning_rate": [1e-2, 0.1]})
+    mapping = toy_space(space={"learning_rate": [1e-2, 0.1]})
     out = tmp_path_factory.mktemp("scans") / "here"
     result = search.scan(mapping, out, search.InProcess(), progress=False)
     return mapping, result.table
@@ -168,9 +168,9 @@ def test_a_cluster_does_what_one_process_does(here, tmp_path):
     check_same(result.table, expected)
 
 
-def test_a_scheduler_that_does_not_answer(toy_recipe, tmp_path):
+def test_a_scheduler_that_does_not_answer(toy_space, tmp_path):
     pytest.importorskip("distributed")
     engine = search.Dask("tcp://127.0.0.1:9")
     engine.timeout = 1
     with pytest.raises(UmsrepError, match="Start one with `dask scheduler`"):
-        search.scan(toy_recipe(), tmp_path / "scan", engine, progress=False)
+        search.scan(toy_space(), tmp_path / "scan", engine, progress=False)

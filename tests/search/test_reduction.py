@@ -24,16 +24,16 @@ class Known(search.InProcess):
     run_round = staticmethod(outcome)
 
 
-def test_values_that_go_with_bad_rounds_are_dropped(toy_recipe, tmp_path):
+def test_values_that_go_with_bad_rounds_are_dropped(toy_space, tmp_path):
     space = {
         "dropout": [0.1, 0.5],
         "learning_rate": {"from": 0.01, "to": 0.2, "steps": 20},
     }
 
     def tried(name, **changes):
-        recipe = toy_recipe(space=space, **changes)
+        plan = toy_space(space=space, **changes)
         out = tmp_path / name
-        return search.scan(recipe, out, Known(), progress=False).table
+        return search.scan(plan, out, Known(), progress=False).table
 
     whole = tried("whole")
     assert list(whole["dropout"]).count("0.5") == 20

@@ -1,4 +1,4 @@
-"""Scans from a recipe to ranked rounds, in this process."""
+"""Scans from a search space to ranked rounds, in this process."""
 
 import contextlib
 
@@ -23,10 +23,10 @@ def changed(path):
 
 
 @pytest.fixture(scope="module")
-def scanned(toy_recipe, tmp_path_factory):
+def scanned(toy_space, tmp_path_factory):
     """Three rounds, of which one fails; tests must not change it."""
     out = tmp_path_factory.mktemp("scans") / "toy"
-    return search.scan(toy_recipe(), out, search.InProcess(), progress=False)
+    return search.scan(toy_space(), out, search.InProcess(), progress=False)
 
 
 def history(result, row):
@@ -92,16 +92,16 @@ def test_talos_has_all_rounds_in_its_own_files(scanned):
     assert sorted(finished["objective"]) == pytest.approx(sorted(ours))
 
 
-def test_the_picture_has_a_line_per_round(scanned, toy_recipe):
+def test_the_picture_has_a_line_per_round(scanned, toy_space):
     from matplotlib.patches import PathPatch
 
     from umsrep.search import results
     from umsrep.search.folder import ScanFolder
 
-    recipe = search.load_recipe(toy_recipe())
-    folder = ScanFolder(scanned.path, recipe)
-    records = results.ranked(folder.records(), recipe.objective)
-    figure = results.picture(records, recipe)
+    plan = search.load_space(toy_space())
+    folder = ScanFolder(scanned.path, plan)
+    records = results.ranked(folder.records(), plan.objective)
+    figure = results.picture(records, plan)
     lines = [p for p in figure.axes[0].patches if isinstance(p, PathPatch)]
     assert len(lines) == 3
     written = {t.get_text() for t in figure.axes[0].texts}
@@ -157,9 +157,9 @@ class Interrupted(search.InProcess):
             yield executor
 
 
-def test_an_interrupted_scan_goes_on(toy_recipe, tmp_path):
+def test_an_interrupted_scan_goes_on(toy_space, tmp_path):
     out = tmp_path / "scan"
-    mapping = toy_recipe(space={"learning_rate": [1e-2, 1e-3]})
+    mapping = toy_space(space={"learning_rate": [1e-2, 1e-3]})
     with pytest.raises(KeyboardInterrupt, match="^$"):
         search.scan(mapping, out, Interrupted(), progress=False)
     (first,) = changed(out).items()
@@ -208,15 +208,15 @@ def test_an_interrupted_scan_goes_on(toy_recipe, tmp_path):
     assert "1 rounds of an earlier space are not ranked" in page
 
 
-def test_failed_rounds_can_be_tried_again(toy_recipe, tmp_path):
+def test_failed_rounds_can_be_tried_again(toy_space, tmp_path):
     # A stage that the network lacks, which shows before anything trains.
-    mapping = toy_recipe(
-        settings=toy_recipe()["settings"] | {"classification_features": "x"},
+    mapping = toy_space(
+        settings=toy_space()["settings"] | {"classification_features": "x"},
         space={"dropout": [0.1]},
     )
     for options in ({}, {"retry_failed": True}):
         before = changed(tmp_path / "scan")
-        with pytest.raises(UmsrepError, match="All 1 rounds failed.* Mend"):
+        with pytest.raises(UmsrepError, match="All 1 rounds failed.* Fix"):
             search.scan(
                 mapping,
                 tmp_path / "scan",
@@ -227,15 +227,15 @@ def test_failed_rounds_can_be_tried_again(toy_recipe, tmp_path):
         assert changed(tmp_path / "scan") != before
 
 
-def test_tasks_that_train_apart_have_a_best_epoch_each(toy_recipe):
-    recipe = search.load_recipe(
-        toy_recipe(
+def test_tasks_that_train_apart_have_a_best_epoch_each(toy_space):
+    plan = search.load_space(
+        toy_space(
             tasks=["blob", "level"],
-            settings=toy_recipe()["settings"] | {"strategy": "independent"},
+            settings=toy_space()["settings"] | {"strategy": "independent"},
             space={"learning_rate": [0.1]},
         )
     )
-    job = jobs.job(recipe, {"learning_rate": 0.1})
+    job = jobs.job(plan, {"learning_rate": 0.1})
     record = worker.run_round(job, capture=False)
     assert record["status"] == "complete", record
     for task in ("blob", "level"):
@@ -243,14 +243,14 @@ def test_tasks_that_train_apart_have_a_best_epoch_each(toy_recipe):
         assert record["losses"][task] == pytest.approx(np.nanmin(losses))
         assert record["best_epochs"][task] == np.nanargmin(losses) + 1
     total = record["losses"]["blob"] + record["losses"]["level"]
-    assert recipe.objective.value(record) == pytest.approx(total)
+    assert plan.objective.value(record) == pytest.approx(total)
     dice = search.Objective("blob", "dice").value(record)
     assert dice == record["metrics"]["blob"]["dice"]
 
 
-def test_a_construction_is_measured_on_validation_images(toy_recipe):
-    recipe = search.load_recipe(
-        toy_recipe(
+def test_a_construction_is_measured_on_validation_images(toy_space):
+    plan = search.load_space(
+        toy_space(
             stage="construct",
             settings={
                 "arguments": {"filters": [2] * 6},
@@ -262,8 +262,8 @@ def test_a_construction_is_measured_on_validation_images(toy_recipe):
             space={"optimizer": ["sgd"]},
         )
     )
-    _, training, validation = jobs.splits(recipe)
-    record = worker.run_round(jobs.job(recipe, {"optimizer": "sgd"}), False)
+    _, training, validation = jobs.splits(plan)
+    record = worker.run_round(jobs.job(plan, {"optimizer": "sgd"}), False)
     assert record["status"] == "complete", record
     labelled = int((validation.labels("level") >= 0).sum())
     assert record["metrics"]["level"]["images"] == labelled
@@ -271,9 +271,9 @@ def test_a_construction_is_measured_on_validation_images(toy_recipe):
     assert record["losses"]["level"] == record["history"]["val_level_loss"][0]
 
 
-def test_denoising_can_be_scanned(toy_recipe):
-    recipe = search.load_recipe(
-        toy_recipe(
+def test_denoising_can_be_scanned(toy_space):
+    plan = search.load_space(
+        toy_space(
             stage="pretrain",
             tasks=None,
             settings={"epochs": 1, "precision": "float32"},
@@ -281,6 +281,6 @@ def test_denoising_can_be_scanned(toy_recipe):
             objective="psnr",
         )
     )
-    record = worker.run_round(jobs.job(recipe, {"filters": [2, 4]}), False)
+    record = worker.run_round(jobs.job(plan, {"filters": [2, 4]}), False)
     assert record["status"] == "complete", record
-    assert 0 < recipe.objective.value(record) < 60
+    assert 0 < plan.objective.value(record) < 60

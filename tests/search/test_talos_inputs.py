@@ -7,10 +7,10 @@ from umsrep import search
 from umsrep.errors import UmsrepError
 
 
-def test_talos_scans_by_itself(toy_recipe, tmp_path, monkeypatch):
+def test_talos_scans_by_itself(toy_space, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     inputs = search.talos_inputs(
-        toy_recipe(space={"learning_rate": [1e-2, 1e39]})
+        toy_space(space={"learning_rate": [1e-2, 1e39]})
     )
     scan = talos.Scan(
         **inputs,
@@ -24,9 +24,9 @@ def test_talos_scans_by_itself(toy_recipe, tmp_path, monkeypatch):
     assert table["objective"].isna().to_dict() == {1e-2: False, 1e39: True}
 
 
-def test_talos_own_split_is_refused(toy_recipe, tmp_path, monkeypatch):
+def test_talos_own_split_is_refused(toy_space, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    inputs = search.talos_inputs(toy_recipe())
+    inputs = search.talos_inputs(toy_space())
     inputs.pop("x_val")
     inputs.pop("y_val")
     with pytest.raises(UmsrepError, match="Pass x, y, x_val and y_val"):

@@ -77,9 +77,9 @@ def test_needs_explicit_maps():
         FinetuneSettings(classifier="cam", attention="blob")
     with pytest.raises(UmsrepError, match="Leave weighting out"):
         replace(CAM, attention="blob", weighting="mtls3")
-    with pytest.raises(UmsrepError, match="Choose paper or code"):
+    with pytest.raises(UmsrepError, match="Choose one of paper, code"):
         replace(CAM, fidelity="exact")
-    with pytest.raises(UmsrepError, match="dense, cam"):
+    with pytest.raises(UmsrepError, match="one of cam, dense"):
         FinetuneSettings(classifier="gap")
 
 

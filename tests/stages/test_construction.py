@@ -27,7 +27,7 @@ from umsrep.stages.evaluation import evaluate_run
 from umsrep.stages.unseen import Unseen
 
 CONSTRUCTION = ConstructionSettings(
-    "level",
+    task="level",
     arguments={"filters": (4, 4, 8, 8, 8, 8), "strides": (1, 2, 2)},
     hidden_units=8,
     learning_rate=5e-3,
@@ -148,17 +148,17 @@ class TestConstruct:
     )
     def test_task_that_will_not_do(self, folder, tmp_path, task, advice):
         with pytest.raises(UmsrepError, match=advice):
-            construct([folder], tmp_path / "x", ConstructionSettings(task))
+            construct([folder], tmp_path / "x", ConstructionSettings(task=task))
         assert not (tmp_path / "x").exists()
 
     def test_no_patients_left_for_target_tasks(self, folder, tmp_path):
-        settings = ConstructionSettings("level", fractions=(0.8, 0.2, 0.0))
+        settings = ConstructionSettings(task="level", fractions=(0.8, 0.2, 0.0))
         with pytest.raises(UmsrepError, match=r"such as 0\.6 0\.1 0\.3"):
             construct([folder], tmp_path / "x", settings)
 
     def test_bad_dropout(self):
         with pytest.raises(UmsrepError, match="from 0 on and below 1"):
-            ConstructionSettings("level", dropout=1.0)
+            ConstructionSettings(task="level", dropout=1.0)
 
 
 class TestUnseenPatients:
@@ -279,7 +279,9 @@ class TestUnseenPatients:
             finetune(folder, None, tmp_path / "x", constructed, settings)
 
     def test_denoising_leaves_nobody_out(self, folder, tmp_path):
-        settings = PretrainSettings(epochs=1, filters=(4, 4), seed=1)
+        settings = PretrainSettings(
+            epochs=1, arguments={"filters": (4, 4)}, seed=1
+        )
         pretrain([folder], tmp_path / "denoiser", settings, progress=False)
         assert not runs.Run(tmp_path / "denoiser").has_labels
         finetune(
@@ -394,8 +396,6 @@ class TestCommandLine:
         "option",
         [
             ("--dropout", 0.3),
-            ("--architecture", "unet"),
-            ("--argument", "width=4"),
             ("--hidden-units", 5),
         ],
     )

@@ -9,7 +9,8 @@ from umsrep.stages.pretraining import denoising_metrics, new_denoiser
 
 
 def test_paper_preset_takes_the_grey_image_in_three_channels(dataset):
-    model = new_denoiser(dataset.image_size, PretrainSettings(preset="paper"))
+    settings = PretrainSettings(arguments={"preset": "paper"})
+    model = new_denoiser(dataset.image_size, settings)
     few = dataset.subset([0, 1])
     levels = {"none": data.GaussianNoise(0.0)}
     row = denoising_metrics(model, few, levels=levels)["none"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from umsrep.cli import options
+from umsrep.cli.settings_options import over
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
 from umsrep.stages import FinetuneSettings
@@ -30,7 +30,7 @@ from umsrep.stages.settings_file import read_settings, write_settings
         (
             "construct",
             ConstructionSettings(
-                "flow", arguments={"kernel_size": 5}, optimizer="sgd"
+                task="flow", arguments={"kernel_size": 5}, optimizer="sgd"
             ),
             ("flow",),
         ),
@@ -51,9 +51,9 @@ def test_what_is_written_is_read_again(tmp_path, stage, settings, tasks):
     ("text", "advice"),
     [
         ("stage: finetune\nsettings: {epoch: 3}", "'epoch' is no setting"),
-        ("stage: finetune\nsettings: {epochs: true}", "whole number. Mend"),
+        ("stage: finetune\nsettings: {epochs: true}", "at least 1. Fix"),
         ("stage: finetune\nsettings: {strategy: jiont}", "Choose one of"),
-        ("stage: finetune\nepochs: 3", "'epochs' is unknown.* Mend or remove"),
+        ("stage: finetune\nepochs: 3", "'epochs' is unknown.* Fix or remove"),
         ("stage: finetune\nstage: finetune", "there twice.* Correct that line"),
         ("stage: construct", "Pass it to `umsrep pretrain`"),
         ("- finetune", "a settings file with lines such as"),
@@ -84,7 +84,7 @@ def test_mistakes(tmp_path, text, advice):
         ({"fractions": ("a", "b", "c")}, "three shares"),
         ({"convolutions": ("x",)}, "whole numbers of at least 1"),
         ({"weighting": {"lung": "heavy"}}, "a number of at least 0"),
-        ({"optimizer": "adm"}, "'adm' is unknown. Name one of Keras"),
+        ({"optimizer": "adm"}, "optimizer='adm' is unknown. Choose .* adam,"),
         (
             {"strategy": "alternating", "weighting": "uncertainty"},
             "only joint training adds losses up. Pass strategy='joint'",
@@ -122,30 +122,32 @@ def test_numbers_are_as_written(tmp_path):
     assert read_settings(path, ("finetune",)).settings.learning_rate == 3e-4
 
 
-def test_options_go_before_the_file():
+def test_options_take_precedence_over_the_file():
     stored = FinetuneSettings(
         strategy="joint",
         epochs=7,
         weighting="uncertainty",
         arguments={"a": 1, "b": 2},
     )
-    values = {
-        "epochs": 50,
-        "seed": 3,
-        "weighting": {"lung": 2.0},
-        "arguments": {"b": 5},
-    }
-    made_of = {
-        "weighting": ("weighting", "weight"),
-        "arguments": options.ARGUMENTS,
-    }
-    over = options.over(stored, values, {"seed", "weight"}, made_of)
-    assert (over.epochs, over.seed) == (7, 3)
-    assert over.weighting == {"lung": 2.0}
-    assert over.arguments == {"a": 1, "b": 2}
-    over = options.over(stored, values, {"argument"}, made_of)
-    assert over.arguments == {"a": 1, "b": 5}
+    both = over(stored, {"seed": 3, "weighting": {"lung": 2.0}})
+    assert (both.epochs, both.seed) == (7, 3)
+    assert both.weighting == {"lung": 2.0}
+    assert both.arguments == {"a": 1, "b": 2}
+    assert over(stored, {"arguments": {"b": 5}}).arguments == {"a": 1, "b": 5}
     # Arguments of one architecture mean nothing to another.
-    values["architecture"] = "unet"
-    given = {"argument", "architecture"}
-    assert options.over(stored, values, given, made_of).arguments == {"b": 5}
+    other = over(stored, {"architecture": "unet", "arguments": {"b": 5}})
+    assert other.arguments == {"b": 5}
+
+
+def test_former_names_of_denoising_are_understood(tmp_path):
+    path = tmp_path / "former.yaml"
+    path.write_text(
+        "stage: pretrain\nsettings: {preset: paper, filters: null, "
+        "skip_connections: true, normalization: percentile, epochs: 3}"
+    )
+    settings = read_settings(path, ("pretrain",)).settings
+    assert settings == PretrainSettings(
+        epochs=3,
+        architecture="conv_autoencoder",
+        arguments={"preset": "paper", "skip_connections": True},
+    )

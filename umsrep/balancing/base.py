@@ -12,7 +12,8 @@ class Balancer(keras.layers.Layer):
     """Combines the tasks' losses into the one that is minimised (abstract).
 
     A subclass implements `attach(tasks)`, which creates its weights, and
-    `call(losses, present)`.
+    `call(losses, present)`. One whose arguments depend on the tasks also
+    implements `for_tasks`.
 
     Call arguments:
         losses: {task: scalar float32}, each the mean over the images of the
@@ -24,6 +25,24 @@ class Balancer(keras.layers.Layer):
     Returns:
         A float32 scalar.
     """
+
+    # Further names by which a weighting of this class may be asked for.
+    schemes = ()
+
+    @classmethod
+    def for_tasks(cls, kinds, scheme=None, fidelity="paper"):
+        """The balancer that a weighting of settings stands for.
+
+        Args:
+            kinds: {task: kind}, such as {"lung": "mask"}.
+            scheme: One of `schemes`; None: the class's registered name.
+            fidelity: "paper", or "code" for what a paper's published code
+                does otherwise.
+
+        Raises:
+            UmsrepError: the scheme needs tasks of other kinds.
+        """
+        return cls()
 
     def __init__(self, **kwargs):
         kwargs["dtype"] = "float32"
@@ -57,3 +76,31 @@ class Balancer(keras.layers.Layer):
         config = super().get_config()
         config.pop("dtype", None)
         return config
+
+
+def weightings():
+    """Names of all weightings: balancers and their schemes."""
+    return [
+        weighting
+        for name, cls in registry.items()
+        for weighting in (name, *cls.schemes)
+    ]
+
+
+def weighting(name, kinds, fidelity="paper"):
+    """The balancer that a weighting stands for.
+
+    Args:
+        name: One of `weightings()`.
+        kinds: {task: kind}.
+        fidelity: As of `Balancer.for_tasks`.
+    """
+    for registered, cls in registry.items():
+        if name in cls.schemes:
+            return cls.for_tasks(kinds, name, fidelity)
+        if name == registered:
+            return cls.for_tasks(kinds, None, fidelity)
+    raise UmsrepError(
+        f"No weighting is named '{name}'. Choose one of "
+        f"{', '.join(weightings())}."
+    )

@@ -4,7 +4,7 @@ from umsrep.balancing.base import Balancer, registry
 from umsrep.errors import UmsrepError
 
 
-@registry.register("fixed")
+@registry.register("equal")
 class FixedWeighting(Balancer):
     """`sum_i w_i L_i` (UMS-Rep, Section 2.3), all weights 1 by default.
 

@@ -13,6 +13,7 @@ SMALLEST_LOG_SIGMA = -20.0
 LARGEST_LOG_SIGMA = 20.0
 REGULARIZERS = ("log1p", "log")
 SCHEMES = ("mtls1", "mtls2", "mtls3")
+FIDELITIES = ("paper", "code")
 
 
 @registry.register("uncertainty")
@@ -36,6 +37,8 @@ class UncertaintyWeighting(Balancer):
         keep_constants: Add `ln 2` for each fixed task, as MT-UNet's
             published code does; it changes the total, not the training.
     """
+
+    schemes = ("kendall", *SCHEMES)
 
     def __init__(
         self,
@@ -77,6 +80,30 @@ class UncertaintyWeighting(Balancer):
         self.log_sigma = {}
 
     @classmethod
+    def for_tasks(
+        cls,
+        kinds: dict[str, str],
+        scheme: str | None = None,
+        fidelity: str = "paper",
+    ) -> "UncertaintyWeighting":
+        if scheme is None:
+            return cls()
+        if scheme == "kendall":
+            return cls(regularizer="log")
+        saliency, classification = (
+            tuple(task for task, kind in kinds.items() if kind == wanted)
+            for wanted in ("map", "label")
+        )
+        if not (saliency and classification):
+            raise UmsrepError(
+                f"weighting='{scheme}' balances saliency and classification, "
+                "but the tasks are "
+                f"{', '.join(f'{t} ({kind})' for t, kind in kinds.items())}. "
+                "Use 'uncertainty', or tasks of both kinds."
+            )
+        return cls.scheme(scheme, saliency, classification, fidelity)
+
+    @classmethod
     def scheme(
         cls,
         name: str,
@@ -94,7 +121,7 @@ class UncertaintyWeighting(Balancer):
             fidelity: "paper", or "code" for the published code: half the
                 saliency loss, and the constant `ln 2` of a fixed sigma.
         """
-        if name not in SCHEMES or fidelity not in ("paper", "code"):
+        if name not in SCHEMES or fidelity not in FIDELITIES:
             raise UmsrepError(
                 f"Scheme '{name}' with fidelity '{fidelity}' is unknown. "
                 f"Choose one of {', '.join(SCHEMES)} and of paper, code."

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from umsrep.cli import options
+from umsrep.cli.reading import counts
 
 
 def evaluate(
@@ -58,7 +58,7 @@ def evaluate(
         save_masks=masks,
         blank_outside=blank_outside,
         shift=shift,
-        components=options.counts(components, "--components", "lung=2"),
+        components=counts(components, "--components"),
         bootstrap=bootstrap,
     )
     print_metrics(metrics, f"{run.name} on {data.name}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli.command import Command
+
 
 def explain(
     run: Annotated[Path, typer.Argument(help="Run of `umsrep finetune`.")],
@@ -17,9 +19,7 @@ def explain(
     ] = None,
     method: Annotated[
         str,
-        typer.Option(
-            help="grad_cam, grad_cam_plus_plus, cam or occlusion (slow)."
-        ),
+        typer.Option(help="One of $explainers; occlusion is slow."),
     ] = "grad_cam",
 ):
     """Where a classification task looks in these images."""
@@ -35,4 +35,4 @@ def explain(
 
 def add_to(app):
     """Adds the sub-command."""
-    app.command("explain")(explain)
+    app.command("explain", cls=Command)(explain)

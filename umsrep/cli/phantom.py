@@ -5,20 +5,22 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli.command import Command
+
 phantom = typer.Typer(
     no_args_is_help=True,
     help="Draw synthetic images with known truth.",
 )
 
 
-@phantom.command("chest")
+@phantom.command("chest", cls=Command)
 def chest(
     out: Annotated[Path, typer.Argument(help="New folder for the images.")],
     layout: Annotated[
         str,
         typer.Option(
-            help="File layout of a public set: shenzhen, montgomery, "
-            "kermany, egd-cxr (with gaze) or rsna (with boxes)."
+            help="File layout of a public set: $layouts; egd-cxr has gaze, "
+            "rsna boxes."
         ),
     ],
     images: Annotated[int, typer.Option(help="How many images.")],

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from umsrep.cli import options
+from umsrep.cli.command import Command
+from umsrep.cli.options import SixteenBit
+from umsrep.cli.reading import pairs
 
 SHOWN = 5
 
@@ -30,16 +32,13 @@ def predict(
     explain: Annotated[
         str | None,
         typer.Option(
-            help="Pictures of what speaks for the class: grad_cam, "
-            "grad_cam_plus_plus, cam or occlusion (slow)."
+            help="Pictures of what speaks for the class: $explainers; "
+            "occlusion is slow."
         ),
     ] = None,
     derive: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Cells of a derived task, such as recommendation or "
-            "peak_velocity; repeat."
-        ),
+        typer.Option(help="Cells of a derived task, one of $derived; repeat."),
     ] = None,
     derive_argument: Annotated[
         list[str] | None,
@@ -58,7 +57,7 @@ def predict(
     overlays: Annotated[
         bool, typer.Option(help="Draw masks and maps over the images.")
     ] = True,
-    sixteen_bit: options.SixteenBit = "refuse",
+    sixteen_bit: SixteenBit = "refuse",
     resume: Annotated[
         bool, typer.Option(help="Go on in an interrupted folder.")
     ] = False,
@@ -86,6 +85,12 @@ def predict(
         sixteen_bit=sixteen_bit,
         resume=resume,
     )
+    _tell(summary, out)
+    if summary.failures:
+        raise typer.Exit(2 if summary.images else 1)
+
+
+def _tell(summary, out):
     print(f"{summary.images} images predicted: {out / 'predictions.csv'}")
     if summary.warnings:
         print(f"{summary.warnings} of them with a warning (its last column).")
@@ -98,21 +103,22 @@ def predict(
         print(f"{summary.passed_over} other files were passed over.")
     if summary.failures:
         _tell_failures(summary.failures, out / "failures.csv")
-        raise typer.Exit(2 if summary.images else 1)
 
 
 def _derived(names, arguments):
     """{name: arguments} of the derived tasks."""
     from umsrep.errors import UmsrepError
 
-    option, example = "--derive-argument", "peak_velocity.envelope=wave"
     found = {name: {} for name in names or ()}
-    for key, value in options.values(arguments, option, example).items():
+    for key, value in pairs(
+        arguments, "--derive-argument", "NAME.ARGUMENT=VALUE"
+    ).items():
         name, dot, argument = key.partition(".")
         if not dot or name not in found:
             raise UmsrepError(
-                f"{option} {key}={value}: expected NAME.ARGUMENT=VALUE of a "
-                f"--derive NAME, such as {example}."
+                f"--derive-argument {key}={value}: expected "
+                "NAME.ARGUMENT=VALUE of a --derive NAME, such as "
+                "peak_velocity.envelope=wave."
             )
         found[name][argument] = value
     return found
@@ -130,4 +136,4 @@ def _tell_failures(count, table):
 
 def add_to(app):
     """Adds the sub-command."""
-    app.command("predict")(predict)
+    app.command("predict", cls=Command)(predict)

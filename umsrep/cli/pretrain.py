@@ -6,10 +6,16 @@ from typing import Annotated
 import typer
 
 from umsrep.cli import options
+from umsrep.cli.command import Command
+from umsrep.cli.settings_options import over, with_settings
+from umsrep.stages.declaration import declared
+from umsrep.stages.settings import STAGES
+
+CONSTRUCTIONS = [name for name in STAGES if name != "finetune"]
 
 
+@with_settings(*(STAGES[name] for name in reversed(CONSTRUCTIONS)))
 def pretrain(
-    context: typer.Context,
     data: Annotated[
         list[Path], typer.Option(help="Prepared data set; may be repeated.")
     ],
@@ -21,65 +27,17 @@ def pretrain(
             "`umsrep finetune` then leaves out the patients learnt from."
         ),
     ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="What it is learnt by: one of $objectives. Default: "
+            "pretrain, which is denoising; with --task construct."
+        ),
+    ] = None,
     settings: options.Settings = None,
-    preset: options.Preset = "small",
-    filters: options.Filters = None,
-    skip_connections: options.SkipConnections = None,
-    normalization: options.Normalization = "percentile",
-    architecture: Annotated[
-        str | None,
-        typer.Option(
-            help="With --task: dilated_cnn (default), conv_autoencoder, unet, "
-            "..."
-        ),
-    ] = None,
-    argument: options.Argument = None,
-    hidden_units: Annotated[
-        int | None,
-        typer.Option(min=0, help="With --task: of the dense layer (256)."),
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(help="With --task: after the dense layer (0.5)."),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(help="With --task: adam (default), sgd, rmsprop, ..."),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="At most. Default: 50; with --task 64."),
-    ] = None,
-    batch_size: options.BatchSize = 16,
-    learning_rate: options.LearningRate = 1e-3,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Epochs until the rate falls. Default: 3; with --task it "
-            "stays.",
-        ),
-    ] = None,
-    stop_patience: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Epochs until training stops. Default: 8; with --task it "
-            "does not.",
-        ),
-    ] = None,
-    fractions: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(
-            help="Train, validation and test share of patients. Default: 0.8 "
-            "0.1 0.1; with --task 0.6 0.1 0.3, the last for target tasks."
-        ),
-    ] = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
-    xla: options.Xla = None,
-    distribution: options.Distribution = "none",
     resume: options.Resume = False,
+    *,
+    chosen,
 ):
     """Learn a shared representation by denoising, or on a label task."""
     from umsrep.cli.quiet import load_backend
@@ -87,98 +45,66 @@ def pretrain(
     load_backend()
     from umsrep.cli.tables import print_denoising, print_metrics
     from umsrep.distribution import use
-    from umsrep.errors import UmsrepError
-    from umsrep.stages.construction import ConstructionSettings, construct
-    from umsrep.stages.pretraining import pretrain as denoise
-    from umsrep.stages.settings_file import STAGES, read_settings
+    from umsrep.stages import choices, objectives
+    from umsrep.stages.first_stage import learn
+    from umsrep.stages.settings_file import read_settings
 
-    given = options.given(context)
-    stored = settings and read_settings(settings, ("pretrain", "construct"))
-    if task is None and stored is not None and stored.stage == "construct":
-        task = stored.settings.task
-    stage = "pretrain" if task is None else "construct"
-    if stored is not None and stored.stage != stage:
-        raise UmsrepError(
-            f"--task {task} with {settings}, whose settings are of denoising. "
-            "Leave one of them out."
-        )
-    values = _given(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        stop_patience=stop_patience,
-        fractions=fractions and tuple(fractions),
-        seed=seed,
-        precision=precision,
-        xla=xla,
-        distribution=distribution,
-    )
-    only_with_task = _given(
-        architecture=architecture,
-        argument=argument or None,
-        hidden_units=hidden_units,
-        dropout=dropout,
-        optimizer=optimizer,
-    )
-    if stage == "pretrain":
-        _refuse(only_with_task)
-        values |= {
-            "preset": preset,
-            "filters": options.whole_numbers(filters, "--filters"),
-            "skip_connections": skip_connections,
-            "normalization": normalization,
-        }
+    if objective is not None:
+        choices.check("objectives", objective, "--objective")
+    stored = settings and read_settings(settings, choices.names("objectives"))
+    stage = _stage(objective, task, stored, settings)
+    if task is not None:
+        chosen["task"] = task
+    _refuse(chosen, stage)
+    if stored:
+        settings = over(stored.settings, chosen)
     else:
-        only_with_task.pop("argument", None)
-        default = stored.settings if stored else ConstructionSettings
-        values |= only_with_task | {
-            "task": task,
-            "arguments": options.representation_arguments(
-                architecture or default.architecture,
-                argument,
-                preset=preset,
-                filters=filters,
-                skip_connections=skip_connections,
-                normalization=normalization,
-                only=options.REPRESENTATION if stored is None else given,
-            ),
-        }
-    if stored is None:
-        settings = STAGES[stage](**values)
-    else:
-        made_of = {
-            "arguments": ("architecture", "argument", *options.REPRESENTATION)
-        }
-        settings = options.over(stored.settings, values, given, made_of)
-    work = denoise if stage == "pretrain" else construct
-    metrics = work(data, out, settings, resume=resume)
+        settings = STAGES[stage](**chosen)
+    learnt = objectives.registry.get(stage)(settings)
+    metrics = learn(learnt, data, out, resume)
     if not use(settings.distribution).leads:
         return
-    if stage == "pretrain":
+    if learnt.by_level:
         print_denoising(metrics)
     else:
-        print_metrics({task: metrics}, "test")
+        print_metrics({learnt.task: metrics}, "test")
     print(f"Run folder: {out}")
 
 
-def _given(**settings):
-    """What was given; the rest is the settings' default."""
-    return {name: v for name, v in settings.items() if v is not None}
-
-
-def _refuse(settings):
-    """Raises if an option was given that denoising does not have."""
+def _stage(objective, task, stored, path):
+    """The name of what the representation is learnt by."""
     from umsrep.errors import UmsrepError
 
-    if settings:
-        option = f"--{next(iter(settings)).replace('_', '-')}"
+    told = objective or (task is not None and "construct") or None
+    if stored is None:
+        return told or "pretrain"
+    if told is not None and stored.stage != told:
         raise UmsrepError(
-            f"{option} is about learning on a label task. Add --task TASK, or "
-            "leave it out."
+            f"{path} holds settings of the stage '{stored.stage}', and the "
+            f"command line asks for '{told}'"
+            + (f" (--task {task})" if objective is None else "")
+            + ". Leave one of them out."
+        )
+    return stored.stage
+
+
+def _refuse(chosen, stage):
+    """Raises if an option was given that the stage does not have."""
+    from umsrep.errors import UmsrepError
+
+    known = declared(STAGES[stage])
+    for name in chosen:
+        if name in known:
+            continue
+        having = [s for s in CONSTRUCTIONS if name in declared(STAGES[s])]
+        raise UmsrepError(
+            f"--{name.replace('_', '-')} is a setting of "
+            f"{' and '.join(having) or 'no stage'}, not of {stage}. Add "
+            "--task TASK (or --objective NAME) to learn by that, or leave it "
+            "out."
         )
 
 
 def add_to(app):
     """Adds the sub-command."""
-    app.command("pretrain")(pretrain)
+    app.command("pretrain", cls=Command)(pretrain)

@@ -1,11 +1,30 @@
 """`umsrep recipe`: a paper from prepared data to its tables."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from umsrep.cli import options
+from umsrep.cli.command import Command
+from umsrep.cli.reading import by_class
+from umsrep.cli.settings_options import with_settings
+from umsrep.stages.settings import FinetuneSettings
+
+# Settings that a recipe leaves to its user.
+SHARED = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "augmentation",
+    "fractions",
+    "precision",
+    "seed",
+)
+recipe_settings = functools.partial(
+    with_settings, FinetuneSettings, default=" Default: the preset's."
+)
 
 recipe = typer.Typer(
     no_args_is_help=True,
@@ -13,7 +32,8 @@ recipe = typer.Typer(
 )
 
 
-@recipe.command("mt-unet")
+@recipe.command("mt-unet", cls=Command)
+@recipe_settings(only=(*SHARED, "patience", "fidelity"))
 def mt_unet(
     data: Annotated[
         Path,
@@ -44,17 +64,8 @@ def mt_unet(
     width: Annotated[
         int | None, typer.Option(min=1, help="Of the U-Net's first level.")
     ] = None,
-    epochs: options.MaybeEpochs = None,
-    patience: options.MaybePatience = None,
-    batch_size: options.MaybeBatchSize = None,
-    learning_rate: options.MaybeLearningRate = None,
-    augmentation: options.MaybeAugmentation = None,
-    fidelity: Annotated[
-        str, typer.Option(help="paper, or code: as the published code.")
-    ] = "paper",
-    fractions: options.MaybeFractions = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
+    *,
+    chosen,
 ):
     """Saliency and diagnosis together (Zhu, Rohling, Salcudean 2022).
 
@@ -68,18 +79,8 @@ def mt_unet(
     from umsrep.recipes import mt_unet as recipe
     from umsrep.recipes.mt_unet import run
 
-    settings = recipe.settings(
-        preset,
-        width,
-        epochs=epochs,
-        patience=patience,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augmentation=augmentation,
-        fidelity=fidelity,
-        fractions=fractions and tuple(fractions),
-        precision=precision,
-    )
+    seed = chosen.pop("seed", 0)
+    settings = recipe.settings(preset, width, **chosen)
     tables = run(
         data,
         out,
@@ -93,7 +94,8 @@ def mt_unet(
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
 
-@recipe.command("gg-cam")
+@recipe.command("gg-cam", cls=Command)
+@recipe_settings(only=(*SHARED, "patience", "attention", "attention_sigma"))
 def gg_cam(
     data: Annotated[
         Path, typer.Option(help="Prepared data set with a label task.")
@@ -107,13 +109,6 @@ def gg_cam(
             help="resnet50, efficientnetv2s, resnet-small, "
             "efficientnetv2-small, unet or conv_autoencoder; repeat. Default: "
             "resnet-small."
-        ),
-    ] = None,
-    attention: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Map or mask task that supervises the maps, or CLASS=TASK; "
-            "repeat. Default: gaze."
         ),
     ] = None,
     organ: Annotated[
@@ -131,20 +126,8 @@ def gg_cam(
     ] = None,
     repeats: options.Repeats = 5,
     preset: options.RecipePreset = "small",
-    epochs: options.MaybeEpochs = None,
-    patience: options.MaybePatience = None,
-    batch_size: options.MaybeBatchSize = None,
-    learning_rate: options.MaybeLearningRate = None,
-    augmentation: options.MaybeAugmentation = None,
-    attention_sigma: Annotated[
-        float | None,
-        typer.Option(
-            help="Initial sigma of the attention; small is attention first."
-        ),
-    ] = None,
-    fractions: options.MaybeFractions = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
+    *,
+    chosen,
 ):
     """Class activation maps that look where experts look (Zhu et al. 2022).
 
@@ -158,24 +141,16 @@ def gg_cam(
     from umsrep.recipes import gg_cam as recipe
     from umsrep.recipes.gg_cam import run
 
-    settings = recipe.settings(
-        preset,
-        epochs=epochs,
-        patience=patience,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augmentation=augmentation,
-        attention_sigma=attention_sigma,
-        fractions=fractions and tuple(fractions),
-        precision=precision,
-    )
+    seed = chosen.pop("seed", 0)
+    attention = chosen.pop("attention", "gaze")
+    settings = recipe.settings(preset, **chosen)
     tables = run(
         data,
         out,
         settings,
         tuple(backbone or ("resnet-small",)),
-        options.by_class(attention, "--attention") or "gaze",
-        options.by_class(organ, "--organ"),
+        attention,
+        by_class(organ, "--organ"),
         task,
         external,
         repeats,
@@ -185,7 +160,8 @@ def gg_cam(
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
 
-@recipe.command("ums-rep-echo")
+@recipe.command("ums-rep-echo", cls=Command)
+@recipe_settings(only=(*SHARED, "argument", "segment_from"))
 def ums_rep_echo(
     data: Annotated[
         Path | None,
@@ -227,21 +203,8 @@ def ums_rep_echo(
         int | None,
         typer.Option(min=1, help="Epochs of the construction."),
     ] = None,
-    epochs: options.MaybeEpochs = None,
-    batch_size: options.MaybeBatchSize = None,
-    learning_rate: options.MaybeLearningRate = None,
-    augmentation: options.MaybeAugmentation = None,
-    argument: options.Argument = None,
-    segment_from: Annotated[
-        str | None,
-        typer.Option(
-            help="What segmentation reads: bottleneck (the paper), or stages: "
-            "all of the encoder's."
-        ),
-    ] = None,
-    fractions: options.MaybeFractions = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
+    *,
+    chosen,
 ):
     """UMS-Rep on Doppler strips (Zamzmi, Rajaraman, Antani 2021, 4.2).
 
@@ -257,24 +220,15 @@ def ums_rep_echo(
     from umsrep.recipes import ums_rep_echo as recipe
     from umsrep.recipes.ums_rep_echo import run
 
-    chosen = recipe.preset(
-        preset,
-        epochs=epochs,
-        construction_epochs=construction_epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augmentation=augmentation,
-        arguments=options.values(argument, "--argument", "dilation_rate=3")
-        or None,
-        segmentation_features=segment_from,
-        fractions=fractions and tuple(fractions),
-        precision=precision,
+    seed = chosen.pop("seed", 0)
+    settings = recipe.preset(
+        preset, construction_epochs=construction_epochs, **chosen
     )
     if data is None:
         data = phantom_data("echo", out, images, size, seed)
         truth = data.parent / "echo" / "phantom.json"
     strategies = tuple(strategy or recipe.STRATEGIES)
-    tables = run(data, out, chosen, flow, truth, strategies, repeats, seed)
+    tables = run(data, out, settings, flow, truth, strategies, repeats, seed)
     _print(tables)
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 

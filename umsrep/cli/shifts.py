@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from umsrep.cli import options
+from umsrep.cli.reading import counts
 
 
 def shifts(
@@ -34,7 +34,7 @@ def shifts(
         run,
         data,
         split,
-        options.counts(components, "--components", "lung=2"),
+        counts(components, "--components"),
     )
     storage.write_csv(out, table.rename_axis("shift").reset_index())
     print_shifts(table)

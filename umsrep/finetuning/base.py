@@ -53,6 +53,12 @@ class FineTuning:
 
     A subclass implements `groups(model, lane)`: which tasks train together.
 
+    Attributes:
+        shares_model: Whether `fit` takes one model of all tasks; else a
+            `SeparateModels`.
+        adds_losses: Whether the tasks' losses are added up, so that a
+            balancer weighs them.
+
     Args:
         optimizer: Name of a Keras optimizer; each lane gets its own.
         schedule: A `training.Schedule`; each group gets its own copy.
@@ -67,6 +73,9 @@ class FineTuning:
             (`draws`), and is not kept if they do not.
         xla: Compile with XLA; None is where it helps (`backend.xla_helps`).
     """
+
+    shares_model = True
+    adds_losses = False
 
     def __init__(
         self,

@@ -11,5 +11,7 @@ class Joint(FineTuning):
     (`FixedWeighting`) or learned ones (`UncertaintyWeighting`).
     """
 
+    adds_losses = True
+
     def groups(self, model, lane):
         return [[lane("joint", model)]]

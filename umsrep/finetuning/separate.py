@@ -11,6 +11,8 @@ class Separate(FineTuning):
     `fit` takes a `SeparateModels` instead of a `MultiTaskModel`.
     """
 
+    shares_model = False
+
     def groups(self, model, lane):
         if not isinstance(model, SeparateModels):
             raise UmsrepError(

@@ -8,7 +8,7 @@ from umsrep.errors import UmsrepError
 from umsrep.heads.base import Head, registry
 
 
-@registry.register("classification")
+@registry.register("dense")
 class ClassificationHead(Head):
     """Class probabilities: GAP, dense, dropout, softmax (UMS-Rep, Figure 6).
 

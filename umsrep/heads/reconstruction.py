@@ -3,21 +3,26 @@
 import keras
 
 from umsrep import losses
-from umsrep.heads.base import Head, registry
+from umsrep.heads.base import registry
+from umsrep.heads.decoding import DecodingHead
 
 
 @registry.register("reconstruction")
-class ReconstructionHead(Head):
+class ReconstructionHead(DecodingHead):
     """Grey levels in [0, 1] from decoded features (UMS-Rep, Figure 6).
 
     One 3x3 convolution, then the inverse of the intensity normalisation, so
-    that the output is comparable with the clean image.
+    that the output is comparable with the clean image. From a coarser feature
+    than the image a new decoder of the head comes before it, as of a
+    `SegmentationHead`.
 
     Args:
         name: The task, usually "denoised".
         channels: Channels of the image to reconstruct.
-        features: The decoded feature and the intensity statistics.
+        features: The decoded feature (or coarser ones, from coarse to fine),
+            and the intensity statistics.
         loss: Default: mean squared error.
+        strides, image_size: As of `DecodingHead`.
 
     Input: (batch, height, width, n) and (batch, 2).
     Output shape: (batch, height, width, channels), float32.
@@ -46,11 +51,16 @@ class ReconstructionHead(Head):
     def default_loss(self):
         return losses.MeanSquaredError()
 
-    def build(self, input_shape):
-        self.convolution.build(input_shape[0])
+    @property
+    def decoded_names(self):
+        return self.feature_names[:-1]
 
-    def call(self, features):
-        decoded, intensity = features
+    def build(self, input_shape):
+        self.convolution.build(self.build_decoder(input_shape[:-1]))
+
+    def call(self, features, training=None):
+        *coarse_to_fine, intensity = features
+        decoded = self.decode(coarse_to_fine, training=training)
         x = keras.ops.cast(self.convolution(decoded), "float32")
         # Not intensity[:, 0, None, None, None]: TensorFlow 2.21's CPU graph
         # takes that for a bias when the batch size equals the channels, and
@@ -59,8 +69,8 @@ class ReconstructionHead(Head):
         intensity = keras.ops.reshape(intensity, (-1, 2, 1, 1, 1))
         return x * intensity[:, 1] + intensity[:, 0]
 
-    def compute_output_spec(self, features):
-        shape = features[0].shape[:-1] + (self.channels,)
+    def compute_output_spec(self, features, training=None):
+        shape = (features[0].shape[0], *self.image_size, self.channels)
         return keras.KerasTensor(shape, dtype="float32")
 
     def get_config(self):

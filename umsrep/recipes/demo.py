@@ -21,8 +21,10 @@ from umsrep.phantoms.chest import layouts
 from umsrep.report.page import write_report
 from umsrep.stages.evaluation import evaluate_run
 from umsrep.stages.finetuning import finetune
-from umsrep.stages.pretraining import PretrainSettings, pretrain
-from umsrep.stages.settings import STRATEGIES, FinetuneSettings
+from umsrep.stages.pretraining import pretrain
+from umsrep.stages.settings import FinetuneSettings, PretrainSettings
+
+STRATEGIES = ("independent", "alternating", "joint", "separate")
 
 
 @dataclass(frozen=True)

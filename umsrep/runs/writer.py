@@ -16,6 +16,7 @@ from umsrep import distribution
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.runs.folder import SPLIT_COLUMNS
+from umsrep.runs.former import comparable
 from umsrep.runs.header import FORMAT, FORMAT_VERSION, HEADER, read_run
 
 # What worker 0 tells the others.
@@ -149,7 +150,7 @@ class RunWriter:
                 "--resume to go on with it, or choose a new --out folder."
             )
         old, new = (
-            {k: v for k, v in config.items() if k not in FREE}
+            {k: v for k, v in comparable(config).items() if k not in FREE}
             for config in (info["config"], self.config)
         )
         if info["kind"] != self.kind or old != new:

@@ -1,10 +1,10 @@
 """Scans of settings with Talos.
 
-    recipe = umsrep.search.load_recipe("scan.yaml")
-    result = umsrep.search.scan(recipe, "scan", engine=umsrep.search.Local(2))
+    plan = umsrep.search.load_space("scan.yaml")
+    result = umsrep.search.scan(plan, "scan", engine=umsrep.search.Local(2))
     print(result.table)
 
-What each part does is in its module: `recipe` and `space` (what to scan),
+What each part does is in its module: `plan` and `space` (what to scan),
 `objective` (what to rank by), `scanning` (how Talos drives it), `engines`
 (where rounds run), `talos_api` (for those who call `talos.Scan` themselves).
 """
@@ -16,8 +16,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "engines": ["Dask", "InProcess", "Local", "engine"],
         "objective": ["Objective"],
-        "recipe": ["Recipe", "load_recipe", "shipped"],
+        "plan": ["ScanPlan", "load_space"],
         "scanning": ["ScanResult", "scan"],
+        "shipped_spaces": ["shipped"],
         "talos_api": ["talos_inputs"],
     },
 )

@@ -1,6 +1,6 @@
 """The folder of a scan.
 
-scan.json         recipe, data, versions, machine, "status"
+scan.json         the plan, data, versions, machine, "status"
 rounds/<key>/     round.json: settings, status, figures; history.csv: every
                   epoch; log.txt: what a round printed; run/: of a round that
                   was interrupted
@@ -32,7 +32,7 @@ class ScanFolder:
 
     Args:
         path: The folder.
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
         resume: Go on in an existing folder.
         retry_failed: Forget rounds that failed.
 
@@ -41,13 +41,13 @@ class ScanFolder:
         talos: Where Talos writes; empty at the start.
     """
 
-    def __init__(self, path, recipe, resume=False, retry_failed=False):
+    def __init__(self, path, plan, resume=False, retry_failed=False):
         self.path = Path(path)
         self.talos = self.path / "talos"
-        self.recipe = recipe
+        self.plan = plan
         self.resume = resume or retry_failed
         self.retry_failed = retry_failed
-        self.identity = jobs.identity(recipe)
+        self.identity = jobs.identity(plan)
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
@@ -97,10 +97,10 @@ class ScanFolder:
                 name for name in {*old, *new} if old.get(name) != new.get(name)
             )
             raise UmsrepError(
-                f"{self.path} was begun with another recipe: "
+                f"{self.path} was begun with another search space: "
                 f"{', '.join(changed)} differ. Only space, search, rounds, "
                 "fraction, reduction and objective may change. Restore the "
-                "recipe, or choose a new --out folder."
+                "file, or choose a new --out folder."
             )
 
     def write(self, status, entries):
@@ -111,9 +111,9 @@ class ScanFolder:
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
                 "status": status,
-                "recipe": asdict(self.recipe),
+                "plan": asdict(self.plan),
                 "identity": self.identity,
-                "data": runs.describe_data(map(load, self.recipe.data)),
+                "data": runs.describe_data(map(load, self.plan.data)),
                 "versions": runs.versions(),
                 "machine": runs.machine(),
                 **entries,

@@ -11,120 +11,115 @@ from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
 from umsrep.stages import (
-    construction,
     inputs,
     network,
-    pretraining,
+    objectives,
     settings_file,
 )
+from umsrep.stages.settings import STAGES
 
 # Settings that a given representation decides.
 OF_A_NEW_ONE = ("architecture", "arguments")
 
 
-def job(recipe, chosen, scratch=None):
+def job(plan, chosen, scratch=None):
     """What a worker needs to train a round: plain values.
 
     Args:
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
         chosen: {name in the space: value}.
         scratch: Folder for the run, or None for a temporary one.
     """
-    values = with_values(recipe.settings, chosen)
+    values = with_values(plan.settings, chosen)
     return {
-        "stage": recipe.stage,
+        "stage": plan.stage,
         # A worker may be in another folder.
-        "data": [os.path.abspath(folder) for folder in recipe.data],
-        "tasks": list(recipe.tasks),
+        "data": [os.path.abspath(folder) for folder in plan.data],
+        "tasks": list(plan.tasks),
         "sources": {
             name: folder and os.path.abspath(folder)
-            for name, folder in recipe.sources.items()
+            for name, folder in plan.sources.items()
         },
         "settings": storage.plain(values),
         "scratch": scratch and str(scratch),
     }
 
 
-def settings_of(recipe, chosen):
+def settings_of(plan, chosen):
     """The settings object of a round.
 
     Raises:
         UmsrepError: values that do not go together.
     """
-    values = with_values(recipe.settings, chosen)
-    return settings_file.make(recipe.stage, values, "round")
+    values = with_values(plan.settings, chosen)
+    return settings_file.make(plan.stage, values, "round")
 
 
-def check(recipe, chosen):
+def check(plan, chosen):
     """Raises where a round cannot train, as far as is known before it does.
 
     Raises:
         UmsrepError: a value by itself, or values that do not go together.
     """
-    settings = settings_of(recipe, chosen)
-    if recipe.stage == "pretrain":
-        return
-    if recipe.sources["representation"] is not None:
-        for name in {**recipe.settings, **chosen}:
+    settings = settings_of(plan, chosen)
+    if plan.sources["representation"] is not None:
+        for name in {**plan.settings, **chosen}:
             if name.partition(".")[0] in OF_A_NEW_ONE:
                 raise UmsrepError(
                     f"'{name}' is of a new representation, and "
-                    f"{recipe.sources['representation']} is given. Remove "
+                    f"{plan.sources['representation']} is given. Remove "
                     "it, or write representation: none."
                 )
-    if recipe.sources["representation"] is None:
+    if plan.sources["representation"] is None:
         network.check_arguments(settings.architecture, settings.arguments)
 
 
-def identity(recipe):
+def identity(plan):
     """What all rounds of a scan have in common, besides the settings."""
-    sources = [folder for folder in recipe.sources.values() if folder]
-    datasets = [data_package.load(folder) for folder in recipe.data]
+    sources = [folder for folder in plan.sources.values() if folder]
+    datasets = [data_package.load(folder) for folder in plan.data]
     return storage.plain(
         {
-            "stage": recipe.stage,
-            "tasks": recipe.tasks,
-            "settings": recipe.settings,
+            "stage": plan.stage,
+            "tasks": plan.tasks,
+            "settings": plan.settings,
             "fingerprints": runs.fingerprints(datasets, sources),
         }
     )
 
 
-def key(recipe, chosen, common):
+def key(plan, chosen, common):
     """Twelve hexadecimal digits that stand for all settings of a round.
 
     Args:
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
         chosen: {name in the space: value}.
-        common: `identity(recipe)`.
+        common: `identity(plan)`.
     """
-    values = with_values(recipe.settings, chosen)
-    defaults = asdict(settings_file.STAGES[recipe.stage]())
+    values = with_values(plan.settings, chosen)
+    defaults = asdict(STAGES[plan.stage]())
     whole = {**common, "settings": {**defaults, **values}}
     text = json.dumps(storage.plain(whole), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def splits(recipe):
+def splits(plan):
     """(all images, training images, validation images), `data.Dataset`s.
 
     The split of every round: by patient, and of one seed. Test images are
     none of a scan's business.
     """
-    settings = settings_file.make(recipe.stage, recipe.settings, recipe.name)
-    parts = [data_package.load(folder) for folder in recipe.data]
-    if recipe.stage == "finetune":
+    settings = settings_file.make(plan.stage, plan.settings, plan.name)
+    parts = [data_package.load(folder) for folder in plan.data]
+    if plan.stage == "finetune":
         sides = inputs.splits(
             parts[0],
             settings,
-            recipe.sources["representation"],
-            recipe.sources["leave_out"],
+            plan.sources["representation"],
+            plan.sources["leave_out"],
         )
     else:
-        objective = {
-            "construct": construction.Classification,
-            "pretrain": pretraining.Denoising,
-        }[recipe.stage](settings)
+        objective = objectives.registry.get(plan.stage)(settings)
         for part in parts:
             objective.check(part)
         sides = objective.splits(parts)
@@ -132,8 +127,8 @@ def splits(recipe):
     return whole, sides["train"], sides["validation"]
 
 
-def task_specs(recipe, dataset):
+def task_specs(plan, dataset):
     """`data.TaskSpec`s of the tasks that are learnt; none for denoising."""
-    if recipe.stage == "pretrain":
+    if plan.stage == "pretrain":
         return []
-    return [dataset.task(name) for name in recipe.tasks or dataset.tasks]
+    return [dataset.task(name) for name in plan.tasks or dataset.tasks]

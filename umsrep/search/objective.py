@@ -62,7 +62,7 @@ class Objective:
 
     @classmethod
     def read(cls, value, where):
-        """Of a recipe's `objective`: a mapping, a metric's name or None."""
+        """Of a search space: a mapping, a metric's name or None."""
         if isinstance(value, str):
             value = {"metric": value}
         value = settings_file.mapping(value, "objective", where)
@@ -88,9 +88,9 @@ class Objective:
         """1 where smaller is better, -1 where larger is."""
         return 1 if self.direction == "min" else -1
 
-    def check_space(self, recipe, where):
+    def check_space(self, plan, where):
         """Raises where the losses of the rounds would not compare."""
-        if self.metric == LOSS and "label_smoothing" in recipe.space:
+        if self.metric == LOSS and "label_smoothing" in plan.space:
             raise UmsrepError(
                 f"{where}: space: label_smoothing changes the loss itself, so "
                 "losses do not compare. Choose another metric, such as "

@@ -27,7 +27,7 @@ class Reduction:
 
 
 def read_reduction(value, where):
-    """Of a recipe's `reduction`: a `Reduction`, or None."""
+    """Of a search space's `reduction`: a `Reduction`, or None."""
     if value is None:
         return None
     value = settings_file.mapping(value, "reduction", where)
@@ -37,7 +37,7 @@ def read_reduction(value, where):
     if reduction.method not in REDUCTIONS:
         raise UmsrepError(
             f"{where}: reduction.method: {reduction.method!r}; expected one "
-            f"of {', '.join(REDUCTIONS)}. Mend it."
+            f"of {', '.join(REDUCTIONS)}. Fix it."
         )
     for key in ("interval", "window"):
         whole_number(getattr(reduction, key), f"reduction.{key}", where)
@@ -54,6 +54,6 @@ def whole_number(value, key, where, least=1):
     if type(value) is not int or value < least:
         raise UmsrepError(
             f"{where}: {key}: {value!r}; expected a whole number of at least "
-            f"{least}. Mend it."
+            f"{least}. Fix it."
         )
     return value

@@ -13,12 +13,12 @@ from umsrep.search.space import text
 from umsrep.stages import settings_file
 
 
-def write(folder, recipe, finished=True):
+def write(folder, plan, finished=True):
     """Writes results.csv, results.md, parallel.png and best.yaml.
 
     Args:
         folder: A `ScanFolder`.
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
         finished: Whether all rounds are done; otherwise what is there is
             written.
 
@@ -30,35 +30,35 @@ def write(folder, recipe, finished=True):
     """
     found = folder.records()
     # Of an earlier space, whose rounds stay on the disk.
-    others = [r for r in found if not of_space(r["chosen"], recipe.space)]
+    others = [r for r in found if not of_space(r["chosen"], plan.space)]
     records = [r for r in found if r not in others]
-    records = ranked(records, recipe.objective)
-    rows = table(records, recipe.objective)
+    records = ranked(records, plan.objective)
+    rows = table(records, plan.objective)
     storage.write_csv(folder.path / "results.csv", rows)
     storage.write_text(
-        folder.path / "results.md", page(rows, recipe, finished, len(others))
+        folder.path / "results.md", page(rows, plan, finished, len(others))
     )
     good = [r for r in records if r["status"] == "complete"]
     if not good:
         if finished:
             raise UmsrepError(
                 f"All {len(records)} rounds failed; the first: "
-                f"{records[0]['reason']} Mend the recipe; the rounds' logs are "
-                f"in {folder.path / 'rounds'}."
+                f"{records[0]['reason']} Fix the search space; the logs are in "
+                f"{folder.path / 'rounds'}."
             )
         return rows, None
     best = good[0]
-    save(picture(records, recipe), folder.path / "parallel.png", dpi=140)
-    _write_best(folder, recipe, best, records)
+    save(picture(records, plan), folder.path / "parallel.png", dpi=140)
+    _write_best(folder, plan, best, records)
     return rows, best
 
 
-def picture(records, recipe):
+def picture(records, plan):
     """The rounds as lines through their settings.
 
     Args:
         records: As of `ranked`: the best first; at least one is complete.
-        recipe: A `Recipe`.
+        plan: A `ScanPlan`.
 
     Returns:
         A matplotlib figure.
@@ -72,10 +72,10 @@ def picture(records, recipe):
     ]
     return parallel_coordinates(
         rounds,
-        {name: list(map(text, found)) for name, found in recipe.space.items()},
-        str(recipe.objective),
-        recipe.objective.direction == "min",
-        recipe.name,
+        {name: list(map(text, found)) for name, found in plan.space.items()},
+        str(plan.objective),
+        plan.objective.direction == "min",
+        plan.name,
     )
 
 
@@ -152,7 +152,7 @@ def table(records, objective):
     return frame[[n for n in frame if n not in last] + last]
 
 
-def page(rows, recipe, finished, others=0):
+def page(rows, plan, finished, others=0):
     """The text of results.md; `others` rounds are of an earlier space."""
     failed = int((rows["status"] != "complete").sum()) if len(rows) else 0
     state = "" if finished else " The scan is not finished."
@@ -166,12 +166,12 @@ def page(rows, recipe, finished, others=0):
                 "" if math.isnan(v) else f"{v:.{digits}f}" for v in shown[name]
             ]
     shown = shown.astype(object).where(shown.notna(), "")
-    better = "smaller" if recipe.objective.direction == "min" else "larger"
+    better = "smaller" if plan.objective.direction == "min" else "larger"
     parts = [
-        f"# Scan {recipe.name}",
-        f"{len(rows)} rounds of the stage {recipe.stage} on "
-        f"{', '.join(recipe.data)}, {failed} of them failed, of a grid of "
-        f"{recipe.grid} combinations.{state} Ranked by {recipe.objective} at "
+        f"# Scan {plan.name}",
+        f"{len(rows)} rounds of the stage {plan.stage} on "
+        f"{', '.join(plan.data)}, {failed} of them failed, of a grid of "
+        f"{plan.grid} combinations.{state} Ranked by {plan.objective} at "
         f"each round's best epoch; {better} is better. The best of many "
         "rounds looks better on the validation images than it is: judge it on "
         "test images, once.",
@@ -182,20 +182,20 @@ def page(rows, recipe, finished, others=0):
     return "\n\n".join(parts) + "\n"
 
 
-def _write_best(folder, recipe, best, records):
-    settings = jobs.settings_of(recipe, best["chosen"])
-    command = "finetune" if recipe.stage == "finetune" else "pretrain"
+def _write_best(folder, plan, best, records):
+    settings = jobs.settings_of(plan, best["chosen"])
+    command = "finetune" if plan.stage == "finetune" else "pretrain"
     done = [r for r in records if r["status"] == "complete"]
-    data = " ".join(f"--data {folder}" for folder in recipe.data)
+    data = " ".join(f"--data {folder}" for folder in plan.data)
     settings_file.write_settings(
         folder.path / "best.yaml",
-        recipe.stage,
+        plan.stage,
         settings,
-        recipe.tasks,
-        recipe.sources,
+        plan.tasks,
+        plan.sources,
         {
-            "scan": recipe.name,
-            "objective": str(recipe.objective),
+            "scan": plan.name,
+            "objective": str(plan.objective),
             "value": best["objective"],
             "best_epochs": best["best_epochs"],
             "round": best["key"],

@@ -13,8 +13,8 @@ from umsrep.search.space import text
 class Rounds:
     """Begins rounds, keeps them, and gives Talos what it asks for."""
 
-    def __init__(self, recipe, folder, executor, engine, inputs, bar):
-        self.recipe = recipe
+    def __init__(self, plan, folder, executor, engine, inputs, bar):
+        self.plan = plan
         self.folder = folder
         self.executor = executor
         self.engine = engine
@@ -26,7 +26,7 @@ class Rounds:
         self.best = math.inf
 
     def key(self, chosen):
-        return jobs.key(self.recipe, chosen, self.common)
+        return jobs.key(self.plan, chosen, self.common)
 
     def begin(self, chosen):
         """Hands a round to a worker, unless it is done or running."""
@@ -37,7 +37,7 @@ class Rounds:
             return
         shared = self.engine.shares_folder
         job = jobs.job(
-            self.recipe, chosen, self.folder.scratch(key) if shared else None
+            self.plan, chosen, self.folder.scratch(key) if shared else None
         )
         future = self.executor.submit(self.engine.run_round, job)
         self.running[future] = key, chosen
@@ -58,7 +58,7 @@ class Rounds:
         record = self.done[key]
         self._tell(record)
         return talos_round(
-            record, self.folder.history(key), self.recipe.objective
+            record, self.folder.history(key), self.plan.objective
         )
 
     def _keep(self, future, key, chosen):
@@ -79,7 +79,7 @@ class Rounds:
         if record["status"] != "complete":
             self.bar.describe(f"{shown}: failed: {record['reason'][:100]}")
             return
-        objective = self.recipe.objective
+        objective = self.plan.objective
         value = objective.value(record)
         self.best = min(self.best, objective.sign * value)
         self.bar.describe(

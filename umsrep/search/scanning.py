@@ -26,7 +26,7 @@ from umsrep.progress import Progress
 from umsrep.search import jobs, results
 from umsrep.search.engines import Local
 from umsrep.search.folder import ScanFolder
-from umsrep.search.recipe import METHODS, Recipe, load_recipe
+from umsrep.search.plan import METHODS, ScanPlan, load_space
 from umsrep.search.rounds import Rounds
 from umsrep.search.space import text
 
@@ -48,22 +48,22 @@ class ScanResult:
 
 
 def scan(
-    recipe,
+    plan,
     out,
     engine=None,
     resume=False,
     retry_failed=False,
     progress=True,
 ):
-    """Trains the rounds of a recipe and ranks them.
+    """Trains the rounds of a search space and ranks them.
 
     A round that fails (an exception, not-a-number, no memory) is kept with its
     reason, and the scan goes on. Every finished round is on disk, so an
-    interrupted scan continues with `resume`, as does one whose recipe now has
-    more rounds or another space or objective.
+    interrupted scan continues with `resume`, as does one that now has more
+    rounds or another space or objective.
 
     Args:
-        recipe: A `Recipe`, or what `load_recipe` takes.
+        plan: A `ScanPlan`, or what `load_space` takes.
         out: The scan's folder.
         engine: `Local` (default, one worker), `InProcess` or `Dask`.
         resume: Go on in an existing folder.
@@ -74,50 +74,36 @@ def scan(
         A `ScanResult`.
 
     Raises:
-        UmsrepError: a mistake in the recipe, or all rounds failed.
+        UmsrepError: a mistake in the search space, or all rounds failed.
         KeyboardInterrupt: after an interruption; all finished rounds are kept.
     """
     import talos
 
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
+    if not isinstance(plan, ScanPlan):
+        plan = load_space(plan)
     engine = engine or Local()
     ahead = engine.workers != 1 or not engine.shares_folder
-    if ahead and recipe.reduction is not None:
+    if ahead and plan.reduction is not None:
         raise UmsrepError(
             "A reduction looks at each result before it chooses the next "
             "round, so it needs one worker of the engine local. Pass "
-            "--workers 1, or remove 'reduction' from the recipe."
+            "--workers 1, or remove 'reduction' from the search space."
         )
-    inputs = positions(recipe)
-    space = param_space(recipe)
+    inputs = positions(plan)
+    space = param_space(plan)
     sampled = rows(space)
-    check_rounds(recipe, sampled)
+    check_rounds(plan, sampled)
     with (
-        ScanFolder(out, recipe, resume, retry_failed) as folder,
+        ScanFolder(out, plan, resume, retry_failed) as folder,
         engine.executor() as executor,
         Progress("scan", len(sampled), enabled=progress) as bar,
     ):
         begin = time.time()
-        rounds = Rounds(recipe, folder, executor, engine, inputs, bar)
+        rounds = Rounds(plan, folder, executor, engine, inputs, bar)
         if ahead:
             for chosen in sampled:
                 rounds.begin(chosen)
-        outcome = talos.Scan(
-            inputs["x"],
-            inputs["y"],
-            x_val=inputs["x_val"],
-            y_val=inputs["y_val"],
-            params=space,
-            model=without_module(rounds.model),
-            experiment_name=recipe.name,
-            experiment_dir=str(folder.talos),
-            seed=recipe.seed,
-            save_weights=False,
-            clear_session=False,
-            disable_progress_bar=True,
-            **_reduction(recipe),
-        )
+        outcome = _talos_scan(plan, inputs, space, rounds.model, folder)
         entries = {
             "talos": talos.__version__,
             "engine": type(engine).__name__,
@@ -128,10 +114,30 @@ def scan(
         interrupted = outcome.status != "complete"
         status = "interrupted" if interrupted else "complete"
         folder.write(status, entries)
-        found = results.write(folder, recipe, finished=not interrupted)
+        found = results.write(folder, plan, finished=not interrupted)
     if interrupted:
         raise KeyboardInterrupt
     return ScanResult(folder.path, *found)
+
+
+def _talos_scan(plan, inputs, space, model, folder):
+    import talos
+
+    return talos.Scan(
+        inputs["x"],
+        inputs["y"],
+        x_val=inputs["x_val"],
+        y_val=inputs["y_val"],
+        params=space,
+        model=without_module(model),
+        experiment_name=plan.name,
+        experiment_dir=str(folder.talos),
+        seed=plan.seed,
+        save_weights=False,
+        clear_session=False,
+        disable_progress_bar=True,
+        **_reduction(plan),
+    )
 
 
 def without_module(function):
@@ -149,15 +155,15 @@ def without_module(function):
     return model
 
 
-def positions(recipe):
+def positions(plan):
     """{"x", "y", "x_val", "y_val"}: positions of images, split by patient.
 
     Positions are those in the prepared data sets, one after the other. `y`
     is `x`: a round reads the labels of its tasks itself.
     """
-    whole, training, validation = jobs.splits(recipe)
-    specs = jobs.task_specs(recipe, whole)
-    recipe.objective.check_tasks(recipe.stage, specs)
+    whole, training, validation = jobs.splits(plan)
+    specs = jobs.task_specs(plan, whole)
+    plan.objective.check_tasks(plan.stage, specs)
     names = [spec.name for spec in specs]
     training.require(names, "training")
     validation.require(names, "validation")
@@ -169,15 +175,15 @@ def positions(recipe):
     return {"x": x, "y": x, "x_val": x_val, "y_val": x_val}
 
 
-def param_space(recipe):
-    """Talos's `ParamSpace` of a recipe."""
+def param_space(plan):
+    """Talos's `ParamSpace` of a search space."""
     from talos.parameters.ParamSpace import ParamSpace
 
     return ParamSpace(
-        recipe.space,
-        random_method=METHODS[recipe.search],
-        round_limit=recipe.rounds,
-        seed=recipe.seed,
+        plan.space,
+        random_method=METHODS[plan.search],
+        round_limit=plan.rounds,
+        seed=plan.seed,
     )
 
 
@@ -189,7 +195,7 @@ def rows(space):
     ]
 
 
-def check_rounds(recipe, sampled):
+def check_rounds(plan, sampled):
     """Raises at a value that no round can have.
 
     Values that only do not go together fail their round; one that is wrong by
@@ -198,7 +204,7 @@ def check_rounds(recipe, sampled):
     reasons = {}
     for chosen in sampled:
         try:
-            jobs.check(recipe, chosen)
+            jobs.check(plan, chosen)
             reason = None
         except UmsrepError as error:
             reason = str(error)
@@ -206,16 +212,18 @@ def check_rounds(recipe, sampled):
             reasons.setdefault((name, text(value)), []).append(reason)
     (first, *others) = reasons.values()
     if len({*first}.union(*others)) == 1 and first[0]:
-        raise UmsrepError(f"No round can train. {first[0]} Mend the recipe.")
+        raise UmsrepError(
+            f"No round can train. {first[0]} Fix the search space."
+        )
     for (name, value), found in reasons.items():
         if all(found):
             raise UmsrepError(
-                f"No round can have {name}: {value}. {found[0]} Mend the space."
+                f"No round can have {name}: {value}. {found[0]} Fix the space."
             )
 
 
-def _reduction(recipe):
-    reduction = recipe.reduction
+def _reduction(plan):
+    reduction = plan.reduction
     if reduction is None:
         return {}
     return {
@@ -224,5 +232,5 @@ def _reduction(recipe):
         "reduction_window": reduction.window,
         "reduction_threshold": reduction.threshold,
         "reduction_metric": "objective",
-        "minimize_loss": recipe.objective.direction == "min",
+        "minimize_loss": plan.objective.direction == "min",
     }

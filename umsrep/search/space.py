@@ -1,6 +1,6 @@
 """The space of a scan: which settings vary, and over which values.
 
-In a recipe:
+In the YAML file of a search space:
 
     space:
       dropout: [0.1, 0.3, 0.5]             # a list of values
@@ -14,13 +14,15 @@ A range includes both ends. Here, an argument of the representation is named
 """
 
 import json
-import typing
 
 import numpy as np
 
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
+from umsrep.runs.former import renamed_field
 from umsrep.stages import settings_file
+from umsrep.stages.declaration import declared, parts
+from umsrep.stages.settings import STAGES
 
 NESTED = "arguments"
 RANGE_KEYS = ("from", "to", "steps", "scale")
@@ -38,16 +40,17 @@ def read_space(stored, stage, fixed, where):
     """{name: list of values}, each checked.
 
     Args:
-        stored: The recipe's `space`.
-        stage: A stage of `settings_file.STAGES`.
-        fixed: The recipe's `settings`.
-        where: The recipe's path, for messages.
+        stored: The file's `space`.
+        stage: A stage of `settings.STAGES`.
+        fixed: The file's `settings`.
+        where: The file's path, for messages.
 
     Raises:
         UmsrepError: names the key and the remedy.
     """
     space = {}
     for name, value in stored.items():
+        name = renamed_field(name)
         if name == NESTED and isinstance(value, dict):
             for argument, values in value.items():
                 space[f"{NESTED}.{argument}"] = values
@@ -58,7 +61,7 @@ def read_space(stored, stage, fixed, where):
             f"{where}: 'space' is empty. Name at least one setting and its "
             "values, such as dropout: [0.1, 0.3, 0.5]."
         )
-    known = settings_file.STAGES[stage].__dataclass_fields__
+    known = declared(STAGES[stage])
     result = {}
     for name, value in space.items():
         place = f"{where}: space"
@@ -81,11 +84,11 @@ def read_space(stored, stage, fixed, where):
                 f"{place}: '{name}' is in 'settings' as well. Leave it out of "
                 "one of them."
             )
-        hint = None if argument else settings_file.hint(stage, field)
+        hint = None if argument else known[field].type
         result[name] = _values(value, f"{place}.{name}", hint)
         if not argument:
-            for one in result[name]:
-                settings_file.check_value(stage, field, one, place)
+            for given in result[name]:
+                settings_file.check_value(stage, field, given, place)
     return result
 
 
@@ -100,11 +103,11 @@ def _values(value, where, hint):
             "as {from: 1e-4, to: 1e-2, steps: 3, scale: log}. A value that "
             "does not vary belongs into 'settings'."
         )
-    written = [text(one) for one in values]
-    for one in written:
-        if written.count(one) > 1:
+    written = [text(value) for value in values]
+    for value in written:
+        if written.count(value) > 1:
             raise UmsrepError(
-                f"{where}: the value {one} is there twice. Leave one out."
+                f"{where}: the value {value} is there twice. Leave one out."
             )
     return values
 
@@ -135,7 +138,7 @@ def _range(value, where, hint):
         )
     spaced = np.geomspace if scale == "log" else np.linspace
     points = spaced(*numbers, steps)
-    kinds = typing.get_args(hint) or (hint,)
+    kinds = parts(hint)
     near = np.allclose(points, points.round(), rtol=0, atol=1e-9)
     if float in kinds or (int not in kinds and not near):
         # 0.30000000000000004 helps nobody.
@@ -174,5 +177,5 @@ def text(value):
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return ", ".join(f"{key}={text(one)}" for key, one in value.items())
+        return ", ".join(f"{name}={text(v)}" for name, v in value.items())
     return json.dumps(storage.plain(value))

@@ -1,13 +1,13 @@
 """For those who call `talos.Scan` themselves."""
 
 from umsrep.search import jobs, worker
-from umsrep.search.recipe import Recipe, load_recipe
+from umsrep.search.plan import ScanPlan, load_space
 from umsrep.search.rounds import check_positions, talos_round
 from umsrep.search.scanning import positions, without_module
 
 
-def talos_inputs(recipe):
-    """What `talos.Scan` needs to scan a recipe's space.
+def talos_inputs(plan):
+    """What `talos.Scan` needs to scan a search space's space.
 
         inputs = umsrep.search.talos_inputs("scan.yaml")
         scan = talos.Scan(**inputs, experiment_name="mine", round_limit=5,
@@ -19,7 +19,7 @@ def talos_inputs(recipe):
     settings with `umsrep finetune`.
 
     Args:
-        recipe: A `Recipe`, or what `load_recipe` takes. Its search, rounds and
+        plan: A `ScanPlan`, or what `load_space` takes. Its search, rounds and
             reduction are left to Talos's own arguments.
 
     Returns:
@@ -27,18 +27,18 @@ def talos_inputs(recipe):
         "params": {name: values}, "model": the function of a round}. The
         function raises if Talos hands it another split.
     """
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
-    inputs = positions(recipe)
+    if not isinstance(plan, ScanPlan):
+        plan = load_space(plan)
+    inputs = positions(plan)
 
     def model(x, y, x_val, y_val, params):
         check_positions(inputs, x, x_val)
-        record = worker.run_round(jobs.job(recipe, params), capture=False)
+        record = worker.run_round(jobs.job(plan, params), capture=False)
         history = record.get("history", {})
-        return talos_round(record, history, recipe.objective)
+        return talos_round(record, history, plan.objective)
 
     return {
         **inputs,
-        "params": dict(recipe.space),
+        "params": dict(plan.space),
         "model": without_module(model),
     }

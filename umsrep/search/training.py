@@ -18,7 +18,7 @@ import pandas as pd
 from umsrep import runs
 from umsrep.errors import UmsrepError
 from umsrep.search.objective import DENOISING
-from umsrep.stages import construction, pretraining, settings_file
+from umsrep.stages import objectives, settings_file
 from umsrep.stages.finetuning import finetune
 from umsrep.stages.first_stage import learn
 
@@ -59,14 +59,11 @@ def _train(job, settings, run):
             **options,
         )
     else:
-        objective = {
-            "construct": construction.Classification,
-            "pretrain": pretraining.Denoising,
-        }[job["stage"]](settings)
+        objective = objectives.registry.get(job["stage"])(settings)
         found = learn(
             objective, job["data"], run, **options, measured="validation"
         )
-        if job["stage"] == "pretrain":
+        if objective.by_level:
             found = {
                 name: float(np.mean([row[name] for row in found.values()]))
                 for name in DENOISING

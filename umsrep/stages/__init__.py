@@ -1,18 +1,22 @@
-"""The steps of the main job: from prepared data to run folders."""
+"""The steps of the main job: from prepared data to run folders.
 
-from umsrep.stages.construction import ConstructionSettings, construct
-from umsrep.stages.evaluation import evaluate_run
-from umsrep.stages.finetuning import FinetuneSettings, finetune
-from umsrep.stages.pretraining import PretrainSettings, pretrain
-from umsrep.stages.settings_file import read_settings
+Names are imported when they are first used: settings need no Keras.
+"""
 
-__all__ = [
-    "ConstructionSettings",
-    "FinetuneSettings",
-    "PretrainSettings",
-    "construct",
-    "evaluate_run",
-    "finetune",
-    "pretrain",
-    "read_settings",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "construction": ["construct"],
+        "evaluation": ["evaluate_run"],
+        "finetuning": ["finetune"],
+        "pretraining": ["pretrain"],
+        "settings": [
+            "ConstructionSettings",
+            "FinetuneSettings",
+            "PretrainSettings",
+        ],
+        "settings_file": ["read_settings"],
+    },
+)

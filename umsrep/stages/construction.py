@@ -1,69 +1,15 @@
 """Construction of a shared representation by classification (UMS-Rep, 4.2)."""
 
-from dataclasses import dataclass, field
-
 from umsrep import finetuning, heads
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 from umsrep.model import MultiTaskModel
-from umsrep.stages import bounds
-from umsrep.stages.first_stage import Objective, learn
+from umsrep.stages.first_stage import Objective, learn, registry
 from umsrep.stages.network import new_representation
+from umsrep.stages.settings import ConstructionSettings
 from umsrep.training import Schedule
 
-
-@dataclass(frozen=True)
-class ConstructionSettings:
-    """Settings of `construct`; the defaults are the paper's where it says.
-
-    Attributes:
-        task: The label task that the representation is constructed on.
-        architecture: Registered name of the representation.
-        arguments: {argument: value} of that class, beyond the image's shape;
-            "channels" is 1 unless given.
-        hidden_units: Of the dense layer after the average (256 is what the
-            paper's count of parameters says, see
-            `representations.DilatedCNN`).
-        dropout, optimizer, epochs, batch_size: 0.5, "adam", 64 and 16 (UMS-Rep,
-            Section 4.2.1). Training ends with the weights of the best
-            validation epoch.
-        learning_rate: Keras's default; the paper gives none.
-        patience: Epochs without a better validation loss before the rate
-            falls; None keeps it.
-        stop_patience: The same, before training stops; None never does.
-        fractions: (train, validation, test) by patient. Train and validation
-            construct the representation (70 % in the paper); the others stay
-            for target tasks. A test set that the data set has is among these,
-            besides the share asked for.
-        seed: Of weights, split and order.
-        split_seed: Of the split, where repeated constructions share one; None
-            is `seed`.
-        precision: "auto", "float32", "bfloat16" or "float16".
-        xla: Compile with XLA; None is where it helps.
-        distribution: "none", "mirrored" or "multi_worker": over which devices
-            batches are divided, as of `distribution.use`.
-    """
-
-    task: str = ""
-    architecture: str = "dilated_cnn"
-    arguments: dict = field(default_factory=dict)
-    hidden_units: int = 256
-    dropout: float = 0.5
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    epochs: int = 64
-    batch_size: int = 16
-    patience: int | None = None
-    stop_patience: int | None = None
-    fractions: tuple = (0.6, 0.1, 0.3)
-    seed: int = 0
-    split_seed: int | None = None
-    precision: str = "auto"
-    xla: bool | None = None
-    distribution: str = "none"
-
-    def __post_init__(self):
-        bounds.check(self)
+__all__ = ["Classification", "ConstructionSettings", "construct"]
 
 
 def construct(data, out, settings, resume=False, progress=True):
@@ -87,6 +33,7 @@ def construct(data, out, settings, resume=False, progress=True):
     return learn(Classification(settings), data, out, resume, progress)
 
 
+@registry.register("construct")
 class Classification(Objective):
     """The class of an image by categorical cross-entropy.
 
@@ -95,7 +42,7 @@ class Classification(Objective):
     """
 
     def __init__(self, settings):
-        self.settings = settings
+        super().__init__(settings)
         self.task = settings.task
 
     def check(self, data):

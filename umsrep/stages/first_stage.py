@@ -9,16 +9,31 @@ from umsrep.data import concatenate, load, storage
 from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
+from umsrep.registry import Registry
+
+registry = Registry("objective", serializable=False)
 
 
 class Objective:
     """What a representation is constructed by (abstract).
 
+    A subclass is registered under the name of its stage, whose settings are
+    in `settings.STAGES`.
+
+    Args:
+        settings: The settings of the stage, a `StageSettings`.
+
     Attributes:
         task: Name of the task learnt.
-        settings: A dataclass with at least fractions, seed, precision and
-            distribution.
+        by_level: Whether `measure` gives {level: {metric: value}}, as of
+            noise, instead of {metric: value}.
     """
+
+    task = None
+    by_level = False
+
+    def __init__(self, settings):
+        self.settings = settings
 
     def check(self, data):
         """Raises if the task cannot be learnt from a `data.Dataset`."""

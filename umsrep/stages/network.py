@@ -1,7 +1,5 @@
 """From settings to a network, a balancer and a strategy."""
 
-import inspect
-
 from umsrep import (
     balancing,
     finetuning,
@@ -11,9 +9,10 @@ from umsrep import (
     representations,
     runs,
 )
-from umsrep.balancing.uncertainty import SCHEMES
 from umsrep.errors import UmsrepError
+from umsrep.registry import arguments_of
 from umsrep.training import Schedule
+from umsrep.training.schedule import NAMED
 
 
 def new_representation(image_size, architecture, arguments=None):
@@ -40,8 +39,7 @@ def new_representation(image_size, architecture, arguments=None):
 def check_arguments(architecture, arguments=None):
     """Raises at an unknown architecture, or an argument that it lacks."""
     cls = representations.registry.get(architecture)
-    known = set(inspect.signature(cls.__init__).parameters)
-    known = known - {"self", "image_shape", "kwargs"} | {"channels"}
+    known = arguments_of(cls) - {"image_shape"} | {"channels"}
     unknown = sorted(set(arguments or ()) - known)
     if unknown:
         raise UmsrepError(
@@ -69,7 +67,7 @@ def new_network(dataset, tasks, settings, source=None):
         )
 
     specs = [dataset.task(task) for task in tasks]
-    if settings.strategy == "separate":
+    if not finetuning.registry.get(settings.strategy).shares_model:
         separate = []
         for spec in specs:
             own = representation()
@@ -132,63 +130,45 @@ def head(spec, settings, representation):
         features = (
             "stage4" if "stage4" in representation.features else "bottleneck"
         )
-    if settings.classifier == "cam":
-        return heads.CAMHead(
-            len(spec.classes),
-            spec.name,
-            features=features,
-            loss=losses.CategoricalCrossentropy(settings.label_smoothing),
-            fidelity=settings.fidelity if settings.attention else "paper",
-        )
-    return heads.ClassificationHead(
+    cls = heads.registry.get(settings.classifier)
+    options = {
+        "convolutions": settings.convolutions,
+        "hidden_units": settings.hidden_units,
+        "hidden_activation": settings.hidden_activation,
+        "dropout": settings.dropout,
+        "fidelity": settings.fidelity if settings.attention else "paper",
+    }
+    # A classifier takes those of the settings that it has arguments for.
+    taken = arguments_of(cls)
+    return cls(
         len(spec.classes),
         spec.name,
         features=features,
-        convolutions=settings.convolutions,
-        hidden_units=settings.hidden_units,
-        hidden_activation=settings.hidden_activation,
-        dropout=settings.dropout,
         loss=losses.CategoricalCrossentropy(settings.label_smoothing),
+        **{name: value for name, value in options.items() if name in taken},
     )
 
 
 def balancer(specs, settings):
     """The balancer of joint training; None where nothing is to be balanced."""
-    weighting = settings.weighting
     if settings.attention:
         name = attention_name(attended(specs))
         # Equation 11 of GG-CAM.
         return balancing.UncertaintyWeighting(
             halved=name, initial={name: settings.attention_sigma}
         )
-    if settings.strategy != "joint" or len(specs) < 2:
+    joint = finetuning.registry.get(settings.strategy).adds_losses
+    if not joint or len(specs) < 2:
         return None
-    if isinstance(weighting, dict):
-        return balancing.FixedWeighting(weighting)
-    if weighting == "uncertainty":
-        return balancing.UncertaintyWeighting()
-    if weighting == "kendall":
-        return balancing.UncertaintyWeighting(regularizer="log")
-    if weighting in SCHEMES:
-        names = {
-            kind: tuple(spec.name for spec in specs if spec.kind == kind)
-            for kind in ("map", "label")
-        }
-        if not all(names.values()):
-            raise UmsrepError(
-                f"weighting='{weighting}' balances saliency and "
-                f"classification, but the tasks are "
-                f"{', '.join(f'{s.name} ({s.kind})' for s in specs)}. Use "
-                "'uncertainty', or tasks of both kinds."
-            )
-        return balancing.UncertaintyWeighting.scheme(
-            weighting, names["map"], names["label"], settings.fidelity
-        )
-    return None
+    if isinstance(settings.weighting, dict):
+        return balancing.FixedWeighting(settings.weighting)
+    kinds = {spec.name: spec.kind for spec in specs}
+    return balancing.weighting(settings.weighting, kinds, settings.fidelity)
 
 
 def strategy(settings):
     """The strategy object that the settings describe."""
+    cls = finetuning.registry.get(settings.strategy)
     options = {
         "optimizer": settings.optimizer,
         "cache_features": settings.cache_features,
@@ -196,16 +176,16 @@ def strategy(settings):
         "schedule": schedule(settings),
     }
     if settings.freeze is not None:
-        options["freeze"] = tuple(settings.freeze)
-    if settings.strategy == "alternating":
+        options["freeze"] = settings.freeze
+    if "ratio" in arguments_of(cls):
         options["ratio"] = settings.ratio
-    return finetuning.registry.get(settings.strategy)(**options)
+    return cls(**options)
 
 
 def schedule(settings):
     """The `Schedule` that the settings describe."""
-    if settings.decay == "return_to_best":
-        return Schedule.of_mt_unet(settings.learning_rate, settings.patience)
+    if settings.decay in NAMED:
+        return NAMED[settings.decay](settings.learning_rate, settings.patience)
     return Schedule(
         settings.learning_rate,
         decay=settings.decay,

@@ -1,62 +1,21 @@
 """Construction of a shared representation by denoising (UMS-Rep, stage 1)."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from umsrep import data as data_package
-from umsrep import heads, representations
+from umsrep import heads
 from umsrep.data import storage
 from umsrep.data.batches import ahead
 from umsrep.data.images import write_png
 from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
-from umsrep.stages import bounds
-from umsrep.stages.first_stage import Objective, learn
+from umsrep.stages.first_stage import Objective, learn, registry
+from umsrep.stages.network import new_representation
+from umsrep.stages.settings import PretrainSettings
 from umsrep.training import Group, Lane, Schedule, train
 
+__all__ = ["Denoising", "PretrainSettings", "new_denoiser", "pretrain"]
 TASK = "denoised"
-
-
-@dataclass(frozen=True)
-class PretrainSettings:
-    """Settings of `pretrain`; the defaults are the paper's where it says.
-
-    Attributes:
-        preset, filters, skip_connections, normalization: Of
-            `representations.ConvAutoencoder`; preset "paper" takes the grey
-            image in three channels.
-        epochs: At most; early stopping usually ends before.
-        batch_size, learning_rate: 16 and 1e-3 (Section 4.1.1).
-        patience: Epochs without a better validation loss before the rate
-            falls.
-        stop_patience: The same, before training stops.
-        fractions: (train, validation, test) by patient, where the data set
-            has no split of its own.
-        seed: Of weights, split, order and noise.
-        precision: "auto", "float32", "bfloat16" or "float16".
-        xla: Compile with XLA; None is where it helps.
-        distribution: "none", "mirrored" or "multi_worker": over which devices
-            batches are divided, as of `distribution.use`.
-    """
-
-    preset: str = "small"
-    filters: tuple | None = None
-    skip_connections: bool | None = None
-    normalization: str = "percentile"
-    epochs: int = 50
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    patience: int = 3
-    stop_patience: int = 8
-    fractions: tuple = (0.8, 0.1, 0.1)
-    seed: int = 0
-    precision: str = "auto"
-    xla: bool | None = None
-    distribution: str = "none"
-
-    def __post_init__(self):
-        bounds.check(self)
 
 
 def corruption():
@@ -88,6 +47,7 @@ def pretrain(data, out, settings=None, resume=False, progress=True):
     return learn(objective, data, out, resume, progress)
 
 
+@registry.register("pretrain")
 class Denoising(Objective):
     """Clean images from noisy ones; no label is used.
 
@@ -96,9 +56,7 @@ class Denoising(Objective):
     """
 
     task = TASK
-
-    def __init__(self, settings):
-        self.settings = settings
+    by_level = True
 
     def spec(self, data):
         return {"kind": "image"}
@@ -128,16 +86,20 @@ class Denoising(Objective):
 
 
 def new_denoiser(image_size, settings):
-    """The autoencoder with its reconstruction head."""
-    channels = 3 if settings.preset == "paper" else 1
-    representation = representations.ConvAutoencoder(
-        (*image_size, channels),
-        preset=settings.preset,
-        filters=settings.filters,
-        skip_connections=settings.skip_connections,
-        normalization=settings.normalization,
+    """The representation with its reconstruction head.
+
+    Where the representation has no decoder, the head brings one that reads
+    the bottleneck alone, as the paper's autoencoder has no skips.
+    """
+    representation = new_representation(
+        image_size, settings.architecture, settings.arguments
     )
-    head = heads.ReconstructionHead(TASK, channels=channels)
+    decoded = "decoded" in representation.features
+    head = heads.ReconstructionHead(
+        TASK,
+        channels=representation.image_shape[-1],
+        features=("decoded" if decoded else "bottleneck", "intensity"),
+    )
     return MultiTaskModel(representation, [head], name="denoiser")
 
 

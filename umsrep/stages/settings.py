@@ -1,142 +1,282 @@
-"""Settings of fine-tuning."""
+"""The settings of the stages.
 
-from dataclasses import dataclass, field
+A field is declared once, here or in `shared_settings`; everything else reads
+the declaration (`declaration`). The defaults of the constructions are
+UMS-Rep's (Section 4.1.1 for denoising, 4.2.1 for classification) where it
+says. `docs/settings.md` lists all fields.
+"""
 
-from umsrep.balancing.uncertainty import SCHEMES
-from umsrep.data.augmentation import KINDS
+from typing import Annotated
+
+import pydantic
+from pydantic import Field
+
 from umsrep.errors import UmsrepError
-from umsrep.stages import bounds
+from umsrep.registry import arguments_of
+from umsrep.stages import shared_settings as shared
+from umsrep.stages.declaration import OneOf, Option, settings
+from umsrep.stages.shared_settings import (
+    DATA,
+    HEADS,
+    TRAINING,
+    AtLeastOne,
+    StageSettings,
+)
 
-CLASSIFIERS = ("dense", "cam")
-STRATEGIES = ("independent", "alternating", "joint", "separate")
-WEIGHTINGS = ("equal", "uncertainty", "kendall", *SCHEMES)
-DECAYS = ("cosine", "constant", "plateau", "return_to_best")
 
+@settings
+class PretrainSettings(StageSettings):
+    """Settings of the construction by denoising (`pretrain`).
 
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """Settings of `finetune`.
-
-    Attributes:
-        strategy: "independent", "alternating", "joint", or "separate" (the
-            baseline: one whole model per task).
-        freeze: Parts of the representation to freeze; None is the strategy's
-            default (independent: the encoder; others: nothing).
-        weighting: Joint only: "equal", "uncertainty" (a sigma for each task),
-            "kendall" (its log-variance form), one of MT-UNet's schemes
-            "mtls1", "mtls2", "mtls3", or {task: weight}.
-        fidelity: "paper", or "code" for what the published code of MT-UNet
-            (`UncertaintyWeighting.scheme`) and of GG-CAM
-            (`losses.SelectiveMSE`) does otherwise.
-        ratio: {task: batches per turn} (alternating only); None follows Luong
-            et al. 2015.
-        segmentation_features: What segmentation heads read: "decoded", a
-            tuple from coarse to fine, or "stages", all of the encoder's; None
-            is "decoded", or the bottleneck where there is no decoder.
-        saliency_features: What saliency heads read.
-        classification_features: What classification heads read; None is the
-            stage of stride 16, fine enough for heat maps, or the bottleneck
-            where there is none.
-        classifier: "dense" (`heads.ClassificationHead`) or "cam"
-            (`heads.CAMHead`, whose class activation maps are explicit).
-        attention: A map or mask task, or {class: map or mask task}: where the
-            maps of the (single) label task should be bright (GG-CAM); needs
-            the classifier "cam" and joint training.
-        attention_sigma: Initial sigma of the attention's loss (Equation 11);
-            the smaller, the longer attention is learnt first.
-        convolutions, hidden_units, hidden_activation, dropout,
-            label_smoothing: Of classification heads.
-        optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
-            Of the training. The decay "return_to_best" is MT-UNet's
-            (`Schedule.of_mt_unet`), with `patience` epochs to a reduction.
-        augmentation: Strength, 0 (none) to 1.5.
-        augmentation_kind: "chest" or "doppler", see `Augmentation.of`.
-        draws: Augmented versions per image that epochs go round; None draws
-            anew every epoch.
-        cache_features: A frozen encoder runs once per version of an image.
-        fractions: (train, validation, test) by patient, where the data set
-            has no split of its own.
-        seed: Of weights, split, order and augmentation.
-        split_seed: Of the split, where repeated trainings share one; None is
-            `seed`.
-        precision: "auto", "float32", "bfloat16" or "float16".
-        xla: Compile with XLA; None is where it helps.
-        distribution: "none", "mirrored" or "multi_worker": over which devices
-            batches are divided, as of `distribution.use`.
-        architecture: Registered name of a representation built anew (without
-            a pre-trained one), such as "conv_autoencoder" or "unet".
-        arguments: {argument: value} of that class, beyond the image's shape.
+    Early stopping usually ends before the last epoch. The autoencoder's
+    preset "paper" takes the grey image in three channels.
     """
 
-    strategy: str = "independent"
-    freeze: tuple | None = None
-    weighting: str | dict = "equal"
-    fidelity: str = "paper"
-    ratio: dict | None = None
-    segmentation_features: str | tuple | None = None
-    saliency_features: str = "decoded"
-    classification_features: str | tuple | None = None
-    classifier: str = "dense"
-    attention: str | dict | None = None
-    attention_sigma: float = 0.1
-    convolutions: tuple = (128, 128)
-    hidden_units: int = 64
-    hidden_activation: str = "relu"
-    dropout: float = 0.5
-    label_smoothing: float = 0.0
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    decay: str = "cosine"
-    patience: int = 40
-    epochs: int = 30
-    batch_size: int = 16
-    stop_patience: int | None = None
-    augmentation: float = 1.0
-    augmentation_kind: str = "chest"
-    draws: int | None = None
-    cache_features: bool = True
-    fractions: tuple = (0.8, 0.1, 0.1)
-    seed: int = 0
-    split_seed: int | None = None
-    precision: str = "auto"
-    xla: bool | None = None
-    distribution: str = "none"
-    architecture: str = "conv_autoencoder"
-    arguments: dict = field(default_factory=dict)
+    epochs: shared.Epochs = 50
+    patience: shared.Patience = 3
+    stop_patience: shared.StopPatience = 8
 
-    def __post_init__(self):
-        bounds.check(self)
-        if self.strategy not in STRATEGIES:
-            raise UmsrepError(
-                f"strategy='{self.strategy}' is unknown. Choose one of "
-                f"{', '.join(STRATEGIES)}."
-            )
-        if isinstance(self.weighting, str) and self.weighting not in WEIGHTINGS:
-            raise UmsrepError(
-                f"weighting='{self.weighting}' is unknown. Choose one of "
-                f"{', '.join(WEIGHTINGS)}, or give a weight per task."
-            )
-        if self.weighting != "equal" and self.strategy != "joint":
+
+@settings
+class ConstructionSettings(StageSettings):
+    """Settings of the construction by classification (`construct`).
+
+    Training ends with the weights of the best validation epoch. Train and
+    validation construct the representation (70 % of the patients in the
+    paper); the others stay for target tasks. A test set that the data set has
+    is among these, besides the share asked for. 256 hidden units are what the
+    paper's count of parameters says, see `representations.DilatedCNN`.
+    """
+
+    task: Annotated[
+        str,
+        Field(description="Label task to construct the representation on."),
+        DATA,
+    ] = ""
+    architecture: shared.Architecture = "dilated_cnn"
+    hidden_units: shared.HiddenUnits = 256
+    dropout: shared.Dropout = 0.5
+    optimizer: shared.Optimizer = "adam"
+    epochs: shared.Epochs = 64
+    patience: shared.Patience = None
+    stop_patience: shared.StopPatience = None
+    fractions: shared.Fractions = (0.6, 0.1, 0.3)
+    split_seed: shared.SplitSeed = None
+
+
+@settings
+class FinetuneSettings(StageSettings):
+    """Settings of `finetune`."""
+
+    strategy: Annotated[
+        str,
+        OneOf("strategies"),
+        Field(
+            description="How tasks share a training; separate is the "
+            "baseline, one whole model per task."
+        ),
+        TRAINING,
+    ] = "independent"
+    freeze: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Parts of the representation to freeze (encoder, "
+            "decoder). Default: the strategy's (independent: the encoder; "
+            "others: nothing)."
+        ),
+        TRAINING,
+    ] = None
+    weighting: Annotated[
+        str | dict[str, Annotated[float, Field(ge=0)]],
+        OneOf("weightings", ", or give a weight per task"),
+        Field(description="Joint training: how the tasks' losses are added."),
+        TRAINING,
+        Option("weighting", type=str),
+        Option(
+            "weight",
+            type=dict[str, float],
+            metavar="TASK=NUMBER",
+            help="Joint training: a given loss weight, such as lung=2; repeat.",
+        ),
+    ] = "equal"
+    fidelity: Annotated[
+        str,
+        OneOf("fidelities"),
+        Field(
+            description="As the paper says, or as the published code of "
+            "MT-UNet (`UncertaintyWeighting.scheme`) and of GG-CAM "
+            "(`losses.SelectiveMSE`) does."
+        ),
+        TRAINING,
+    ] = "paper"
+    ratio: Annotated[
+        dict[str, AtLeastOne] | None,
+        Field(
+            description="Alternating training: batches per turn of a task, "
+            "such as lung=2. Default: by numbers of labels (Luong et al. "
+            "2015)."
+        ),
+        TRAINING,
+        Option("batches", metavar="TASK=NUMBER"),
+    ] = None
+    segmentation_features: Annotated[
+        str | tuple[str, ...] | None,
+        Field(
+            description="What segmentation heads read: decoded, features from "
+            "coarse to fine, or stages: a new decoder joined to all of the "
+            "encoder's stages. Default: decoded, or a new decoder on the "
+            "bottleneck where there is none."
+        ),
+        HEADS,
+        Option("segment-from"),
+        Option(
+            "skips",
+            stands_for="stages",
+            help="Short for --segment-from stages.",
+        ),
+    ] = None
+    saliency_features: Annotated[
+        str,
+        Field(description="Feature that saliency heads read."),
+        HEADS,
+        Option("saliency-from"),
+    ] = "decoded"
+    classification_features: Annotated[
+        str | tuple[str, ...] | None,
+        Field(
+            description="Feature (or several) that classification heads read, "
+            "such as bottleneck. Default: stage4, 16 pixels per cell and fine "
+            "enough for heat maps, or the bottleneck where there is none."
+        ),
+        HEADS,
+        Option("classify-from"),
+    ] = None
+    classifier: Annotated[
+        str,
+        OneOf("classifiers"),
+        Field(
+            description="Head of classification; cam has explicit class "
+            "activation maps."
+        ),
+        HEADS,
+    ] = "dense"
+    attention: Annotated[
+        str | dict[str, str] | None,
+        Field(
+            description="Map or mask task where the maps of the single label "
+            "task should be bright (GG-CAM; joint training, classifier cam), "
+            "or one for each class."
+        ),
+        HEADS,
+        Option("attention", metavar="TASK|CLASS=TASK"),
+    ] = None
+    attention_sigma: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Initial sigma of the attention's loss (GG-CAM, "
+            "Equation 11); the smaller, the longer attention is learnt first.",
+        ),
+        HEADS,
+    ] = 0.1
+    convolutions: Annotated[
+        tuple[AtLeastOne, ...],
+        Field(
+            description="Filters of the convolution blocks of classification "
+            "heads, such as 128,128, or none."
+        ),
+        HEADS,
+    ] = (128, 128)
+    hidden_units: shared.HiddenUnits = 64
+    hidden_activation: Annotated[
+        str,
+        Field(description="Activation of that dense layer, as of Keras."),
+        HEADS,
+    ] = "relu"
+    dropout: shared.Dropout = 0.5
+    label_smoothing: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of a label's weight that is spread over all "
+            "classes.",
+        ),
+        HEADS,
+    ] = 0.0
+    optimizer: shared.Optimizer = "adam"
+    decay: Annotated[
+        str,
+        OneOf("decays"),
+        Field(
+            description="How the learning rate falls; return_to_best is "
+            "MT-UNet's: a tenth, and back to the best epoch."
+        ),
+        TRAINING,
+    ] = "cosine"
+    patience: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Epochs without a better validation loss until the "
+            "rate of a plateau, or of return_to_best, falls.",
+        ),
+        TRAINING,
+    ] = 40
+    stop_patience: shared.StopPatience = None
+    augmentation: Annotated[
+        float,
+        Field(ge=0, le=1.5, description="Strength of augmentation; 0 is none."),
+        DATA,
+    ] = 1.0
+    augmentation_kind: Annotated[
+        str,
+        OneOf("augmentations", ", or no augmentation (0)"),
+        Field(
+            description="Images that augmentation is made for; doppler are "
+            "spectral strips, and nothing is turned."
+        ),
+        DATA,
+    ] = "chest"
+    draws: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Augmented versions per image that epochs go round. "
+            "Default: new ones every epoch.",
+        ),
+        DATA,
+    ] = None
+    cache_features: Annotated[
+        bool,
+        Field(
+            description="Run a frozen encoder once per version of an image, "
+            "not once per task."
+        ),
+        TRAINING,
+    ] = True
+    split_seed: shared.SplitSeed = None
+
+    @pydantic.model_validator(mode="after")
+    def _fields_that_need_each_other(self):
+        # Registries need Keras; settings are described without it.
+        from umsrep import finetuning
+
+        strategy = finetuning.registry.get(self.strategy)
+        joint = strategy.adds_losses
+        if self.weighting != "equal" and not joint:
             raise UmsrepError(
                 f"weighting={self.weighting!r} with strategy "
                 f"'{self.strategy}': only joint training adds losses up. Pass "
                 "strategy='joint', or leave the weights out."
             )
-        if self.ratio is not None and self.strategy != "alternating":
+        if self.ratio is not None and "ratio" not in arguments_of(strategy):
             raise UmsrepError(
                 f"ratio={self.ratio!r} with strategy '{self.strategy}': only "
                 "alternating training takes turns. Pass "
                 "strategy='alternating', or leave it out."
             )
-        if self.classifier not in CLASSIFIERS:
-            raise UmsrepError(
-                f"classifier='{self.classifier}' is unknown. Choose one of "
-                f"{', '.join(CLASSIFIERS)}."
-            )
-        if self.attention and (self.strategy, self.classifier) != (
-            "joint",
-            "cam",
-        ):
+        if self.attention and not (joint and self.classifier == "cam"):
             raise UmsrepError(
                 f"attention={self.attention!r} with strategy "
                 f"'{self.strategy}' and classifier '{self.classifier}': "
@@ -149,17 +289,13 @@ class FinetuneSettings:
                 f"{self.weighting!r}: GG-CAM's Equation 11 weighs the losses "
                 "by a sigma each. Leave weighting out."
             )
-        if self.fidelity not in ("paper", "code"):
-            raise UmsrepError(
-                f"fidelity='{self.fidelity}' is unknown. Choose paper or code."
-            )
-        if self.augmentation_kind not in KINDS:
-            raise UmsrepError(
-                f"augmentation_kind='{self.augmentation_kind}' is unknown. "
-                f"Choose one of {', '.join(KINDS)}, or no augmentation (0)."
-            )
-        if self.decay not in DECAYS:
-            raise UmsrepError(
-                f"decay='{self.decay}' is unknown. Choose one of "
-                f"{', '.join(DECAYS)}."
-            )
+        return self
+
+
+# The settings of each stage: its name in settings files and search spaces.
+# A stage is "finetune", or an objective of the construction.
+STAGES = {
+    "construct": ConstructionSettings,
+    "pretrain": PretrainSettings,
+    "finetune": FinetuneSettings,
+}

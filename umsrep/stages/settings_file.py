@@ -9,23 +9,16 @@ settings:                  # fields of the stage's settings; the others
 chosen_by: {...}           # where they come from; a note
 """
 
-import types
-import typing
-from dataclasses import asdict, dataclass, fields
-
-import pydantic
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
-from umsrep.stages.construction import ConstructionSettings
-from umsrep.stages.pretraining import PretrainSettings
-from umsrep.stages.settings import FinetuneSettings
+from umsrep.runs.former import renamed
+from umsrep.stages.declaration import Disagreement
+from umsrep.stages.settings import STAGES
+from umsrep.stages.shared_settings import StageSettings
 
-STAGES = {
-    "construct": ConstructionSettings,
-    "pretrain": PretrainSettings,
-    "finetune": FinetuneSettings,
-}
 # Run folders that fine-tuning may read.
 SOURCES = ("representation", "denoise_with", "leave_out")
 KEYS = ("stage", "tasks", "settings", "chosen_by")
@@ -44,7 +37,7 @@ class StoredSettings:
     """
 
     stage: str
-    settings: object
+    settings: StageSettings
     tasks: tuple = ()
     sources: dict = None
 
@@ -96,72 +89,32 @@ def write_settings(path, stage, settings, tasks, sources, chosen_by, comment):
     yaml_file.write_yaml(path, value, comment)
 
 
-def make(stage, values, where):
+def make(stage: str, values: dict, where: str | Path) -> StageSettings:
     """The stage's settings object, of checked values.
 
     Args:
         stage: A key of `STAGES`.
-        values: {field: value}.
+        values: {field: value}; former names are understood.
         where: For messages: what the values were read from.
 
     Raises:
-        UmsrepError: an unknown field, or a value of another type.
+        UmsrepError: an unknown field, or a value that it cannot have.
     """
-    cls = STAGES[stage]
-    hints = typing.get_type_hints(cls)
-    for name, value in values.items():
-        if name not in hints:
-            raise UmsrepError(
-                f"{where}: '{name}' is no setting of the stage {stage}. Its "
-                f"settings: {', '.join(field.name for field in fields(cls))}."
-            )
-        values = {**values, name: _checked(value, hints[name], where, name)}
     try:
-        return cls(**values)
+        return STAGES[stage](**renamed(values))
     except UmsrepError as error:
         raise UmsrepError(f"{where}: {error}") from error
 
 
-def hint(stage, name):
-    """The type of a field of the stage's settings."""
-    return typing.get_type_hints(STAGES[stage])[name]
-
-
-def check_value(stage, name, value, where):
-    """Raises unless a field exists and may hold the value, by its type."""
-    _checked(value, hint(stage, name), where, name)
-
-
-def _checked(value, hint, where, name):
-    allowed = typing.get_args(hint) or (hint,)
+def check_value(stage: str, name: str, value, where: str | Path) -> None:
+    """Raises unless a field exists and may hold the value by itself."""
     try:
-        if isinstance(value, bool) and bool not in allowed:
-            # Python counts True as 1; a person does not.
-            raise TypeError
-        return pydantic.TypeAdapter(hint).validate_python(value)
-    except (TypeError, pydantic.ValidationError) as error:
-        raise UmsrepError(
-            f"{where}.{name}: {value!r} is not of the kind expected, "
-            f"{_words(hint)}. Mend the value."
-        ) from error
-
-
-def _words(hint):
-    words = {
-        "int": "a whole number",
-        "float": "a number",
-        "str": "text",
-        "bool": "true or false",
-        "tuple": "a list",
-        "dict": "a mapping",
-        "NoneType": "null",
-    }
-    parts = typing.get_args(hint) if _is_union(hint) else (hint,)
-    return " or ".join(words.get(p.__name__, p.__name__) for p in parts)
-
-
-def _is_union(hint):
-    return isinstance(hint, types.UnionType)
+        STAGES[stage](**{name: value})
+    except Disagreement:
+        # The other values are not these ones.
+        return
+    except UmsrepError as error:
+        raise UmsrepError(f"{where}: {error}") from error
 
 
 def check_stage(stage, path):
@@ -180,7 +133,7 @@ def check_keys(stored, known, where):
     if unknown:
         raise UmsrepError(
             f"{where}: the key '{unknown[0]}' is unknown; expected "
-            f"{', '.join(known)}. Mend or remove it."
+            f"{', '.join(known)}. Fix or remove it."
         )
 
 
@@ -202,7 +155,7 @@ def names(value, key, where):
         return ()
     value = [value] if isinstance(value, str) else value
     if not isinstance(value, list) or not all(
-        isinstance(one, str) for one in value
+        isinstance(name, str) for name in value
     ):
         raise UmsrepError(
             f"{where}: {key}: {value!r}; expected a name or a list of names, "

@@ -132,3 +132,7 @@ class Schedule:
         """Restores what `state` returned."""
         for name, value in state.items():
             setattr(self, name, value)
+
+
+# Decays that are a whole schedule: (learning rate, patience) -> `Schedule`.
+NAMED = {"return_to_best": Schedule.of_mt_unet}

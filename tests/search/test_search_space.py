@@ -1,4 +1,4 @@
-"""What a recipe says, and what is wrong with it, before anything trains."""
+"""What a search space says, and its mistakes, before anything trains."""
 
 import re
 
@@ -15,12 +15,12 @@ from umsrep.search import jobs, scanning
     ("changes", "advice"),
     [
         ({"stage": "finetun"}, "expected one of construct, pretrain, finetune"),
-        ({"stages": 1}, "'stages' is unknown.* Mend or remove it"),
+        ({"stages": 1}, "'stages' is unknown.* Fix or remove it"),
         ({"data": None}, "pass --data FOLDER"),
         ({"space": None}, "Name at least one setting"),
         ({"space": {"dropot": [0.1]}}, "'dropot' is no setting.*dropout"),
         ({"space": {"dropout": 0.1}}, "expected a list of values, or a range"),
-        ({"space": {"dropout": ["much"]}}, "a number. Mend the value"),
+        ({"space": {"dropout": ["much"]}}, "and below 1. Fix the value"),
         ({"space": {"dropout": [0.1, 0.1]}}, "0.1 is there twice"),
         ({"space": {"epochs": [1, 2]}}, "in 'settings' as well"),
         ({"space": {"fractions": [[1, 0, 0]]}}, "same in all rounds"),
@@ -45,7 +45,7 @@ from umsrep.search import jobs, scanning
         ),
         ({"stage": ["finetune"]}, "expected one of construct, pretrain"),
         ({"search": ["grid"]}, "expected one of grid, random"),
-        ({"settings": {"epochs": 0}}, "epochs=0: .* at least 1. Mend"),
+        ({"settings": {"epochs": 0}}, "epochs=0: .* at least 1. Fix"),
         ({"search": "random"}, "Write one, such as rounds: 20"),
         ({"rounds": 3}, "Remove 'rounds' and 'fraction'"),
         ({"search": "luck", "rounds": 3}, "expected one of grid, random"),
@@ -54,7 +54,10 @@ from umsrep.search import jobs, scanning
         ({"objective": {"metric": "loss", "direction": "max"}}, "Write min"),
         ({"objective": {"metrik": "loss"}}, "'metrik' is unknown"),
         ({"reduction": {"method": "guess"}}, "one of spearman, pearson"),
-        ({"settings": {"epochs": "ten"}}, "a whole number. Mend the value"),
+        (
+            {"settings": {"epochs": "ten"}},
+            "a whole number of at least 1. Fix",
+        ),
         (
             {"space": {"label_smoothing": [0.0, 0.1]}},
             "Choose another metric",
@@ -66,11 +69,11 @@ from umsrep.search import jobs, scanning
         ({"stage": "pretrain", "settings": {}}, "write stage: construct"),
     ],
 )
-def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
+def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(toy_recipe(**changes)))
+    path.write_text(yaml.safe_dump(toy_space(**changes)))
     with pytest.raises(UmsrepError, match=advice) as error:
-        search.load_recipe(path)
+        search.load_space(path)
     assert str(path) in str(error.value)
 
 
@@ -96,11 +99,11 @@ def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
         ),
         (
             {"settings": {}, "space": {"optimizer": ["adam", "adm"]}},
-            "adm.* Mend the space",
+            "optimizer='adm' is unknown. Choose one of .*adam,",
         ),
         (
             {"space": {"decay": ["cosin", "cosine"]}},
-            "No round can have decay: cosin",
+            "decay='cosin' is unknown. Choose one of .*cosine",
         ),
         (
             {"space": {"arguments.filterz": [[4, 4]]}},
@@ -108,16 +111,16 @@ def test_mistakes_in_a_recipe(toy_recipe, tmp_path, changes, advice):
         ),
         (
             {"settings": {"architecture": "nonsense", "epochs": 1}},
-            "No round can train. .*nonsense.* Mend the recipe",
+            "architecture='nonsense' is unknown. Choose one of .*unet",
         ),
     ],
 )
 def test_mistakes_that_the_data_or_the_model_show(
-    toy_recipe, tmp_path, changes, advice
+    toy_space, tmp_path, changes, advice
 ):
     out = tmp_path / "scan"
     with pytest.raises(UmsrepError, match=advice):
-        search.scan(toy_recipe(**changes), out, search.InProcess())
+        search.scan(toy_space(**changes), out, search.InProcess())
     assert not out.exists()
 
 
@@ -126,29 +129,29 @@ def test_a_file_executes_nothing(tmp_path):
     path.write_text(
         f"stage: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n"
     )
-    with pytest.raises(UmsrepError, match="not a valid recipe.* Correct that"):
-        search.load_recipe(path)
+    with pytest.raises(UmsrepError, match="not a valid search .* Correct that"):
+        search.load_space(path)
     assert not (tmp_path / "made").exists()
 
 
-def test_values_that_do_not_go_together_wait_for_their_round(toy_recipe):
+def test_values_that_do_not_go_together_wait_for_their_round(toy_space):
     # attention needs strategy joint and classifier cam; one round has both.
-    recipe = search.load_recipe(
-        toy_recipe(
+    plan = search.load_space(
+        toy_space(
             settings={"epochs": 1, "strategy": "joint"},
             space={"attention": [None, "blob"], "classifier": ["dense", "cam"]},
         )
     )
-    sampled = scanning.rows(scanning.param_space(recipe))
+    sampled = scanning.rows(scanning.param_space(plan))
     assert len(sampled) == 4
-    scanning.check_rounds(recipe, sampled)
+    scanning.check_rounds(plan, sampled)
     with pytest.raises(UmsrepError, match="Pass strategy='joint'"):
-        jobs.check(recipe, {"attention": "blob", "classifier": "dense"})
+        jobs.check(plan, {"attention": "blob", "classifier": "dense"})
 
 
-def test_ranges(toy_recipe):
-    space = search.load_recipe(
-        toy_recipe(
+def test_ranges(toy_space):
+    space = search.load_space(
+        toy_space(
             settings={},
             space={
                 "learning_rate": {
@@ -167,9 +170,9 @@ def test_ranges(toy_recipe):
     assert space["batch_size"] == [4, 8, 12, 16]
 
 
-def test_whole_ends_do_not_make_a_setting_whole(toy_recipe):
-    space = search.load_recipe(
-        toy_recipe(
+def test_whole_ends_do_not_make_a_setting_whole(toy_space):
+    space = search.load_space(
+        toy_space(
             settings={},
             space={
                 "augmentation": {"from": 0, "to": 1, "steps": 5},
@@ -184,9 +187,9 @@ def test_whole_ends_do_not_make_a_setting_whole(toy_recipe):
     assert space["arguments.share"] == [0, 0.5, 1]
 
 
-def test_a_given_representation_decides_its_arguments(toy_recipe):
-    recipe = search.load_recipe(
-        toy_recipe(
+def test_a_given_representation_decides_its_arguments(toy_space):
+    plan = search.load_space(
+        toy_space(
             representation="run",
             settings={"epochs": 1},
             space={"arguments": {"kernel_zise": [3, 5]}},
@@ -195,57 +198,59 @@ def test_a_given_representation_decides_its_arguments(toy_recipe):
     advice = "is of a new representation.* write representation: none"
     for chosen in ({"arguments.kernel_zise": 3}, {"architecture": "unet"}):
         with pytest.raises(UmsrepError, match=advice):
-            jobs.check(recipe, chosen)
-    jobs.check(recipe, {"dropout": 0.1})
+            jobs.check(plan, chosen)
+    jobs.check(plan, {"dropout": 0.1})
 
 
 def test_the_papers_space():
-    recipe = search.load_recipe("ums-rep-echo", data="x")
-    assert recipe.space == {
+    plan = search.load_space("ums-rep-echo", data="x")
+    assert plan.space == {
         "arguments.kernel_size": [3, 5, 7],
         "arguments.dilation_rate": [2, 3],
         "dropout": [0.1, 0.3, 0.5],
         "optimizer": ["sgd", "adam", "rmsprop"],
         "batch_size": [16, 32, 64],
     }
-    assert recipe.grid == 162
-    assert recipe.stage == "construct"
+    assert plan.grid == 162
+    assert plan.stage == "construct"
 
 
 @pytest.mark.parametrize("name", search.shipped())
-def test_shipped_recipes_can_train(name):
-    recipe = search.load_recipe(name, data="x")
-    sampled = scanning.rows(scanning.param_space(recipe))
-    assert len(sampled) == (recipe.rounds or recipe.grid)
+def test_shipped_search_spaces_can_train(name):
+    plan = search.load_space(name, data="x")
+    sampled = scanning.rows(scanning.param_space(plan))
+    assert len(sampled) == (plan.rounds or plan.grid)
     for chosen in sampled:
-        jobs.check(recipe, chosen)
+        jobs.check(plan, chosen)
 
 
 def test_what_the_command_line_says_goes_first():
-    recipe = search.load_recipe(
+    plan = search.load_space(
         "cxr-heads", data="y", representation="run", tasks=["a"], rounds=3
     )
-    assert recipe.data == ("y",)
-    assert recipe.sources["representation"] == "run"
-    assert recipe.tasks == ("a",)
-    assert recipe.rounds == 3
+    assert plan.data == ("y",)
+    assert plan.sources["representation"] == "run"
+    assert plan.tasks == ("a",)
+    assert plan.rounds == 3
 
 
-def test_an_unknown_name_lists_the_shipped_recipes():
-    with pytest.raises(UmsrepError, match="shipped recipes: .*ums-rep-echo"):
-        search.load_recipe("ums-rep-eko")
+def test_an_unknown_name_lists_the_shipped_search_spaces():
+    with pytest.raises(
+        UmsrepError, match="shipped search spaces: .*ums-rep-echo"
+    ):
+        search.load_space("ums-rep-eko")
 
 
-def test_sampling_is_of_the_seed(toy_recipe):
+def test_sampling_is_of_the_seed(toy_space):
     def sampled(seed):
         space = {
             "dropout": [0.1, 0.2, 0.3, 0.4],
             "learning_rate": [1e-4, 1e-3, 1e-2],
         }
-        recipe = search.load_recipe(
-            toy_recipe(search="random", rounds=5, seed=seed, space=space)
+        plan = search.load_space(
+            toy_space(search="random", rounds=5, seed=seed, space=space)
         )
-        return scanning.rows(scanning.param_space(recipe))
+        return scanning.rows(scanning.param_space(plan))
 
     assert sampled(1) == sampled(1)
     assert sampled(1) != sampled(2)
@@ -254,10 +259,10 @@ def test_sampling_is_of_the_seed(toy_recipe):
 
 
 def test_sides_share_no_patient_and_leave_the_test_images(
-    toy_recipe, prepared_folder
+    toy_space, prepared_folder
 ):
-    recipe = search.load_recipe(toy_recipe())
-    inputs = scanning.positions(recipe)
+    plan = search.load_space(toy_space())
+    inputs = scanning.positions(plan)
     whole = data.load(prepared_folder)
     patients = whole.table["patient"].to_numpy()
     training = set(patients[inputs["x"]])
@@ -276,18 +281,18 @@ def test_sides_share_no_patient_and_leave_the_test_images(
     assert not used & set(np.flatnonzero(test))
 
 
-def test_rounds_of_other_seeds_have_the_same_split(toy_recipe):
-    recipe = search.load_recipe(toy_recipe(space={"seed": [1, 2, 3]}, seed=5))
-    for chosen in scanning.rows(scanning.param_space(recipe)):
-        settings = jobs.settings_of(recipe, chosen)
+def test_rounds_of_other_seeds_have_the_same_split(toy_space):
+    plan = search.load_space(toy_space(space={"seed": [1, 2, 3]}, seed=5))
+    for chosen in scanning.rows(scanning.param_space(plan)):
+        settings = jobs.settings_of(plan, chosen)
         assert settings.seed == chosen["seed"]
         assert settings.split_seed == 5
 
 
-def test_a_key_stands_for_the_settings_however_written(toy_recipe):
-    one = search.load_recipe(toy_recipe(space={"dropout": [0.1, 0.5]}))
-    other = search.load_recipe(
-        toy_recipe(space={"dropout": [0.5], "optimizer": ["adam", "sgd"]})
+def test_a_key_stands_for_the_settings_however_written(toy_space):
+    one = search.load_space(toy_space(space={"dropout": [0.1, 0.5]}))
+    other = search.load_space(
+        toy_space(space={"dropout": [0.5], "optimizer": ["adam", "sgd"]})
     )
     common = jobs.identity(one)
     assert common == jobs.identity(other)

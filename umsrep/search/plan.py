@@ -1,4 +1,6 @@
-"""The recipe of a scan: a YAML file, or a mapping of the same shape.
+"""What a scan does, as of the file of a search space.
+
+A YAML file, or a mapping of the same shape:
 
     data: prepared/shenzhen      # a list, for pretrain and construct
     stage: finetune              # or construct (with task), pretrain
@@ -23,12 +25,13 @@ from pathlib import Path
 
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
+from umsrep.runs.former import renamed
 from umsrep.search.objective import Objective
 from umsrep.search.reduction import Reduction, read_reduction, whole_number
+from umsrep.search.shipped_spaces import SPACES, shipped
 from umsrep.search.space import read_space
 from umsrep.stages import settings_file
 
-SPACES = Path(__file__).parent / "spaces"
 # The names of Talos. Its methods that ask a service on the network for
 # random numbers are left out.
 METHODS = {
@@ -58,11 +61,11 @@ KEYS = (
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a scan does; made by `load_recipe`.
+class ScanPlan:
+    """What a scan does; made by `load_space`.
 
     Attributes:
-        name: Of the recipe.
+        name: Name of the file.
         stage: "construct", "pretrain" or "finetune".
         data: Prepared data sets; one for finetune.
         tasks: Names of tasks; empty for all of the data set.
@@ -74,7 +77,7 @@ class Recipe:
         rounds, fraction: How much of the grid; None where not given.
         reduction: A `Reduction`, or None.
         objective: An `Objective`.
-        seed: Of the search and of the trainings.
+        seed: Seed of the search and of the trainings.
     """
 
     name: str
@@ -100,35 +103,32 @@ class Recipe:
         return size
 
 
-def shipped():
-    """Names of the recipes that come with the toolkit."""
-    return sorted(path.stem for path in SPACES.glob("*.yaml"))
-
-
-def load_recipe(
-    recipe, data=None, representation=None, tasks=None, rounds=None
+def load_space(
+    space, data=None, representation=None, tasks=None, rounds=None, settings=()
 ):
-    """Reads and checks a recipe.
+    """Reads and checks a search space.
 
     Args:
-        recipe: Path of a YAML file, name of a shipped one (`shipped`), or a
+        space: Path of a YAML file, name of a shipped one (`shipped`), or a
             mapping of the same shape.
-        data: Prepared data set (or a list of them) instead of the recipe's.
-        representation: Run folder, or "none", instead of the recipe's.
-        tasks: Names of tasks instead of the recipe's.
-        rounds: Instead of the recipe's rounds or fraction.
+        data: Prepared data set (or a list of them) instead of the file's.
+        representation: Run folder, or "none", instead of the file's.
+        tasks: Names of tasks instead of the file's.
+        rounds: Instead of the file's rounds or fraction.
+        settings: {field: value}, the same in every round; takes precedence
+            over the file's.
 
     Returns:
-        A `Recipe`.
+        A `ScanPlan`.
 
     Raises:
         UmsrepError: names the file, the key and the remedy.
     """
-    if isinstance(recipe, dict):
-        stored, where = dict(recipe), "recipe"
+    if isinstance(space, dict):
+        stored, where = dict(space), "search space"
     else:
-        path = _path(recipe)
-        stored, where = yaml_file.read_yaml(path, "recipe"), path
+        path = _path(space)
+        stored, where = yaml_file.read_yaml(path, "search space"), path
     settings_file.check_keys(stored, KEYS, where)
     if data is not None:
         stored["data"] = data
@@ -142,19 +142,22 @@ def load_recipe(
         stored["rounds"] = rounds
         if stored.get("search") == "grid":
             stored["search"] = "random"
-    name = "recipe" if isinstance(recipe, dict) else path.stem
+    if settings:
+        fixed = settings_file.mapping(stored.get("settings"), "settings", where)
+        stored["settings"] = renamed(fixed) | dict(settings)
+    name = "scan" if isinstance(space, dict) else path.stem
     return _read(stored, name, where)
 
 
-def _path(recipe):
-    path = Path(recipe)
+def _path(space):
+    path = Path(space)
     if path.exists():
         return path
-    if str(recipe) in shipped():
-        return SPACES / f"{recipe}.yaml"
+    if str(space) in shipped():
+        return SPACES / f"{space}.yaml"
     raise UmsrepError(
-        f"{recipe} does not exist. Expected a recipe's file, or one of the "
-        f"shipped recipes: {', '.join(shipped())}."
+        f"{space} does not exist. Expected the file of a search space, or one "
+        f"of the shipped search spaces: {', '.join(shipped())}."
     )
 
 
@@ -164,6 +167,7 @@ def _read(stored, name, where):
     if "task" in stored:
         tasks = settings_file.names(stored["task"], "task", where)
     fixed = settings_file.mapping(stored.get("settings"), "settings", where)
+    fixed = renamed(fixed)
     seed = whole_number(stored.get("seed", 0), "seed", where, least=0)
     given = set(fixed)
     fixed = {"seed": seed, **fixed}
@@ -187,7 +191,7 @@ def _read(stored, name, where):
             "Remove 'tasks', or write stage: construct."
         )
     settings_file.make(stage, fixed, f"{where}: settings")
-    recipe = Recipe(
+    plan = ScanPlan(
         name=name,
         stage=stage,
         data=_data(stored.get("data"), stage, where),
@@ -199,8 +203,8 @@ def _read(stored, name, where):
         reduction=read_reduction(stored.get("reduction"), where),
         seed=seed,
     )
-    recipe.objective.check_space(recipe, where)
-    return replace(recipe, **_breadth(stored, recipe, where))
+    plan.objective.check_space(plan, where)
+    return replace(plan, **_breadth(stored, plan, where))
 
 
 def _sources(stored, stage, where):
@@ -234,43 +238,43 @@ def _data(value, stage, where):
     return folders
 
 
-def _breadth(stored, recipe, where):
+def _breadth(stored, plan, where):
     """search, rounds and fraction, which go together."""
     search = stored.get("search", "random")
     rounds, fraction = stored.get("rounds"), stored.get("fraction")
     if not isinstance(search, str) or search not in METHODS:
         raise UmsrepError(
             f"{where}: search: {search!r}; expected one of "
-            f"{', '.join(METHODS)}. Mend it."
+            f"{', '.join(METHODS)}. Fix it."
         )
     if search == "grid":
         if rounds is not None or fraction is not None:
             raise UmsrepError(
-                f"{where}: search: grid trains all {recipe.grid} "
+                f"{where}: search: grid trains all {plan.grid} "
                 "combinations. Remove 'rounds' and 'fraction', or write "
                 "search: random."
             )
     elif (rounds is None) == (fraction is None):
         raise UmsrepError(
             f"{where}: search: {search} needs either 'rounds' or 'fraction' "
-            f"of the {recipe.grid} combinations. Write one, such as "
+            f"of the {plan.grid} combinations. Write one, such as "
             "rounds: 20."
         )
     if rounds is not None:
-        rounds = min(whole_number(rounds, "rounds", where), recipe.grid)
+        rounds = min(whole_number(rounds, "rounds", where), plan.grid)
     if fraction is not None:
         if type(fraction) not in (int, float) or not 0 < fraction <= 1:
             raise UmsrepError(
                 f"{where}: fraction: {fraction!r}; expected a share above 0 "
                 "and up to 1, such as 0.1."
             )
-        rounds = max(1, int(recipe.grid * fraction))
-    count = recipe.grid if rounds is None else rounds
+        rounds = max(1, int(plan.grid * fraction))
+    count = plan.grid if rounds is None else rounds
     # Of these Talos numbers the whole grid.
     listed = search not in ("random", "korobov")
-    if count > LARGEST_GRID or (listed and recipe.grid > 100 * LARGEST_GRID):
+    if count > LARGEST_GRID or (listed and plan.grid > 100 * LARGEST_GRID):
         raise UmsrepError(
-            f"{where}: {count} rounds of {recipe.grid} combinations. Expected "
+            f"{where}: {count} rounds of {plan.grid} combinations. Expected "
             f"at most {LARGEST_GRID} rounds; name fewer values, or write "
             "search: random and rounds: 50."
         )

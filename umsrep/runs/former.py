@@ -1,0 +1,63 @@
+"""Settings of runs and files written before, in the names of today.
+
+This is the one place that knows former names.
+"""
+
+# Denoising had the arguments of its autoencoder as settings of its own, and
+# commands wrote the defaults of the arguments out.
+DEFAULT_ARGUMENTS = {
+    "preset": "small",
+    "filters": None,
+    "skip_connections": None,
+    "normalization": "percentile",
+}
+
+
+def renamed(settings: dict) -> dict:
+    """{setting: value} with the names of today.
+
+    Args:
+        settings: {setting: value} of run.json or of a settings file.
+    """
+    moved = {
+        name: settings[name] for name in DEFAULT_ARGUMENTS if name in settings
+    }
+    if not moved:
+        return settings
+    kept = {k: v for k, v in settings.items() if k not in moved}
+    arguments = {**moved, **(settings.get("arguments") or {})}
+    return {
+        "architecture": "conv_autoencoder",
+        **kept,
+        "arguments": without_defaults(arguments),
+    }
+
+
+def renamed_field(name: str) -> str:
+    """A former name of a setting as an argument of today, "arguments.filters".
+
+    Args:
+        name: Name in a search space.
+    """
+    return f"arguments.{name}" if name in DEFAULT_ARGUMENTS else name
+
+
+def comparable(config: dict) -> dict:
+    """The same, with what may be left out left out: equal for equal runs.
+
+    Args:
+        config: The "config" of run.json.
+    """
+    config = renamed(config)
+    if config.get("arguments") is None:
+        return config
+    return {**config, "arguments": without_defaults(config["arguments"])}
+
+
+def without_defaults(arguments: dict) -> dict:
+    """Arguments of a representation that are not the classes' defaults."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name not in DEFAULT_ARGUMENTS or value != DEFAULT_ARGUMENTS[name]
+    }
