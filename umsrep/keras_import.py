@@ -21,14 +21,23 @@ import sys
 
 from umsrep.notebook import in_notebook
 
-# The outermost classes of the files of `MultiTaskModel.save` and of `umsrep
-# export`; a file of another class needs its module imported.
+# What a file may begin with: the model of `MultiTaskModel.save`, or a layer of
+# the flat graph that `umsrep export` writes. {module: classes}
 FIRST_CLASSES = {
-    "MultiTaskModel": "umsrep.model",
-    "FrameImage": "umsrep.export.layers",
-    "FrameRestore": "umsrep.export.layers",
-    "GreyLevels": "umsrep.export.layers",
-    "TemperatureScaling": "umsrep.export.layers",
+    "umsrep.model": ("MultiTaskModel",),
+    "umsrep.layers": (
+        "BatchNormalization",
+        "ClassMaps",
+        "ConvBlock",
+        "IntensityNormalization",
+        "SelfAttention",
+    ),
+    "umsrep.export.layers": (
+        "FrameImage",
+        "FrameRestore",
+        "GreyLevels",
+        "TemperatureScaling",
+    ),
 }
 # The modules that register what such a file may hold inside.
 MODULES = (
@@ -93,8 +102,9 @@ class _StandIn:
 
 def _register_stand_ins(keras):
     registered = keras.saving.get_custom_objects()
-    for name, module in FIRST_CLASSES.items():
-        registered.setdefault(f"umsrep>{name}", _StandIn(name, module))
+    for module, names in FIRST_CLASSES.items():
+        for name in names:
+            registered.setdefault(f"umsrep>{name}", _StandIn(name, module))
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 import umsrep
+from umsrep import keras_import
 
 ROOT = Path(__file__).parents[2]
 ORDERS = {
@@ -41,9 +43,11 @@ def saved(tmp_path_factory):
         balancer=umsrep.balancing.UncertaintyWeighting(),
     )
     model.compile("adam", loss={"lung": umsrep.losses.BCEDice()})
-    path = tmp_path_factory.mktemp("saved") / "cxr.keras"
-    model.save(path)
-    return path
+    folder = tmp_path_factory.mktemp("saved")
+    model.save(folder / "cxr.keras")
+    # As `umsrep export` writes them: layers, without the model around them.
+    keras.Model(model.input, model.output).save(folder / "flat.keras")
+    return folder
 
 
 @pytest.mark.parametrize("imports", ORDERS.values(), ids=ORDERS)
@@ -52,11 +56,32 @@ def test_keras_opens_a_file_in_either_order_of_import(saved, imports):
         f"import sys; {imports}; "
         "model = keras.saving.load_model(sys.argv[1], safe_mode=True); "
         "print(type(model).__module__, *model.tasks)",
-        saved,
+        saved / "cxr.keras",
     )
     assert done.stdout.split() == ["umsrep.model", "lung", "finding"], (
         done.stderr
     )
+
+
+def test_keras_opens_a_flat_graph_of_layers(saved):
+    done = run(
+        "import sys; import umsrep; import keras; "
+        "print(*keras.saving.load_model(sys.argv[1], safe_mode=True).output)",
+        saved / "flat.keras",
+    )
+    assert done.stdout.split() == ["lung", "finding"], done.stderr
+
+
+def test_a_file_may_begin_with_any_layer():
+    keras_import.import_classes()
+    parts = ("umsrep.layers.", "umsrep.export.", "umsrep.model")
+    registered = {
+        cls.__name__
+        for cls in keras.saving.get_custom_objects().values()
+        if getattr(cls, "__module__", "").startswith(parts)
+    }
+    named = set().union(*keras_import.FIRST_CLASSES.values())
+    assert registered == named
 
 
 def test_it_imports_neither_keras_nor_a_part_that_needs_it():
