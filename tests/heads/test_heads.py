@@ -105,3 +105,17 @@ def test_reconstruction_trains_when_batch_size_equals_channels():
         x, {"denoised": x / 255}, sample_weight=weights, return_dict=True
     )
     assert np.isfinite(loss["loss"])
+
+
+def test_a_reconstruction_saved_before_it_could_decode_still_loads():
+    config = ReconstructionHead().get_config()
+    former = {
+        name: value
+        for name, value in config.items()
+        if name not in ("strides", "image_size")
+    }
+    head = ReconstructionHead.from_config(former)
+    # Keras builds it from its config, before any model knows it.
+    head.build_from_config({"input_shape": [(None, 8, 6, 4), (None, 2)]})
+    features = [np.ones((2, 8, 6, 4), "float32"), np.ones((2, 2), "float32")]
+    assert head(features).shape == (2, 8, 6, 1)

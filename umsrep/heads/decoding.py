@@ -70,7 +70,8 @@ class DecodingHead(Head):
         Args:
             shapes: Shape of each decoded feature.
         """
-        if self.strides is None or self.image_size is None:
+        decodes = self.strides is None or self.strides[0] > 1
+        if decodes and None in (self.strides, self.image_size):
             raise UmsrepError(
                 f"Head '{self.name}' does not know its features' strides. "
                 "Build it through MultiTaskModel, or pass strides= and "

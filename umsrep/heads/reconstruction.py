@@ -56,6 +56,9 @@ class ReconstructionHead(DecodingHead):
         return self.feature_names[:-1]
 
     def build(self, input_shape):
+        if self.strides is None and self.decoded_names == ("decoded",):
+            # Models saved before do not say so.
+            self.strides = (1,)
         self.convolution.build(self.build_decoder(input_shape[:-1]))
 
     def call(self, features, training=None):
@@ -70,7 +73,8 @@ class ReconstructionHead(DecodingHead):
         return x * intensity[:, 1] + intensity[:, 0]
 
     def compute_output_spec(self, features, training=None):
-        shape = (features[0].shape[0], *self.image_size, self.channels)
+        batch, *size, _ = features[0].shape
+        shape = (batch, *(self.image_size or size), self.channels)
         return keras.KerasTensor(shape, dtype="float32")
 
     def get_config(self):

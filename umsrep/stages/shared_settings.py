@@ -116,7 +116,7 @@ class StageSettings(Settings):
             "filters",
             type=tuple[int, ...],
             key="filters",
-            help="Of a new conv_autoencoder: filters per stage, such as "
+            help="Of a new representation: filters per stage, such as "
             "16,32,64,128, instead of the preset's.",
         ),
         Option(
