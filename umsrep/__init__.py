@@ -41,6 +41,7 @@ _MODULES = (
     "runs",
     "search",
     "stages",
+    "tasks",
     "training",
 )
 __all__ = [*_PUBLIC, *_MODULES]

@@ -4,8 +4,6 @@ A registered class can be found by name, is serialisable (so that models which
 hold it load in Keras's safe mode), and is picked up by the contract tests.
 """
 
-import keras
-
 from umsrep.errors import UmsrepError
 
 
@@ -36,6 +34,9 @@ class Registry:
                     f"({self._classes[name].__module__}). Choose another name."
                 )
             if self.serializable:
+                # Kinds of tasks are registered without waiting for Keras.
+                import keras
+
                 cls = keras.saving.register_keras_serializable("umsrep")(cls)
             self._classes[name] = cls
             return cls

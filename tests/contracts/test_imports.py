@@ -15,9 +15,10 @@ RANKS = {
     "precision": 2,
     "distribution": 2,
     "progress": 3,
+    "metrics": 2,
+    "tasks": 3,
     "data": 4,
     "phantoms": 5,
-    "metrics": 5,
     "layers": 5,
     "losses": 5,
     "representations": 6,
@@ -85,7 +86,7 @@ def test_layers(path):
 def test_converters_need_only_data(path):
     for name in imports(path):
         if name.startswith("umsrep."):
-            assert name.split(".")[1] in ("data", "errors"), name
+            assert name.split(".")[1] in ("data", "errors", "tasks"), name
 
 
 @pytest.mark.parametrize("path", files("umsrep", "data_prep"), ids=str)

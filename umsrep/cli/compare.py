@@ -45,6 +45,7 @@ def compare(
     from umsrep.data.storage import write_json
     from umsrep.evaluation import comparison
     from umsrep.evaluation.folder import read_evaluation
+    from umsrep.evaluation.printing import print_tests
 
     a, b = read_evaluation(folder_a), read_evaluation(folder_b)
     tests = comparison.compare(
@@ -57,7 +58,7 @@ def compare(
     console = Console()
     console.print(f"A: {folder_a}\nB: {folder_b}", markup=False, soft_wrap=True)
     if tests:
-        comparison.print_tests(tests)
+        print_tests(tests)
     else:
         console.print("No task has a labelled image to compare.")
     if out is not None:

@@ -18,7 +18,8 @@ from umsrep.data.corruption import (
     PoissonNoise,
     RandomChoice,
 )
-from umsrep.data.dataset import Dataset, concatenate, load
+from umsrep.data.dataset import Dataset
+from umsrep.data.loading import concatenate, load
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.scale import AxisScale, Scale
 from umsrep.data.shifts import simulated_shifts

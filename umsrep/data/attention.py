@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from umsrep import tasks
+from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
 
 
@@ -152,3 +154,37 @@ def attention_target(maps, labels, classes, grid=None):
             )
         target[number, ..., label] = one
     return target
+
+
+def attention_spec(dataset, name, label, sources, grid):
+    """The checked task of `Dataset.with_attention`, whose arguments these are.
+
+    Raises:
+        UmsrepError: an unknown task or class, or one of another kind.
+    """
+    classes = dataset.task(label).classes
+    if not classes:
+        raise UmsrepError(
+            f"'{label}' is a {dataset.task(label).kind} task; attention "
+            "supervises the maps of a label task. Name one."
+        )
+    if isinstance(sources, str):
+        sources = dict.fromkeys(classes, sources)
+    for group, source in sources.items():
+        if group not in classes:
+            raise UmsrepError(
+                f"Attention names the class '{group}', but '{label}' has "
+                f"{', '.join(classes)}. Use their names."
+            )
+        if tasks.of(dataset.task(source)).place != tasks.PICTURE:
+            raise UmsrepError(
+                f"Attention of class '{group}' comes from '{source}', a "
+                f"{dataset.task(source).kind} task. Name a mask or map task."
+            )
+    return AttentionSpec(
+        name,
+        "attention",
+        label=label,
+        sources=tuple(sources.items()),
+        grid=tuple(grid),
+    )

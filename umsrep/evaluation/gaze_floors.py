@@ -13,7 +13,7 @@ import pandas as pd
 
 from umsrep.data import gaze
 from umsrep.errors import UmsrepError
-from umsrep.runs import gaze_reference
+from umsrep.tasks.map import score
 
 # Shares of the other half's map; the rest is the centre bias.
 SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -38,7 +38,7 @@ def floor_tables(dataset, task, reference):
     indices = np.flatnonzero(dataset.labelled(task))
     return {
         name: pd.DataFrame(
-            gaze_reference.score(
+            score(
                 dataset.map(task, index),
                 values,
                 dataset.fixations(task, index),
@@ -118,7 +118,7 @@ class Halves:
         rows = []
         for _, parts, maps in self.items:
             scores = [
-                gaze_reference.score(
+                score(
                     maps[one],
                     share * maps[1 - one]
                     + (1 - share) * self.reference.centre_bias,
@@ -139,9 +139,7 @@ class Halves:
         rows = []
         for index, parts, maps in self.items:
             scores = [
-                gaze_reference.score(
-                    target, outputs[index], part, self.reference
-                )
+                score(target, outputs[index], part, self.reference)
                 for part, target in zip(parts, maps, strict=True)
             ]
             rows.append(pd.DataFrame(scores).mean())

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from umsrep import tasks
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 
@@ -19,11 +20,11 @@ def evaluate(
     Args:
         model: A `MultiTaskModel` or `finetuning.SeparateModels`.
         dataset: A `data.Dataset`.
-        calibrations: {label task: `calibration.Calibration`} from validation
-            images; default: none, and a threshold of 0.5.
+        calibrations: {label task: `runs.calibration.Calibration`} from
+            validation images; default: none, and a threshold of 0.5.
         bootstrap: Patient-clustered resamples for the 95 % intervals; 0 for
             none.
-        seed: Of the resamples.
+        seed: Seed of the resamples.
         references: {map task: `gaze_reference.measure(training images,
             task)`}; without, shuffled AUC and information gain are left out.
 
@@ -33,7 +34,7 @@ def evaluate(
     """
     specs = [dataset.task(t) for t in model.tasks if t in dataset.tasks]
     # Supervised attention is for training.
-    specs = [spec for spec in specs if spec.kind != "attention"]
+    specs = [spec for spec in specs if spec.kind in tasks.names()]
     outputs = predict.probabilities(model, dataset)
     table = predict.table(
         outputs, dataset, specs, calibrations or {}, references

@@ -9,6 +9,7 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
+from umsrep import tasks
 from umsrep.errors import UmsrepError
 from umsrep.figures import map_figure, overlays, plots
 
@@ -116,14 +117,13 @@ def heat_overlays(dataset, maps):
         List of n RGB pictures, uint8.
     """
     if isinstance(maps, str):
-        kind = dataset.task(maps).kind
-        if kind not in ("map", "mask"):
+        kind = tasks.of(dataset.task(maps))
+        if kind.place != tasks.PICTURE:
             raise UmsrepError(
-                f"'{maps}' is a {kind} task, which has no pictures. Name a "
-                "map or mask task."
+                f"'{maps}' is a {kind.name} task, which has no pictures. "
+                "Name a map or mask task."
             )
-        picture = dataset.map if kind == "map" else dataset.mask
-        maps = [picture(maps, index) for index in range(len(dataset))]
+        maps = [dataset.target(maps, index) for index in range(len(dataset))]
     size = dataset.image_size
     maps = [np.zeros(size) if one is None else one for one in maps]
     return [

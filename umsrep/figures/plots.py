@@ -166,16 +166,17 @@ def _draw_sigmas(axes, epochs, table):
     axes.legend()
 
 
-def metric_intervals(frame, metrics):
+def metric_intervals(frame, metrics, unit=""):
     """Each strategy's value with its 95 % interval, one panel per metric.
 
     Args:
         frame: Rows of one data set and task of `summary.summary_table`.
-        metrics: {column: heading}.
+        metrics: {column: `metrics.catalogue.Metric`}.
+        unit: Unit of the task's values, or "".
     """
     panels = [
-        (column, heading)
-        for column, heading in metrics.items()
+        (column, metric.titled(unit) if unit else metric.heading)
+        for column, metric in metrics.items()
         if frame[column].notna().any()
     ]
     if not panels:
@@ -293,6 +294,48 @@ def value_distribution(values, heading):
         )
 
     return _svg(draw, 11, 0.8 + 0.42 * len(values))
+
+
+def predicted_over_true(values, unit=""):
+    """Predicted over true numbers, a panel per strategy; a line is equality.
+
+    Args:
+        values: {strategy: (true, predicted)}.
+        unit: Unit of both, or "".
+    """
+    values = {n: found for n, found in values.items() if len(found[0])}
+    if not values:
+        return None
+    every = np.concatenate([np.ravel(found) for found in values.values()])
+    margin = 0.05 * (np.ptp(every) or 1.0)
+    ends = [every.min() - margin, every.max() + margin]
+    of = f" ({unit})" if unit else ""
+
+    def draw(figure):
+        for index, (axes, (name, (true, predicted))) in enumerate(
+            _panels(figure, list(values.items()), columns=4)
+        ):
+            axes.plot(ends, ends, color="#bbbbbb", lw=0.8)
+            axes.plot(
+                true,
+                predicted,
+                MARKERS[index % len(MARKERS)],
+                color=COLOURS[index % len(COLOURS)],
+                alpha=0.6,
+                ms=4,
+                mew=0,
+            )
+            axes.set(
+                title=name,
+                xlabel=f"true{of}",
+                ylabel=f"predicted{of}",
+                xlim=ends,
+                ylim=ends,
+                aspect="equal",
+            )
+
+    columns = min(4, len(values))
+    return _svg(draw, 3.2 * columns, 3.4 * math.ceil(len(values) / columns))
 
 
 def _panels(figure, items, columns=3):

@@ -8,6 +8,7 @@ import keras
 import pandas as pd
 
 from umsrep import backend
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.parameters import parameter_counts
@@ -177,11 +178,14 @@ class FineTuning:
                 whole=view,
             )
 
+        parts = getattr(model, "models", [model])
+        for head in (head for part in parts for head in part.heads):
+            head.adapt(train_data)
         frozen = [
             layer
-            for one in getattr(model, "models", [model])
-            for part in self.freeze
-            for layer in one.representation.part(part)
+            for part in parts
+            for name in self.freeze
+            for layer in part.representation.part(name)
         ]
         before = [layer.trainable for layer in frozen]
         for layer in frozen:
@@ -223,7 +227,7 @@ class FineTuning:
         pictured = [
             task
             for task in model.tasks
-            if train_data.task(task).kind != "label"
+            if task_kinds.of(train_data.task(task)).place != task_kinds.CELL
         ]
         train_data, validation_data = (
             data.subset(_any_label(data, model.tasks))

@@ -21,7 +21,6 @@ from umsrep.experiments import repeats as repeated
 from umsrep.metrics import classification
 from umsrep.recipes.ums_rep_echo import BASELINE
 from umsrep.recipes.ums_rep_echo_figure import figure
-from umsrep.runs import calibration
 
 # Of `Velocities`, as phantom.json names it; speeds in cm/s.
 TRUE_NAMES = {
@@ -154,7 +153,7 @@ def _outputs(subject):
     """{task: outputs}; probabilities of labels are calibrated."""
     outputs = predict.probabilities(subject.network, subject.seen)
     return {
-        task: calibration.apply(values, subject.calibrations[task])[0]
+        task: subject.calibrations[task].apply(values)[0]
         if task in subject.calibrations
         else values
         for task, values in outputs.items()

@@ -2,7 +2,7 @@
 
 A network's probabilities are usually too sure of themselves, and 0.5 is
 rarely where its two classes part on images of another hospital. Both are
-mended with two numbers, chosen on validation images and stored with the run:
+corrected with two numbers, chosen on validation images and stored with the run:
 
 - a **temperature** T (Guo et al. 2017): the logits are divided by T, chosen
   to minimise the negative log-likelihood. The order of the images and the
@@ -41,6 +41,28 @@ class Calibration:
     temperature: float = 1.0
     threshold: float | None = None
 
+    def apply(self, probabilities):
+        """Calibrated probabilities and decisions.
+
+        Args:
+            probabilities: Softmax outputs `(images, classes)`.
+
+        Returns:
+            `(calibrated, predicted)`: probabilities `(images, classes)`, and
+            class indices `(images,)`.
+        """
+        calibrated = scale(probabilities, self.temperature)
+        if self.threshold is None:
+            return calibrated, calibrated.argmax(1)
+        if calibrated.shape[1] != 2:
+            raise UmsrepError(
+                f"Got {calibrated.shape[1]} classes and a threshold; a "
+                "threshold needs two classes. Fit the calibration on this "
+                "task's own validation images."
+            )
+        positive = calibrated[:, 1] >= self.threshold
+        return calibrated, positive.astype(int)
+
 
 def fit(probabilities, labels):
     """Chooses temperature and threshold on validation images.
@@ -60,29 +82,6 @@ def fit(probabilities, labels):
         return Calibration(temperature)
     calibrated = scale(probabilities, temperature)
     return Calibration(temperature, fit_threshold(calibrated[:, 1], labels))
-
-
-def apply(probabilities, calibration):
-    """Calibrated probabilities and decisions.
-
-    Args:
-        probabilities: Softmax outputs `(images, classes)`.
-        calibration: A `Calibration`.
-
-    Returns:
-        `(calibrated, predicted)`: probabilities `(images, classes)`, and
-        class indices `(images,)`.
-    """
-    calibrated = scale(probabilities, calibration.temperature)
-    if calibration.threshold is None:
-        return calibrated, calibrated.argmax(1)
-    if calibrated.shape[1] != 2:
-        raise UmsrepError(
-            f"Got {calibrated.shape[1]} classes and a threshold; a threshold "
-            "needs two classes. Fit the calibration on this task's own "
-            "validation images."
-        )
-    return calibrated, (calibrated[:, 1] >= calibration.threshold).astype(int)
 
 
 def fit_temperature(probabilities, labels):

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from umsrep import tasks
 from umsrep.data import gaze
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
-from umsrep.metrics import saliency
 
 # Chance costs shuffled AUC nothing beyond this many fixations.
 MOST_FIXATIONS = 20_000
@@ -44,7 +44,7 @@ def measure(dataset, task, seed=0):
     Args:
         dataset: The training images, a `data.Dataset`.
         task: Name of the map task.
-        seed: Of the choice among more than `MOST_FIXATIONS` fixations.
+        seed: Seed of the choice among more than `MOST_FIXATIONS` fixations.
     """
     total = np.zeros(dataset.image_size, np.float64)
     points = []
@@ -63,15 +63,17 @@ def measure(dataset, task, seed=0):
 def save(folder, dataset, specs):
     """Writes the references of the map tasks into a run folder."""
     for spec in specs:
-        if spec.kind != "map":
+        if not tasks.get(spec.kind).compared:
             continue
-        one = measure(dataset, spec.name)
+        found = measure(dataset, spec.name)
         with (
             atomic_path(_path(folder, spec.name)) as temporary,
             open(temporary, "wb") as out,
         ):
             np.savez_compressed(
-                out, centre_bias=one.centre_bias, fixations=one.fixations
+                out,
+                centre_bias=found.centre_bias,
+                fixations=found.fixations,
             )
 
 
@@ -83,7 +85,7 @@ def load(folder, specs):
     """
     found = {}
     for spec in specs:
-        if spec.kind != "map":
+        if not tasks.get(spec.kind).compared:
             continue
         path = _path(folder, spec.name)
         try:
@@ -97,29 +99,6 @@ def load(folder, specs):
                 "train again."
             ) from error
     return found
-
-
-def score(true, predicted, fixations=None, reference=None):
-    """{metric: value} of one predicted map.
-
-    Args:
-        true, predicted: (height, width), at least 0.
-        fixations: Data frame with x and y, or None.
-        reference: `GazeReference`, or None.
-
-    Returns:
-        As `metrics.saliency.saliency_metrics`: what can be computed.
-    """
-    points = None
-    if fixations is not None and len(fixations):
-        points = fixations[["x", "y"]].to_numpy(float)
-    others = baseline = None
-    if reference is not None:
-        baseline = reference.centre_bias
-        others = reference.fixations if len(reference.fixations) else None
-    return saliency.saliency_metrics(
-        true, predicted, points, baseline=baseline, other_fixations=others
-    )
 
 
 def _path(folder, task):

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from umsrep import data, distribution, finetuning, precision, runs
+from umsrep import tasks as task_kinds
 from umsrep.data import intensities, storage
 from umsrep.data.prepared import read_header
 from umsrep.errors import UmsrepError
@@ -128,10 +129,7 @@ def finetune(
             {
                 "strategy": settings.strategy,
                 "tasks": list(tasks),
-                "task_specs": {
-                    spec.name: {"kind": spec.kind, "classes": spec.classes}
-                    for spec in specs
-                },
+                "task_specs": {spec.name: spec.to_json() for spec in specs},
                 "data": runs.describe_data([data_folder]),
                 "intensities": _intensities(sides["train"], data_folder),
                 "precision": used,
@@ -275,9 +273,10 @@ def _calibrate_and_measure(writer, network, validation, specs):
     outputs = predict.probabilities(network, validation)
     fitted = {}
     for spec in specs:
-        if spec.kind == "label":
-            labels = validation.labels(spec.name)
-            known = labels >= 0
+        kind = task_kinds.of(spec)
+        if kind.calibrated:
+            labels = validation.values(spec.name)
+            known = kind.known(labels)
             fitted[spec.name] = calibration.fit(
                 outputs[spec.name][known], labels[known]
             )

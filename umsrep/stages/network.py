@@ -10,6 +10,7 @@ from umsrep import (
     model,
     representations,
     runs,
+    tasks,
 )
 from umsrep.balancing.uncertainty import SCHEMES
 from umsrep.errors import UmsrepError
@@ -50,12 +51,12 @@ def check_arguments(architecture, arguments=None):
         )
 
 
-def build(dataset, tasks, settings, source=None):
+def build(dataset, names, settings, source=None):
     """The network: heads for the tasks on a representation.
 
     Args:
         dataset: A `data.Dataset`.
-        tasks: Names of tasks.
+        names: Names of tasks.
         settings: `FinetuneSettings`.
         source: A `runs.Run` of `pretrain`, or None for new weights.
     """
@@ -68,7 +69,7 @@ def build(dataset, tasks, settings, source=None):
             dataset.image_size, settings.architecture, settings.arguments
         )
 
-    specs = [dataset.task(task) for task in tasks]
+    specs = [dataset.task(name) for name in names]
     if settings.strategy == "separate":
         separate = []
         for spec in specs:
@@ -93,7 +94,7 @@ def build(dataset, tasks, settings, source=None):
 
 def attended(specs):
     """Name of the label task whose maps attention supervises."""
-    labels = [spec.name for spec in specs if spec.kind == "label"]
+    labels = [spec.name for spec in specs if spec.classes]
     if len(labels) != 1:
         raise UmsrepError(
             f"Attention supervises the maps of one label task, but the tasks "
@@ -108,48 +109,93 @@ def attention_name(label):
 
 
 def head(spec, settings, representation):
-    """The head of one task.
+    """The head of one task: that of its kind, unless the settings name one.
 
     Args:
         spec: A `data.TaskSpec`.
         settings: `FinetuneSettings`.
         representation: What it is to be attached to.
+
+    Raises:
+        UmsrepError: a head that does not exist, or learns another kind.
     """
-    if spec.kind == "mask":
-        features = settings.segmentation_features
-        if features is None:
-            decoded = "decoded" in representation.features
-            features = "decoded" if decoded else "bottleneck"
-        if features == "stages":
-            features = representation.stages
-        return heads.SegmentationHead(spec.name, features=features)
-    if spec.kind == "map":
-        return heads.SaliencyHead(
-            spec.name, features=settings.saliency_features
+    usual = tasks.get(spec.kind).head
+    if usual == "classification" and settings.classifier == "cam":
+        usual = "cam"
+    name = (settings.heads or {}).get(spec.name, usual)
+    cls = heads.registry.get(name)
+    if name != usual and cls.kind != spec.kind:
+        fitting = [n for n, c in heads.registry.items() if c.kind == spec.kind]
+        raise UmsrepError(
+            f"Head '{name}' learns a {cls.kind}, but task '{spec.name}' is "
+            f"{tasks.of(spec).words()}. Choose one of "
+            f"{', '.join(fitting) or 'none, and register a head of this kind'}."
         )
+    arguments = {}
+    if name in _ARGUMENTS:
+        arguments = _ARGUMENTS[name](spec, settings, representation)
+    elif "num_classes" in inspect.signature(cls).parameters:
+        arguments = {"num_classes": len(spec.classes)}
+    return cls(name=spec.name, **arguments)
+
+
+def _segmentation(spec, settings, representation):
+    features = settings.segmentation_features
+    if features is None:
+        decoded = "decoded" in representation.features
+        features = "decoded" if decoded else "bottleneck"
+    if features == "stages":
+        features = representation.stages
+    return {"features": features}
+
+
+def _saliency(spec, settings, representation):
+    return {"features": settings.saliency_features}
+
+
+def _pooled(settings, representation):
     features = settings.classification_features
     if features is None:
-        features = (
-            "stage4" if "stage4" in representation.features else "bottleneck"
-        )
-    if settings.classifier == "cam":
-        return heads.CAMHead(
-            len(spec.classes),
-            spec.name,
-            features=features,
-            loss=losses.CategoricalCrossentropy(settings.label_smoothing),
-            fidelity=settings.fidelity if settings.attention else "paper",
-        )
-    return heads.ClassificationHead(
-        len(spec.classes),
-        spec.name,
-        features=features,
-        convolutions=settings.convolutions,
-        hidden_units=settings.hidden_units,
-        hidden_activation=settings.hidden_activation,
-        dropout=settings.dropout,
-        loss=losses.CategoricalCrossentropy(settings.label_smoothing),
-    )
+        fine = "stage4" in representation.features
+        features = "stage4" if fine else "bottleneck"
+    return {"features": features}
+
+
+def _cam(spec, settings, representation):
+    return {
+        **_pooled(settings, representation),
+        "num_classes": len(spec.classes),
+        "loss": losses.CategoricalCrossentropy(settings.label_smoothing),
+        "fidelity": settings.fidelity if settings.attention else "paper",
+    }
+
+
+def _regression(spec, settings, representation):
+    return {
+        **_pooled(settings, representation),
+        "hidden_units": settings.hidden_units,
+        "hidden_activation": settings.hidden_activation,
+        "dropout": settings.dropout,
+    }
+
+
+def _classification(spec, settings, representation):
+    return {
+        **_regression(spec, settings, representation),
+        "num_classes": len(spec.classes),
+        "convolutions": settings.convolutions,
+        "loss": losses.CategoricalCrossentropy(settings.label_smoothing),
+    }
+
+
+# What the settings say about a head, by its registered name.
+_ARGUMENTS = {
+    "cam": _cam,
+    "classification": _classification,
+    "regression": _regression,
+    "saliency": _saliency,
+    "segmentation": _segmentation,
+}
 
 
 def balancer(specs, settings):

@@ -37,6 +37,8 @@ class FinetuneSettings:
         classification_features: What classification heads read; None is the
             stage of stride 16, fine enough for heat maps, or the bottleneck
             where there is none.
+        heads: {task: registered name of its head}; None, and a task not in
+            it, is the head of the task's kind.
         classifier: "dense" (`heads.ClassificationHead`) or "cam"
             (`heads.CAMHead`, whose class activation maps are explicit).
         attention: A map or mask task, or {class: map or mask task}: where the
@@ -45,7 +47,8 @@ class FinetuneSettings:
         attention_sigma: Initial sigma of the attention's loss (Equation 11);
             the smaller, the longer attention is learnt first.
         convolutions, hidden_units, hidden_activation, dropout,
-            label_smoothing: Of classification heads.
+            label_smoothing: Of classification heads; `hidden_units`,
+            `hidden_activation` and `dropout` also of regression heads.
         optimizer, learning_rate, decay, epochs, batch_size, stop_patience:
             Of the training. The decay "return_to_best" is MT-UNet's
             (`Schedule.of_mt_unet`), with `patience` epochs to a reduction.
@@ -76,6 +79,7 @@ class FinetuneSettings:
     segmentation_features: str | tuple | None = None
     saliency_features: str = "decoded"
     classification_features: str | tuple | None = None
+    heads: dict | None = None
     classifier: str = "dense"
     attention: str | dict | None = None
     attention_sigma: float = 0.1
