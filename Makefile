@@ -19,8 +19,8 @@ BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
-.PHONY: demo test test-notebooks notebooks test-backends bench lint format \
-	clean
+.PHONY: demo test test-fast test-notebooks notebooks test-backends test-wheel \
+	bench lint types format clean
 
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
@@ -28,7 +28,11 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+# At most two minutes on two idle cores.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # Each in a fresh kernel; a failing cell fails.
 test-notebooks: $(STAMP)
@@ -45,6 +49,11 @@ test-backends: $(BACKENDS_STAMP)
 		--disable-warnings \
 		$(BACKEND_TESTS) || exit 1; \
 	done
+	$(BACKENDS_VENV)/bin/python -m pytest --disable-warnings tests/benchmarks
+
+# The sdist, the wheel from it, and the wheel in an environment of its own.
+test-wheel: $(STAMP)
+	.ci/wheel $(BIN)/python
 
 # Half an hour on an idle machine; see docs/performance.md. PyTorch is compared.
 bench: $(BACKENDS_STAMP)
@@ -53,6 +62,9 @@ bench: $(BACKENDS_STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -67,7 +79,7 @@ $(STAMP): setup.py requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(STAMP)
 
-$(BACKENDS_STAMP): setup.py requirements.txt
+$(BACKENDS_STAMP): setup.py requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(BACKENDS_VENV)
 	$(BACKENDS_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(BACKENDS_VENV)/bin/python -m pip install --quiet \
@@ -75,4 +87,4 @@ $(BACKENDS_STAMP): setup.py requirements.txt
 	touch $(BACKENDS_STAMP)
 
 clean:
-	rm -rf $(VENV) $(BACKENDS_VENV) demo build *.egg-info
+	rm -rf $(VENV) $(BACKENDS_VENV) demo build dist *.egg-info .coverage

@@ -18,13 +18,15 @@ from umsrep.data import storage
 HERE = Path(__file__).parent
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument(
         "parts", nargs="*", help=f"Of {', '.join(PARTS)}; default: all."
     )
     parser.add_argument(
-        "--quick", action="store_true", help="A trial; figures mean nothing."
+        "--quick",
+        action="store_true",
+        help="A trial on few, small images; figures mean nothing.",
     )
     parser.add_argument(
         "--out",
@@ -38,7 +40,7 @@ def main():
     parser.add_argument(
         "--work", type=Path, default=None, help="Folder for phantoms."
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     unknown = sorted(set(options.parts) - set(PARTS))
     if unknown:
         parser.error(

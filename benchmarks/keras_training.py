@@ -2,21 +2,29 @@
 
 Both train the same two networks on the same arrays: the denoising autoencoder
 (preset "small" of `ConvAutoencoder`, 256x256) and a U-Net (width 16, depth 5,
-128x128) with a segmentation neuron, batch 16.
+128x128) with a segmentation neuron, batch 16. A trial takes smaller images.
 """
 
 import numpy as np
 
 BATCH = 16
-NETWORKS = ("cdae", "unet")
+SIDES = {"cdae": 256, "unet": 128}
+NETWORKS = tuple(SIDES)
 FILTERS = (16, 32, 64, 128, 128, 128)
 WIDTH, DEPTH = 16, 5
 
 
-def arrays(network, batches, seed=0):
-    """(images in [0, 255], targets), float32, channels last."""
+def arrays(network, batches, seed=0, side=None):
+    """(images in [0, 255], targets), float32, channels last.
+
+    Args:
+        network: One of `NETWORKS`.
+        batches: How many batches of `BATCH` images.
+        seed: Seed of the images.
+        side: Height and width in pixels; None is that of `SIDES`.
+    """
     rng = np.random.default_rng(seed)
-    side = 256 if network == "cdae" else 128
+    side = side or SIDES[network]
     shape = (batches * BATCH, side, side, 1)
     targets = rng.uniform(0, 1, shape).astype(np.float32)
     images = targets * 255 + rng.normal(0, 20, shape).astype(np.float32)
@@ -28,11 +36,11 @@ def arrays(network, batches, seed=0):
 class Plain:
     """Plain Keras with its defaults: float32, its own layers, `fit`."""
 
-    def __init__(self, network, batches):
+    def __init__(self, network, batches, side=None):
         import keras
 
         keras.utils.set_random_seed(0)
-        x, y = arrays(network, batches)
+        x, y = arrays(network, batches, side=side)
         self.images, self.targets = x, y
         build = _plain_cdae if network == "cdae" else _plain_unet
         self.model = build(keras, x.shape[1:])
@@ -99,7 +107,7 @@ class Toolkit:
     """The toolkit as its users run it: its loop, layers and precision.
 
     Args:
-        network, batches: What and how many batches an epoch has.
+        network, batches, side: As of `arrays`; an epoch has so many batches.
         precision: As `umsrep.precision.use`.
         plain_norm: Keras's own batch normalisation instead of the fused
             kernel (an ablation).
@@ -107,7 +115,13 @@ class Toolkit:
     """
 
     def __init__(
-        self, network, batches, precision="auto", plain_norm=False, xla=None
+        self,
+        network,
+        batches,
+        side=None,
+        precision="auto",
+        plain_norm=False,
+        xla=None,
     ):
         import keras
 
@@ -120,7 +134,7 @@ class Toolkit:
         keras.utils.set_random_seed(0)
         if plain_norm:
             backend.fused_batch_norm = lambda *arguments: None
-        x, y = arrays(network, batches)
+        x, y = arrays(network, batches, side=side)
         if network == "cdae":
             representation = umsrep.representations.ConvAutoencoder(
                 x.shape[1:], normalization="none"

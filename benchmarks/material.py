@@ -24,13 +24,13 @@ def prepared(folder, layout, images, size, seed=0):
     return out
 
 
-def many(folder, count, size=256):
+def many(folder, count, size=256, drawn=200):
     """A prepared set of `count` images, made of shifted phantoms.
 
-    Drawing so many chests would take longer than the measurement, so 200 of
-    them are shifted and brightened, each time differently.
+    Drawing so many chests would take longer than the measurement, so `drawn`
+    of them are shifted and brightened, each time differently.
     """
-    base = prepared(folder, "shenzhen", 200, size)
+    base = prepared(folder, "shenzhen", drawn, size)
     out = Path(folder) / "prepared" / f"many-{count}"
     if out.exists():
         return out

@@ -1,6 +1,7 @@
 """The measurements, (a) to (g): each returns its figures, JSON-able."""
 
 import contextlib
+import itertools
 import shutil
 import statistics
 
@@ -8,6 +9,13 @@ from benchmarks import material
 from benchmarks.contest import Contestant, median_ratio, rounds, spread
 from benchmarks.keras_training import BATCH, NETWORKS
 
+# What a trial takes of the strategies: one of each kind.
+TRIED = (
+    "separate",
+    "alternating",
+    "separate, augmented",
+    "independent, 4 draws",
+)
 # What is compared with predicting one task, not both.
 PAIRED = ("predict one", "explain")
 KERAS = "benchmarks.keras_training:"
@@ -43,11 +51,11 @@ def _contest(contestants, repeats, batches, steps=1):
 
 def training(say, work, quick):
     """(a) Training steps against plain Keras and PyTorch, same networks."""
-    batches, repeats = (2, 2) if quick else (6, 5)
+    batches, repeats, side = (2, 2, 64) if quick else (6, 5, None)
     figures = {}
-    for network in NETWORKS:
+    for network in NETWORKS[:1] if quick else NETWORKS:
         say(f"training: {network}")
-        options = {"network": network, "batches": batches}
+        options = {"network": network, "batches": batches, "side": side}
         ours, plain = KERAS + "Toolkit", KERAS + "Plain"
         contestants = {
             "umsrep": (ours, options),
@@ -89,14 +97,12 @@ def overhead(say, work, quick):
     repeats = 2 if quick else 5
     factory = "benchmarks.keras_strategies:Loop"
     figures = {}
-    for strategy, steps, size, batches in (
-        ("joint", 1, 128, 30),
-        ("alternating", 2, 128, 30),
-        ("joint", 1, 256, 10),
-        ("alternating", 2, 256, 10),
+    steps_of = {"joint": 1, "alternating": 2}
+    sizes = {64: 2} if quick else {128: 30, 256: 10}
+    for (size, batches), (strategy, steps) in itertools.product(
+        sizes.items(), steps_of.items()
     ):
         say(f"overhead: {strategy}, {size}x{size}")
-        batches = 2 if quick else batches
         options = {"strategy": strategy, "size": size, "batches": batches}
         found = _contest(
             {
@@ -117,9 +123,10 @@ def strategies(say, work, quick):
     """(b2) Three classification heads by each strategy, against separate."""
     repeats = 1 if quick else 2
     figures = {}
-    for preset, images, size, epochs in (
-        ("small", 60 if quick else 200, 256, 3 if quick else 12),
-        ("paper", 40 if quick else 60, 256, 2 if quick else 5),
+    size = 64 if quick else 256
+    for preset, images, epochs in (
+        ("small", 60 if quick else 200, 2 if quick else 12),
+        ("paper", 60, 2 if quick else 5),
     ):
         data = str(material.prepared(work, "kermany", images, size))
         kinds = {
@@ -138,6 +145,8 @@ def strategies(say, work, quick):
                     "fitting": {"draws": 4},
                 },
             }
+        if quick:
+            kinds = {name: kinds[name] for name in TRIED if name in kinds}
         found = {name: [] for name in kinds}
         for _ in range(repeats):
             for name, more in kinds.items():
@@ -177,8 +186,8 @@ def strategies(say, work, quick):
 def pipeline(say, work, quick):
     """(c) Batches alone, images per second."""
     say("pipeline")
-    images = 60 if quick else 400
-    data = str(material.prepared(work, "shenzhen", images, 256))
+    images, size = (20, 64) if quick else (400, 256)
+    data = str(material.prepared(work, "shenzhen", images, size))
     repeats = 2 if quick else 3
     figures = {}
     for cached in (True, False):
@@ -199,8 +208,8 @@ def pipeline(say, work, quick):
 def inference(say, work, quick):
     """(d) Predicting two tasks at once, separately, and explaining."""
     say("inference")
-    images = 96 if quick else 1000
-    data = str(material.prepared(work, "shenzhen", 60 if quick else 400, 256))
+    images, drawn, size = (32, 20, 64) if quick else (1000, 400, 256)
+    data = str(material.prepared(work, "shenzhen", drawn, size))
     options = {"data": data, "images": images}
     seconds = {
         kind: [] for kind in ("predict", "separate", "predict one", "explain")
@@ -226,9 +235,9 @@ def inference(say, work, quick):
 
 def memory(say, work, quick):
     """(e) Resident memory while a set of RSNA's size is trained on."""
-    count = 320 if quick else 26_684
+    count, size, drawn = (48, 64, 20) if quick else (26_684, 256, 200)
     say(f"memory: {count} images")
-    data = str(material.many(work, count))
+    data = str(material.many(work, count, size, drawn))
     with Contestant(TOOLKIT + "Memory", {"data": data}) as one:
         return one.call("run")[0]
 
@@ -239,28 +248,33 @@ def scaling(say, work, quick):
     The first task has labels of two thirds of the images; so with two and
     three tasks, all images are trained on, with one only these.
     """
-    base = {"images": 240, "size": 128, "tasks": 3}
-    series = {
-        "images": (120, 240, 480),
-        "size": (64, 128, 256),
-        "tasks": (1, 2, 3),
-    }
+    if quick:
+        epochs, base = 2, {"images": 60, "size": 64, "tasks": 3}
+        series = {"images": (60, 80), "size": (64, 128), "tasks": (2, 3)}
+    else:
+        epochs, base = 5, {"images": 240, "size": 128, "tasks": 3}
+        series = {
+            "images": (120, 240, 480),
+            "size": (64, 128, 256),
+            "tasks": (1, 2, 3),
+        }
     figures, known = {}, {}
     for name, values in series.items():
         figures[name] = {}
-        for value in values[:2] if quick else values:
+        for value in values:
             point = {**base, name: value}
             key = tuple(point.values())
             if key not in known:
                 say(f"scaling: {point}")
-                known[key] = _epoch(work, **point)
+                known[key] = _epoch(work, epochs, **point)
             figures[name][value] = known[key]
     return figures
 
 
-def _epoch(work, images, size, tasks):
+def _epoch(work, epochs, images, size, tasks):
     data = str(material.prepared(work, "kermany", images, size))
-    options = {"strategy": "joint", "data": data, "epochs": 5, "tasks": tasks}
+    options = {"strategy": "joint", "data": data, "epochs": epochs}
+    options["tasks"] = tasks
     with Contestant(TOOLKIT + "Strategy", options) as one:
         found = one.call("run")[0]
     return {"seconds": found["epoch"], "images": found["labelled"]}

@@ -18,12 +18,12 @@ from umsrep import runs, search
 ROWS = 10
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scan_memory")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--in-process", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     engine = (
         search.InProcess()
         if options.in_process
@@ -103,6 +103,9 @@ class Memory:
         step = max(1, rounds // ROWS)
         for first in range(0, rounds, step):
             part = [s for s in self.samples if first <= s[0] < first + step]
+            if not part:
+                # Finished between two samples.
+                continue
             peaks = [max(s[i] for s in part) / 2**20 for i in (1, 2)]
             yield f"{first + 1} to {min(first + step, rounds)}", *peaks
 

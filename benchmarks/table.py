@@ -25,7 +25,7 @@ def markdown(results):
         "",
     ]
     for name, figures in results["parts"].items():
-        lines += [*_PARTS[name](figures), ""]
+        lines += [*PARTS[name](figures), ""]
     return "\n".join(lines)
 
 
@@ -180,7 +180,7 @@ def _accuracy(figures):
     return lines
 
 
-_PARTS = {
+PARTS = {
     "training": _training,
     "overhead": _overhead,
     "strategies": _strategies,

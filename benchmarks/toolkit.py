@@ -9,6 +9,47 @@ import psutil
 LEARNING_RATE = 2e-3
 
 
+def network(dataset, tasks, preset="small", convolutions=(128, 128)):
+    """A model of `ConvAutoencoder` with a head per task.
+
+    Args:
+        dataset: A `umsrep.data.Dataset`.
+        tasks: Names of its mask and label tasks.
+        preset: Of `ConvAutoencoder`; "paper" has three channels.
+        convolutions: Of the classification heads, which read the stage of
+            stride 16.
+    """
+    import umsrep
+
+    channels = 3 if preset == "paper" else 1
+    representation = umsrep.representations.ConvAutoencoder(
+        (*dataset.image_size, channels), preset=preset
+    )
+    heads = []
+    for task in tasks:
+        classes = dataset.task(task).classes
+        if classes:
+            head = umsrep.heads.ClassificationHead(
+                len(classes),
+                task,
+                features="stage4",
+                convolutions=convolutions,
+            )
+        else:
+            head = umsrep.heads.SegmentationHead(task)
+        heads.append(head)
+    return umsrep.MultiTaskModel(representation, heads)
+
+
+def separate_networks(dataset, tasks, **options):
+    """The baseline: a `network` of its own for each task."""
+    from umsrep.finetuning import SeparateModels
+
+    return SeparateModels(
+        [network(dataset, (task,), **options) for task in tasks]
+    )
+
+
 class Strategy:
     """Fine-tuning of three classification heads by one strategy.
 
@@ -37,30 +78,28 @@ class Strategy:
         tasks=None,
     ):
         from umsrep.precision import use
-        from umsrep.stages.finetuning import FinetuneSettings
 
         use("auto")
-        self.data, self.epochs = data, epochs
+        self.strategy, self.data, self.epochs = strategy, data, epochs
+        self.network = {"preset": preset, "convolutions": convolutions}
         self.options, self.fitting = options or {}, fitting or {}
         self.augmentation, self.tasks = augmentation, tasks
-        self.settings = FinetuneSettings(
-            strategy=strategy, preset=preset, convolutions=convolutions
-        )
 
     def run(self):
         """{"seconds": in all, "epoch": of one after the first, ...}."""
         import keras
 
         from umsrep import data, finetuning
-        from umsrep.stages.finetuning import build
         from umsrep.training import Schedule
 
         keras.utils.set_random_seed(0)
         whole = data.load(self.data)
         training, validation, _ = whole.split(fractions=(0.8, 0.2, 0.0))
         tasks = tuple(whole.tasks)[: self.tasks]
-        model = build(whole, tasks, self.settings)
-        strategy = finetuning.registry.get(self.settings.strategy)(
+        separate = self.strategy == "separate"
+        build = separate_networks if separate else network
+        model = build(whole, tasks, **self.network)
+        strategy = finetuning.registry.get(self.strategy)(
             schedule=Schedule(LEARNING_RATE), **self.options
         )
         augmentation = None
@@ -136,10 +175,8 @@ class Inference:
         import keras
 
         from umsrep import data as package
-        from umsrep import finetuning
         from umsrep.derived import GradCAM
         from umsrep.precision import use
-        from umsrep.stages.finetuning import FinetuneSettings, build
 
         use("auto")
         keras.utils.set_random_seed(0)
@@ -147,9 +184,8 @@ class Inference:
         self.dataset = whole.subset(np.arange(images) % len(whole))
         self.images = self.dataset.images.astype(np.float32)
         tasks = ("lung", "abnormality")
-        self.model = build(whole, tasks, FinetuneSettings(strategy="joint"))
-        separate = build(whole, tasks, FinetuneSettings(strategy="separate"))
-        self.separate = finetuning.SeparateModels(separate.models)
+        self.model = network(whole, tasks)
+        self.separate = separate_networks(whole, tasks)
         self.explainer = GradCAM("abnormality")
         self.one = self.model.view("abnormality")
         for kind in ("predict", "separate", "predict one", "explain"):
@@ -184,22 +220,25 @@ class Memory:
         """{"peak_gib", "images", "images_per_second"} of one epoch."""
         import keras
 
+        import umsrep
         from umsrep import data as package
         from umsrep.data.batches import ahead
         from umsrep.precision import use
-        from umsrep.stages import pretraining
+        from umsrep.stages.pretraining import corruption
 
         use("auto")
         keras.utils.set_random_seed(0)
         dataset = package.load(self.data)
-        settings = pretraining.PretrainSettings()
-        model = pretraining.build(dataset.image_size, settings)
+        model = umsrep.MultiTaskModel(
+            umsrep.representations.ConvAutoencoder((*dataset.image_size, 1)),
+            [umsrep.heads.ReconstructionHead("denoised")],
+        )
         model.compile("rmsprop")
         batches = dataset.batches(
             16,
             shuffle=True,
-            corruption=pretraining.corruption(),
-            reconstruction=pretraining.TASK,
+            corruption=corruption(),
+            reconstruction="denoised",
             tasks=(),
         )
         done, begin = 0, None
@@ -240,15 +279,13 @@ class Accuracy:
 
         from umsrep import data, evaluation, finetuning
         from umsrep.precision import use
-        from umsrep.stages.finetuning import FinetuneSettings, build
         from umsrep.training import Schedule
 
         use(precision)
         keras.utils.set_random_seed(seed)
         whole = data.load(self.data)
         training, validation, _ = whole.split(fractions=(0.7, 0.3, 0.0))
-        settings = FinetuneSettings(strategy="joint")
-        model = build(whole, ("lung", "abnormality"), settings)
+        model = network(whole, ("lung", "abnormality"))
         finetuning.Joint(schedule=Schedule(LEARNING_RATE)).fit(
             model,
             training,

@@ -76,14 +76,16 @@ class Torch:
     """A training loop in PyTorch.
 
     Args:
-        network, batches: As the other contestants.
+        network, batches, side: As of `keras_training.arrays`.
         bfloat16: Autocast to bfloat16.
         compile: `torch.compile` the network.
     """
 
-    def __init__(self, network, batches, bfloat16=True, compile=False):
+    def __init__(
+        self, network, batches, side=None, bfloat16=True, compile=False
+    ):
         torch.manual_seed(0)
-        x, y = arrays(network, batches)
+        x, y = arrays(network, batches, side=side)
         self.network = network
         self.images = self._tensor(x) / 255
         self.targets = self._tensor(y)

@@ -1,6 +1,7 @@
 """Small data sets that every part of the suite can learn from."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -8,7 +9,48 @@ import cv2
 import numpy as np
 import pytest
 
+HERE = Path(__file__).parent
 SIZE = 32
+# Tests that train networks, convert them or start processes: beginnings of
+# their names, from this folder. `make test-fast` leaves them out, and must end
+# within two minutes on two idle cores.
+SLOW = (
+    "benchmarks/",
+    "contracts/test_backends.py",
+    "export/",
+    "finetuning/",
+    "inference/",
+    "integration/",
+    "notebooks/test_run.py",
+    "recipes/",
+    "report/test_report.py",
+    "representations/test_keras_application.py",
+    "representations/test_saliency_networks.py",
+    "runs/test_calibration.py",
+    "search/",
+    "stages/test_attention_training.py",
+    "stages/test_construction.py",
+    "stages/test_pretraining.py",
+    "test_contributing.py::test_the_",
+    "test_distribution.py",
+    "test_notebook_line.py",
+    "training/test_return_to_best.py",
+    "view/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of `SLOW`."""
+    for start in SLOW:
+        if not (HERE / start.partition("::")[0]).exists():
+            raise pytest.UsageError(
+                f"SLOW in tests/conftest.py names '{start}', which is not "
+                "there. Name what it has become, or leave it out."
+            )
+    for item in items:
+        name = item.nodeid.removeprefix("tests/")
+        if name.startswith(SLOW):
+            item.add_marker("slow")
 
 
 def draw(rng, striped):
@@ -123,8 +165,6 @@ def _seeded():
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of real data, or a skip."""
-    from pathlib import Path
-
     folder = os.environ.get("UMSREP_DATA")
     if not folder:
         pytest.skip("UMSREP_DATA is not set")

@@ -162,3 +162,38 @@ def test_every_command_on_the_page_exists(page):
             continue
         used = {word for word in words if word.startswith("--")}
         assert used <= known, line
+
+
+PAGES = sorted(
+    str(page.relative_to(ROOT))
+    for folder in (".", "docs", "notebooks")
+    for page in (ROOT / folder).glob("*.md")
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_sub_command_in_the_text_exists(page):
+    from umsrep.cli.main import COMMANDS
+
+    text = (ROOT / page).read_text()
+    assert set(re.findall(r"`umsrep ([a-z]\w*)", text)) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_make_exists(page):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    text = re.sub(r"\s+", " ", (ROOT / page).read_text())
+    used = set(re.findall(r"`+ ?make ([a-z-]+)", text))
+    assert used <= set(targets)
+    if page == "CONTRIBUTING.md":
+        assert {"test", "test-fast", "test-wheel", "bench"} <= used
+
+
+def test_every_program_that_ci_calls_exists():
+    script = (ROOT / ".ci/run").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    called = set(re.findall(r"^make ([a-z-]+)$", script, re.M))
+    assert called == {"test", "test-notebooks", "test-wheel"}
+    for target in called:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    assert (ROOT / ".ci/wheel").stat().st_mode & 0o100

@@ -7,8 +7,6 @@ from nbclient import NotebookClient
 from umsrep.notebook import in_notebook
 
 CODE = """
-import sys
-sys.argv = ["umsrep"]  # as for the command: without Keras, which is slow
 from umsrep.notebook import NotebookLine, in_notebook
 assert in_notebook()
 line = NotebookLine()
@@ -45,3 +43,11 @@ def test_fast_steps_are_not_all_sent(executed):
 
 def test_a_test_is_no_notebook():
     assert not in_notebook()
+
+
+def test_keras_is_imported_without_notices(tmp_path):
+    code = "import umsrep\numsrep.MultiTaskModel\nprint('ready')"
+    cell = nbformat.v4.new_code_cell(code)
+    client = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=300)
+    client.execute(cwd=str(tmp_path))
+    assert [output["text"] for output in cell.outputs] == ["ready\n"]

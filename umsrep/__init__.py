@@ -2,66 +2,49 @@
 
 `image -> Representation -> {feature: tensor} -> Head -> {task: prediction}`
 
-Importing the package imports Keras and registers every class, so that a saved
-model loads with `keras.saving.load_model` in its safe mode. The command line
-skips that until a sub-command needs it, so that `umsrep --help` is quick.
+Parts are imported when they are first used, so that `import umsrep` is quick.
+A saved model opens with `keras.saving.load_model` in its safe mode whichever
+of Keras and umsrep is imported first (`umsrep.keras_import`).
 """
 
-import importlib
-import sys
-from pathlib import Path
+import lazy_loader
 
-from umsrep import notebook
+from umsrep import keras_import
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "MultiTaskModel": "umsrep.model",
-    "UmsrepError": "umsrep.errors",
-}
-_MODULES = (
-    "balancing",
-    "data",
-    "derived",
-    "distribution",
-    "evaluation",
-    "experiments",
-    "export",
-    "figures",
-    "finetuning",
-    "heads",
-    "inference",
-    "layers",
-    "losses",
-    "metrics",
-    "phantoms",
-    "recipes",
-    "report",
-    "representations",
-    "runs",
-    "search",
-    "stages",
-    "tasks",
-    "training",
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "balancing",
+        "data",
+        "derived",
+        "distribution",
+        "evaluation",
+        "experiments",
+        "export",
+        "figures",
+        "finetuning",
+        "heads",
+        "inference",
+        "layers",
+        "losses",
+        "metrics",
+        "phantoms",
+        "precision",
+        "recipes",
+        "report",
+        "representations",
+        "runs",
+        "search",
+        "stages",
+        "tasks",
+        "training",
+    ],
+    submod_attrs={
+        "errors": ["UmsrepError"],
+        "model": ["MultiTaskModel"],
+    },
 )
-__all__ = [*_PUBLIC, *_MODULES]
 
-
-def __getattr__(name):
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(f"umsrep.{name}")
-    raise AttributeError(f"module 'umsrep' has no attribute '{name}'")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
-
-
-if Path(sys.argv[0] if sys.argv else "").stem != "umsrep":
-    if "keras" not in sys.modules and notebook.in_notebook():
-        # Start-up notices in red would be the first thing that it shows.
-        importlib.import_module("umsrep.cli.quiet").load_backend()
-    for _name in _MODULES:
-        importlib.import_module(f"umsrep.{_name}")
+keras_import.watch()

@@ -1,5 +1,6 @@
 """A progress bar that also reads well in a notebook and in a log file."""
 
+import contextlib
 import sys
 import textwrap
 
@@ -13,7 +14,6 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from umsrep import distribution
 from umsrep.notebook import COLUMNS, NotebookLine, in_notebook
 
 
@@ -23,15 +23,14 @@ class Progress:
 
     Args:
         title: What is being done.
-        total: Number of steps.
+        total: Number of steps; None is not known yet.
         done: Steps already done in an earlier run.
         enabled: False shows nothing.
     """
 
     def __init__(self, title, total, done=0, enabled=True):
         self.title = title
-        # Of several workers, one reports.
-        self.enabled = enabled and distribution.leads()
+        self.enabled = enabled
         self.notebook = self.enabled and in_notebook()
         self.terminal = (
             self.enabled and not self.notebook and sys.stderr.isatty()
@@ -68,6 +67,13 @@ class Progress:
         if self._line is not None:
             self._line.show(self._bar)
 
+    def move(self, done, total):
+        """Goes to `done` of `total` steps, as some functions count."""
+        self.total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
+        self.advance(done - self.done)
+
     def describe(self, note):
         """A line worth keeping, such as an epoch's validation loss.
 
@@ -85,9 +91,20 @@ class Progress:
             print(f"{self.title}: {note} ({share:.0f} %)", file=sys.stderr)
 
 
+@contextlib.contextmanager
+def counting(title):
+    """Yields the `progress(done, total)` that moves a new bar.
+
+    Args:
+        title: What is being done.
+    """
+    with Progress(title, total=None) as bar:
+        yield bar.move
+
+
 def _bar(console, bar_width=40):
     return RichProgress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -4,10 +4,8 @@ import sys
 
 import pytest
 
-# `import umsrep` under another name than the command's would load Keras.
 CODE = """
 import sys
-sys.argv = ["umsrep"]
 sys.modules["{backend}"] = None
 from umsrep.cli.quiet import load_backend
 load_backend()

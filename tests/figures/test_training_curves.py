@@ -1,19 +1,21 @@
-"""Curves of the report; as SVG, whose comments hold the text."""
+"""Training curves; as SVG, whose comments hold the text."""
 
-import base64
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from umsrep.figures import plots
+from umsrep.errors import UmsrepError
+from umsrep.figures import curves, style
 
 
 def words(history):
-    uri = plots.training_curves(pd.DataFrame(history))
-    svg = base64.b64decode(uri.split(",", 1)[1]).decode()
-    return re.findall("<!-- (.*) -->", svg)
+    stream = io.BytesIO()
+    figure = curves.training_curves(pd.DataFrame(history))
+    style.write(figure, stream, "svg")
+    return re.findall("<!-- (.*) -->", stream.getvalue().decode())
 
 
 @pytest.mark.parametrize(
@@ -35,5 +37,8 @@ def test_names_are_not_formulas():
     assert "$x_1$" in words({"$x_1$_loss": [0.5, 0.4]})
 
 
-def test_without_losses_there_is_no_figure():
-    assert plots.training_curves(pd.DataFrame({"epoch": [1, 2]})) is None
+def test_a_table_without_losses_has_no_curves():
+    history = pd.DataFrame({"epoch": [1, 2], "sigma_lung": [1.0, 0.9]})
+    assert not curves.has_losses(history)
+    with pytest.raises(UmsrepError, match="Pass the table that fit returned"):
+        curves.training_curves(history)

@@ -1,14 +1,12 @@
 """The recipe of GG-CAM from prepared data to tables and figures."""
 
 import cv2
-import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
-from umsrep.experiments import tables as results
 
 
 def call(*arguments):
@@ -63,14 +61,6 @@ def test_from_prepared_data_to_tables(prepared_folder, other_folder, tmp_path):
     less = recipe(prepared_folder, out, *options[:2], *options[-4:])
     assert "alone" not in less
     assert "repeat 1" not in less
-
-
-def test_examples_are_spread_over_a_sorted_manifest():
-    chosen = results.evenly(np.arange(95), 48)
-    assert len(set(chosen)) == 48
-    assert (chosen[0], chosen[-1]) == (0, 94)
-    assert np.median(chosen) == pytest.approx(47, abs=1)
-    assert list(results.evenly([3, 5], 6)) == [3, 5]
 
 
 def test_bad_names_come_before_any_training(prepared_folder, tmp_path):

@@ -9,8 +9,7 @@ from umsrep import runs
 from umsrep.cli.main import app
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.recipes import ums_rep_echo_results as results
-from umsrep.recipes.ums_rep_echo import PRESETS
+from umsrep.recipes import ums_rep_echo
 
 TABLES = (
     "Table 7: heterogeneous tasks",
@@ -100,8 +99,10 @@ def test_truth_of_other_strips_is_told_before_anything_trains(out, tmp_path):
     storage.write_json(tmp_path / "phantom.json", content)
     (data,) = {path.parent for path in out.rglob("dataset.json")}
     with pytest.raises(UmsrepError, match="not the truth of these strips"):
-        results.run(
-            *(data, tmp_path / "out", PRESETS["small"]),
+        ums_rep_echo.run(
+            data,
+            tmp_path / "out",
+            ums_rep_echo.PRESETS["small"],
             truth=tmp_path / "phantom.json",
         )
     assert not (tmp_path / "out").exists()

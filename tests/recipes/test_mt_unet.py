@@ -192,7 +192,7 @@ def test_every_network_of_the_tables_predicts_its_tasks(name):
     dataset = Dataset("toy", specs, table, Pictures())
     settings = mt_unet.settings("small", width=2)
     (one,) = mt_unet.candidates(TASKS, settings, networks=[name])
-    model = network.build(dataset, one.tasks, one.settings)
+    model = network.new_network(dataset, one.tasks, one.settings)
     assert model.tasks == one.tasks
     outputs = model(np.random.default_rng(0).uniform(0, 255, (1, 80, 80, 1)))
     shapes = {"gaze": (1, 80, 80, 1), "finding": (1, 3)}

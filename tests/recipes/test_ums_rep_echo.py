@@ -1,17 +1,10 @@
 from dataclasses import asdict
 
-import numpy as np
-import pandas as pd
 import pytest
-from scipy.stats import norm
 
 from umsrep import data
-from umsrep.derived import Recommended
 from umsrep.errors import UmsrepError
 from umsrep.recipes import ums_rep_echo as recipe
-from umsrep.recipes import ums_rep_echo_derived
-from umsrep.recipes.ums_rep_echo_derived import Names
-from umsrep.recipes.ums_rep_echo_results import combined_p
 
 
 class Strips:
@@ -95,52 +88,3 @@ def test_changes_reach_both_stages_where_both_have_them():
     assert chosen.target.dropout == 0.3
     with pytest.raises(UmsrepError, match="Choose one of paper, small"):
         recipe.preset("large")
-
-
-def test_a_strip_kept_under_a_wrong_flow_is_kept_wrongly():
-    class Dataset:
-        table = pd.DataFrame(
-            {
-                "image": ["a.png", "b.png", "c.png"],
-                "flow": ["TR", "TR", "MV"],
-                "quality": ["good", "good", "low"],
-            }
-        )
-
-    def advice(flow, keep):
-        return Recommended(keep, (), flow, 0.9, "good", 0.9)
-
-    rows = list(
-        ums_rep_echo_derived._rows(
-            *("joint", 0, Dataset, Names("flow", "quality", None)),
-            [advice("TR", True), advice("MV", True), advice("MV", False)],
-            *([], None),
-        )
-    )
-    assert [(row["value"], row["true"]) for row in rows] == [
-        (1, 1),
-        (1, 0),
-        (0, 0),
-    ]
-
-
-def test_combined_p_is_valid_for_repeats_that_agree_entirely():
-    # Equal repeats are one test: no more evidence than one of them.
-    assert combined_p([0.03] * 5) >= 0.03
-    assert combined_p([0.2, 0.001, 0.9, 0.03, 0.04]) == pytest.approx(
-        0.04 * 5 / 3
-    )
-    assert combined_p([0.7] * 5) == 1
-    assert combined_p([0.02]) == pytest.approx(0.02)
-
-
-def test_combined_p_rejects_no_more_often_than_it_says():
-    # Under the null, with repeats that correlate as strongly as they like.
-    random = np.random.default_rng(0)
-    for correlation in (0.0, 0.5, 0.95):
-        shared = random.normal(size=(4000, 1))
-        own = random.normal(size=(4000, 5))
-        scores = correlation**0.5 * shared + (1 - correlation) ** 0.5 * own
-        values = 2 * norm.sf(np.abs(scores))
-        rejected = np.mean([combined_p(one) < 0.05 for one in values])
-        assert rejected < 0.06

@@ -15,8 +15,8 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary
 from umsrep.evaluation import folder as folders
 from umsrep.metrics import catalogue
+from umsrep.report import embedding, pictures, terminal
 from umsrep.report import page as report
-from umsrep.report import pictures
 
 ATTACK = "<script>alert('x')</script>"
 
@@ -70,7 +70,7 @@ def test_the_table_says_what_the_folders_say(shared_four):
 def test_the_printed_table_holds_every_number(shared_four):
     table = summary.summary_table(shared_four)
     console = Console(width=100, record=True)
-    summary.print_summary(table, console)
+    terminal.print_summary(table, console)
     printed = console.export_text().replace("−", "-")
     for metric in catalogue.LISTED:
         for value in table[metric].dropna():
@@ -212,7 +212,17 @@ def test_missing_pieces_are_stated(write_run, write_evaluation):
 
 def test_headers_with_little_in_them(write_run, write_evaluation):
     run, evaluation = write_run(), write_evaluation(run={})
-    header = {"format": "umsrep-run", "format_version": 1}
+    header = {
+        "format": "umsrep-run",
+        "format_version": 1,
+        "status": "complete",
+        "kind": "finetune",
+        "config": {},
+        "versions": {},
+        "tasks": [],
+        "task_specs": {},
+        "data": [],
+    }
     (run / "run.json").write_text(json.dumps(header))
     page = Page(report.render([run, evaluation]))
     assert "machine not recorded" in page.text
@@ -286,7 +296,7 @@ def test_pictures_change_size_by_whole_factors(tmp_path, side, shown):
     path = tmp_path / "x.png"
     image = np.zeros((side, side), np.uint8)
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    embedded = pictures.embedded(folders.Picture(path))
+    embedded = embedding.embedded(folders.Picture(path))
     assert (embedded["width"], embedded["height"]) == (shown, shown)
     assert embedded["sharp"] == (shown > side)
 
@@ -320,7 +330,7 @@ def test_grey_pictures_keep_every_pixel(tmp_path):
     noise = np.random.default_rng([0]).integers(0, 256, (64, 64), np.uint8)
     path = tmp_path / "x.png"
     path.write_bytes(cv2.imencode(".png", noise)[1].tobytes())
-    uri = pictures.embedded(folders.Picture(path))["uri"]
+    uri = embedding.embedded(folders.Picture(path))["uri"]
     content = base64.b64decode(uri.partition("base64,")[2])
     back = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(back, noise)

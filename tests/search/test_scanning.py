@@ -95,13 +95,13 @@ def test_talos_has_all_rounds_in_its_own_files(scanned):
 def test_the_picture_has_a_line_per_round(scanned, toy_recipe):
     from matplotlib.patches import PathPatch
 
-    from umsrep.search import picture, results
+    from umsrep.search import results
     from umsrep.search.folder import ScanFolder
 
     recipe = search.load_recipe(toy_recipe())
     folder = ScanFolder(scanned.path, recipe)
     records = results.ranked(folder.records(), recipe.objective)
-    figure = picture.draw(records, recipe)
+    figure = results.picture(records, recipe)
     lines = [p for p in figure.axes[0].patches if isinstance(p, PathPatch)]
     assert len(lines) == 3
     written = {t.get_text() for t in figure.axes[0].texts}
@@ -262,7 +262,7 @@ def test_a_construction_is_measured_on_validation_images(toy_recipe):
             space={"optimizer": ["sgd"]},
         )
     )
-    _, training, validation = jobs.divide(recipe)
+    _, training, validation = jobs.splits(recipe)
     record = worker.run_round(jobs.job(recipe, {"optimizer": "sgd"}), False)
     assert record["status"] == "complete", record
     labelled = int((validation.labels("level") >= 0).sum())

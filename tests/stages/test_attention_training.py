@@ -129,7 +129,9 @@ def test_code_of_the_authors_by_setting(prepared_folder):
 
     settings = replace(CAM, attention="blob", fidelity="code")
     dataset = data.load(prepared_folder)
-    model = network.build(dataset, ["level"], settings)
+    model = network.new_network(dataset, ["level"], settings)
     assert [head.fidelity for head in model.heads] == ["code", "code"]
-    plain = network.build(dataset, ["level"], replace(settings, attention=None))
+    plain = network.new_network(
+        dataset, ["level"], replace(settings, attention=None)
+    )
     assert plain.heads[0].fidelity == "paper"

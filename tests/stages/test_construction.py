@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from umsrep import data, runs
 from umsrep.cli.main import app
-from umsrep.data import storage
+from umsrep.data import prepared, storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.summary import summary_table
 from umsrep.report.page import render
@@ -53,7 +53,7 @@ def folder(tmp_path_factory, prepared_writer):
 @pytest.fixture(scope="module")
 def constructed(folder):
     out = folder.parent / "constructed"
-    construct([folder], out, CONSTRUCTION, progress=False)
+    construct([data.load(folder)], out, CONSTRUCTION, progress=False)
     return out
 
 
@@ -308,6 +308,25 @@ class TestAfterwards:
         split = split_of(finetuned)
         test = split["image"][split["split"] == "test"]
         assert set(table["image"]) == set(test)
+
+    def test_a_folder_is_opened_once(
+        self, folder, constructed, finetuned, tmp_path, monkeypatch
+    ):
+        opened = []
+        read = prepared.read_header
+
+        def counted(path):
+            opened.append(path)
+            return read(path)
+
+        monkeypatch.setattr(prepared, "read_header", counted)
+        resumed = {"settings": FINETUNING, "resume": True}
+        finetune(folder, None, finetuned, constructed, **resumed)
+        assert opened == [folder]
+        evaluate_run(finetuned, folder, tmp_path / "e", bootstrap=0)
+        assert opened == [folder, folder]
+        finetune(data.load(folder), None, finetuned, constructed, **resumed)
+        assert opened == [folder, folder, folder]
 
     def test_evaluation_on_what_the_representation_saw(
         self, folder, constructed, finetuned, tmp_path

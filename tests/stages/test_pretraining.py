@@ -5,11 +5,11 @@ from umsrep import data
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
 from umsrep.stages import PretrainSettings, pretrain
-from umsrep.stages.pretraining import build, denoising_metrics
+from umsrep.stages.pretraining import denoising_metrics, new_denoiser
 
 
 def test_paper_preset_takes_the_grey_image_in_three_channels(dataset):
-    model = build(dataset.image_size, PretrainSettings(preset="paper"))
+    model = new_denoiser(dataset.image_size, PretrainSettings(preset="paper"))
     few = dataset.subset([0, 1])
     levels = {"none": data.GaussianNoise(0.0)}
     row = denoising_metrics(model, few, levels=levels)["none"]
@@ -22,7 +22,7 @@ def test_paper_preset_takes_the_grey_image_in_three_channels(dataset):
 
 
 def test_denoising_in_batches_equals_one_by_one(dataset):
-    model = build(dataset.image_size, PretrainSettings())
+    model = new_denoiser(dataset.image_size, PretrainSettings())
     few = dataset.subset([4, 9, 2])
     together = predict.denoise(model, few)
     for index in range(3):
@@ -32,7 +32,7 @@ def test_denoising_in_batches_equals_one_by_one(dataset):
 
 
 def test_noise_level_of_the_input_is_as_named(dataset):
-    model = build(dataset.image_size, PretrainSettings())
+    model = new_denoiser(dataset.image_size, PretrainSettings())
     levels = {"s": data.GaussianNoise(10.0)}
     row = denoising_metrics(model, dataset, levels=levels)["s"]
     # PSNR of sigma 10 without clipping: 20 log10(255 / 10) = 28.1 dB.

@@ -45,7 +45,7 @@ def compare(
     from umsrep.data.storage import write_json
     from umsrep.evaluation import comparison
     from umsrep.evaluation.folder import read_evaluation
-    from umsrep.evaluation.printing import print_tests
+    from umsrep.report.terminal import print_tests
 
     a, b = read_evaluation(folder_a), read_evaluation(folder_b)
     tests = comparison.compare(

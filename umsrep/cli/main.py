@@ -4,9 +4,11 @@ import importlib
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
+from umsrep import __version__
 from umsrep.errors import UmsrepError
 
 # TensorFlow's start-up notices would bury the progress bars.
@@ -34,11 +36,32 @@ COMMANDS = (
 app = typer.Typer(
     name="umsrep",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Several tasks on one shared representation of a modality.",
 )
+
+
+def _show_version(wanted: bool):
+    if wanted:
+        typer.echo(f"umsrep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+):
+    """Takes the options that need no sub-command."""
+
 
 for _name in COMMANDS:
     importlib.import_module(f"umsrep.cli.{_name}").add_to(app)

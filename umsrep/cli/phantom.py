@@ -35,20 +35,11 @@ def chest(
     data set would be, so that `umsrep prepare` reads them as the real ones.
     The file phantom.json holds the truth about each image.
     """
-    from rich.progress import Progress
-
     from umsrep.phantoms.chest.layouts import write_chest
+    from umsrep.progress import Progress
 
-    with Progress(transient=True) as progress:
-        bar = progress.add_task("Drawing chest X-rays", total=images)
-        write_chest(
-            out,
-            layout,
-            images,
-            seed,
-            size,
-            on_image=lambda: progress.advance(bar),
-        )
+    with Progress("Drawing chest X-rays", images) as bar:
+        write_chest(out, layout, images, seed, size, on_image=bar.advance)
     typer.echo(
         f"Wrote {images} images to {out}. Next: umsrep prepare {layout} "
         f"{out} PREPARED"
@@ -71,19 +62,11 @@ def echo(
     and quality. The file phantom.json holds the truth about each image, its
     velocity scale and peak velocities among them.
     """
-    from rich.progress import Progress
-
     from umsrep.phantoms.echo import write_echo
+    from umsrep.progress import Progress
 
-    with Progress(transient=True) as progress:
-        bar = progress.add_task("Drawing Doppler strips", total=images)
-        write_echo(
-            out,
-            images,
-            seed,
-            size,
-            on_image=lambda: progress.advance(bar),
-        )
+    with Progress("Drawing Doppler strips", images) as bar:
+        write_echo(out, images, seed, size, on_image=bar.advance)
     typer.echo(
         f"Wrote {images} images to {out}. Next: umsrep prepare folder "
         f"{out} PREPARED --config {out / 'tasks.yaml'}"

@@ -132,8 +132,8 @@ def prepare(
     Checks every image and mask, resizes them, and writes images, masks,
     manifest.csv and dataset.json. The folder appears when all is done.
     """
-    from umsrep.cli.counting import counting
     from umsrep.data.gaze import GazeMap
+    from umsrep.progress import counting
 
     convert = data_prep.get(name)
     options = {

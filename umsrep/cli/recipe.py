@@ -66,7 +66,7 @@ def mt_unet(
 
     load_backend()
     from umsrep.recipes import mt_unet as recipe
-    from umsrep.recipes.mt_unet_results import run
+    from umsrep.recipes.mt_unet import run
 
     settings = recipe.settings(
         preset,
@@ -156,7 +156,7 @@ def gg_cam(
 
     load_backend()
     from umsrep.recipes import gg_cam as recipe
-    from umsrep.recipes.gg_cam_results import run
+    from umsrep.recipes.gg_cam import run
 
     settings = recipe.settings(
         preset,
@@ -255,7 +255,7 @@ def ums_rep_echo(
     load_backend()
     from umsrep.phantoms import phantom_data
     from umsrep.recipes import ums_rep_echo as recipe
-    from umsrep.recipes.ums_rep_echo_results import run
+    from umsrep.recipes.ums_rep_echo import run
 
     chosen = recipe.preset(
         preset,

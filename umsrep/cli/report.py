@@ -29,8 +29,9 @@ def report(
     """
     from rich.console import Console
 
-    from umsrep.evaluation.summary import print_summary, summary_table
+    from umsrep.evaluation.summary import summary_table
     from umsrep.report.page import write_report
+    from umsrep.report.terminal import print_summary
 
     path = write_report(folders, out, title)
     print_summary(summary_table(folders))

@@ -24,8 +24,8 @@ def verify(
     from rich.table import Table
     from rich.text import Text
 
-    from umsrep.cli.counting import counting
     from umsrep.data import verification
+    from umsrep.progress import counting
 
     with counting(f"Verifying {data.name}") as progress:
         findings = verification.verify(data, progress)

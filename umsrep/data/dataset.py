@@ -21,14 +21,22 @@ class Dataset:
         table: One row per image: image, patient, split and a column per task
             (a class name, a number, or the file of a mask or map; empty
             where unlabelled).
+        folders: `PreparedFolder`s that the images come from, also those of a
+            subset; empty if they were never on disk.
     """
 
-    def __init__(self, name, tasks, table, store, rows=None):
+    def __init__(self, name, tasks, table, store, rows=None, folders=()):
         self.name = name
         self.tasks = dict(tasks)
         self.table = table.reset_index(drop=True)
         self.store = store
         self.rows = np.arange(len(table)) if rows is None else np.asarray(rows)
+        self.folders = tuple(folders)
+
+    def _with(self, **changes):
+        names = ("name", "tasks", "table", "store", "rows", "folders")
+        parts = {name: getattr(self, name) for name in names}
+        return Dataset(**{**parts, **changes})
 
     def __len__(self):
         return len(self.table)
@@ -153,9 +161,7 @@ class Dataset:
         for group, source in spec.sources:
             of_class = table[label] == group
             table.loc[of_class, name] = table.loc[of_class, source]
-        return Dataset(
-            self.name, {**self.tasks, name: spec}, table, self.store, self.rows
-        )
+        return self._with(tasks={**self.tasks, name: spec}, table=table)
 
     def task(self, name):
         """The TaskSpec of `name`; a miss lists what exists."""
@@ -207,13 +213,7 @@ class Dataset:
         which = np.asarray(which)
         if which.dtype == bool:
             which = np.flatnonzero(which)
-        return Dataset(
-            self.name,
-            self.tasks,
-            self.table.iloc[which],
-            self.store,
-            self.rows[which],
-        )
+        return self._with(table=self.table.iloc[which], rows=self.rows[which])
 
     def examples(self, task, each=1, classes=None):
         """The first images of each class, to look at.
@@ -280,7 +280,7 @@ class Dataset:
         Args:
             store: An object such as `OtherImages(self.store)`.
         """
-        return Dataset(self.name, self.tasks, self.table, store, self.rows)
+        return self._with(store=store)
 
     def batches(self, batch_size=16, **options):
         """Batches for `fit`; options as `data.Batches`."""

@@ -11,17 +11,20 @@ from umsrep.data.stores import Joined, Pictures
 from umsrep.errors import UmsrepError
 
 
-def load(path):
+def load(folder):
     """Loads a prepared data set (`umsrep prepare`).
 
     Args:
-        path: The folder with dataset.json and manifest.csv.
+        folder: The folder with dataset.json and manifest.csv; a `Dataset` is
+            returned as it is.
 
     Raises:
         UmsrepError: the folder is not a whole prepared data set of this
             version.
     """
-    path = Path(path)
+    if isinstance(folder, Dataset):
+        return folder
+    path = Path(folder)
     header = prepared.read_header(path)
     try:
         table = pd.read_csv(
@@ -51,6 +54,7 @@ def load(path):
         tasks=tasks,
         table=table,
         store=Pictures(path, table, tasks, header["preprocessing"]["size"]),
+        folders=(prepared.PreparedFolder(path, header, len(table)),),
     )
     for name, task in tasks.items():
         if task_kinds.get(task.kind).place == task_kinds.CELL:
@@ -107,4 +111,5 @@ def concatenate(datasets):
         tasks,
         table,
         Joined([(dataset.store, dataset.rows) for dataset in datasets]),
+        folders=[f for dataset in datasets for f in dataset.folders],
     )

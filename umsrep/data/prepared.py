@@ -131,6 +131,31 @@ class AttentionSpec(TaskSpec):
         return ("attention",)
 
 
+@dataclass(frozen=True)
+class PreparedFolder:
+    """The folder that a data set was loaded from.
+
+    Attributes:
+        path: The folder.
+        header: Its dataset.json.
+        images: Number of images in its manifest.
+    """
+
+    path: Path
+    header: dict
+    images: int
+
+    @property
+    def manifest_sha256(self) -> str:
+        """SHA-256 of the manifest as it is now."""
+        return storage.sha256(self.path / MANIFEST)
+
+    @property
+    def fit(self) -> str:
+        """How images came to one size: "stretch" or "pad"."""
+        return self.header["preprocessing"].get("fit", "stretch")
+
+
 def read_header(path):
     """Opens a prepared data set: its parsed and checked `dataset.json`.
 

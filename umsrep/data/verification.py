@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from umsrep import tasks as task_kinds
+from umsrep.data import file_content, storage
 from umsrep.data import images as reading
 from umsrep.data import scale as scales
-from umsrep.data import storage
 from umsrep.data.prepared import (
     HEADER,
     MANIFEST,
@@ -201,7 +201,7 @@ class _Checks:
         if pixels is None:
             return None
         try:
-            reading.check_not_constant(image, pixels)
+            file_content.check_not_constant(image, pixels)
         except UmsrepError:
             self.error(image, "is constant: it shows nothing")
         return hashlib.sha256(pixels.tobytes()).hexdigest()

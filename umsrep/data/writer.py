@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from umsrep import tasks as task_kinds
+from umsrep.data import file_content, storage
 from umsrep.data import images as reading
 from umsrep.data import scale as scales
-from umsrep.data import storage
 from umsrep.data.frame import Frame
 from umsrep.data.gaze import GazeMap
 from umsrep.data.header import lacking, origin, preprocessing, versions
@@ -285,7 +285,7 @@ class PreparedWriter:
             for task, given in pictures.items()
         }
         grey = frame.image(grey)
-        reading.check_not_constant(path, grey)
+        file_content.check_not_constant(path, grey)
         return frame, grey, drawn
 
     def _write_png(self, relative, pixels):

@@ -1,43 +1,29 @@
-"""Evaluation: predict once -> per-image table -> metrics, tests, report.
+"""Evaluation: predict once -> per-image table -> metrics, tests, audits.
 
 Names are imported when they are first used: reading a table needs no
-TensorFlow, and a report no model.
+TensorFlow.
 """
 
-import importlib
+import lazy_loader
 
-_PUBLIC = {
-    "Calibration": "calibration",
-    "all_metrics": "table_metrics",
-    "compare": "comparison",
-    "evaluate": "model_evaluation",
-    "faithfulness_summary": "faithfulness",
-    "faithfulness_table": "faithfulness",
-    "interpretability_summary": "interpretability",
-    "interpretability_table": "interpretability",
-    "mcnemar": "comparison",
-    "perturbation_curves": "faithfulness",
-    "print_summary": "summary",
-    "read_folder": "folder",
-    "read_predictions": "table_metrics",
-    "side_by_side": "model_evaluation",
-    "summary_table": "summary",
-    "task_metrics": "table_metrics",
-    "wilcoxon": "comparison",
-}
-# Whole modules that a notebook works with.
-_MODULES = ("gaze_floors",)
-__all__ = sorted([*_PUBLIC, *_MODULES])
-
-
-def __getattr__(name):
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _PUBLIC:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")
-    return getattr(module, name)
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    # What a notebook works with as a whole.
+    submodules=["gaze_floors"],
+    submod_attrs={
+        "comparison": ["compare", "mcnemar", "wilcoxon"],
+        "faithfulness": [
+            "faithfulness_summary",
+            "faithfulness_table",
+            "perturbation_curves",
+        ],
+        "folder": ["read_folder"],
+        "interpretability": [
+            "interpretability_summary",
+            "interpretability_table",
+        ],
+        "model_evaluation": ["evaluate", "side_by_side"],
+        "summary": ["summary_table"],
+        "table_metrics": ["all_metrics", "read_predictions", "task_metrics"],
+    },
+)

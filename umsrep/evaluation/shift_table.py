@@ -11,7 +11,7 @@ from umsrep.progress import Progress
 
 def shift_table(
     run_folder,
-    data_folder,
+    data,
     split="validation",
     components=None,
     progress=True,
@@ -23,7 +23,8 @@ def shift_table(
 
     Args:
         run_folder: A run of `finetune`.
-        data_folder: The prepared data set that it was trained on.
+        data: The prepared folder that it was trained on, or the
+            `data.Dataset` loaded from it.
         split: "validation"; "test" images are not for choosing settings.
         components: {mask task: components to keep}, or None.
         progress: Show a progress bar.
@@ -33,7 +34,7 @@ def shift_table(
         the mean over the shifts without "none"), one column
         "<task> <metric>" for each metric.
     """
-    subject = Subject(run_folder, data_folder, split)
+    subject = Subject(run_folder, data, split)
     rows = {}
     names = (None, *simulated_shifts())
     with Progress("shifts", len(names), enabled=progress) as bar:

@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import pandas as pd
 
-from umsrep import data, runs, tasks
-from umsrep.data.prepared import read_header
+from umsrep import runs, tasks
+from umsrep.data import load
 from umsrep.data.shifts import simulated_shifts
 from umsrep.data.stores import OtherImages
 from umsrep.errors import UmsrepError
@@ -24,7 +24,10 @@ class Subject:
     """A run and the images it is to be evaluated on, checked.
 
     Args:
-        run_folder, data_folder, split: As `stages.evaluate_run`.
+        run_folder: A run of `finetune`.
+        data: A prepared folder, or a `data.Dataset`.
+        split: "train", "validation" or "test"; default: as of
+            `stages.evaluate_run`.
 
     Attributes:
         run: The `runs.Run`.
@@ -36,7 +39,7 @@ class Subject:
         split: The name of their split, or None.
     """
 
-    def __init__(self, run_folder, data_folder, split=None):
+    def __init__(self, run_folder, data, split=None):
         run = runs.Run(run_folder)
         if run.info["kind"] != "finetune":
             raise UmsrepError(
@@ -44,17 +47,18 @@ class Subject:
                 "has no target tasks. Its metrics are in its metrics.json; "
                 "evaluate a run of `umsrep finetune`."
             )
-        whole = data.load(data_folder)
+        whole = load(data)
         self.run = run
         self.network = runs.network_of(run)
         size = tuple(self.network.representation.image_shape[:2])
         if tuple(whole.image_size) != size:
             raise UmsrepError(
-                f"{data_folder} has images of {whole.image_size[0]}x"
-                f"{whole.image_size[1]}, but {run_folder} takes {size[0]}x"
-                f"{size[1]}. Prepare the data with --size {size[0]}."
+                f"Data set '{whole.name}' has images of "
+                f"{whole.image_size[0]}x{whole.image_size[1]}, but "
+                f"{run_folder} takes {size[0]}x{size[1]}. Prepare the data "
+                f"with --size {size[0]}."
             )
-        _check_fit(run, data_folder)
+        _check_fit(run, whole)
         self.dataset, self.split = _images(run, whole, split)
         self.specs = run.specs
         _check_tasks(self.specs, self.dataset)
@@ -102,18 +106,18 @@ class Subject:
         return result
 
 
-def _check_fit(run, data_folder):
+def _check_fit(run, dataset):
     """Raises if the data's pictures were fitted otherwise than the run's."""
-    header = read_header(data_folder)
-    found = header["preprocessing"].get("fit", "stretch")
-    for entry in run.info["data"]:
-        wanted = entry.get("fit", "stretch")
-        if wanted != found:
-            raise UmsrepError(
-                f"{data_folder} was prepared with --fit {found}, but "
-                f"{run.path} was trained with --fit {wanted}: the anatomy "
-                f"would be distorted. Prepare the data with --fit {wanted}."
-            )
+    for folder in dataset.folders:
+        for entry in run.info["data"]:
+            wanted = entry.get("fit", "stretch")
+            if wanted != folder.fit:
+                raise UmsrepError(
+                    f"{folder.path} was prepared with --fit {folder.fit}, but "
+                    f"{run.path} was trained with --fit {wanted}: the anatomy "
+                    "would be distorted. Prepare the data with --fit "
+                    f"{wanted}."
+                )
 
 
 def _sides(sides, dataset, trained):

@@ -1,10 +1,6 @@
 """The comparison table: one row per evaluated run and task."""
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from umsrep.evaluation.folder import Evaluation, read_folder
 from umsrep.metrics import catalogue
@@ -69,54 +65,6 @@ def summary_table(folders):
     return pd.DataFrame(
         rows, columns=[*columns, "seconds", "trainable_parameters"]
     )
-
-
-def print_summary(frame, console=None):
-    """Prints the data frame of `summary_table` in the terminal.
-
-    The best value of each task and column is bold. Training time and
-    parameters stand in the first row of each run.
-    """
-    if console is None:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=120)  # a log has no edge to fit
-    pretraining = frame[frame["data"] == ""]
-    metrics = present(frame)
-    for data, part in frame[frame["data"] != ""].groupby("data", sort=False):
-        table = Table(
-            title=escape(data),
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 0),
-            pad_edge=False,
-            show_edge=False,
-        )
-        table.add_column("Strategy", overflow="fold", min_width=11)
-        table.add_column("Task", overflow="fold", min_width=11)
-        headings = [metric.short for metric in metrics.values()]
-        for heading in (*headings, "Seconds", "Parameters"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        previous = None
-        for _, row in pd.concat([part, pretraining]).iterrows():
-            first = row["strategy"] != previous
-            previous = row["strategy"]
-            best = best_values(part, row["task"])
-            cells = [
-                f"[bold]{text(row[metric])}[/bold]"
-                if row[metric] == best[metric]
-                else text(row[metric])
-                for metric in metrics
-            ]
-            table.add_row(
-                escape(row["strategy"]) if first else "",
-                escape(row["task"]),
-                *cells,
-                text(row["seconds"], 0) if first else "",
-                text(row["trainable_parameters"], 0) if first else "",
-            )
-        console.print(table)
 
 
 def best_values(frame, task):

@@ -1,1 +1,1 @@
-"""Candidates trained several times, and the tables made of them."""
+"""Candidates trained several times; tables, tests and figures of them."""

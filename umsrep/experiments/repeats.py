@@ -9,10 +9,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats import multitest
 
 from umsrep import runs
 from umsrep.data import storage
@@ -21,8 +18,9 @@ from umsrep.stages.evaluation import evaluate_run
 from umsrep.stages.finetuning import finetune
 from umsrep.stages.settings import FinetuneSettings
 
+# Resamples of an evaluation's intervals.
 BOOTSTRAP = 200
-# Of the constructed representation, among the networks of a table.
+# Name of the constructed representation among the networks of a table.
 REPRESENTATION = "representation"
 
 
@@ -31,7 +29,7 @@ class Candidate:
     """One network to be trained.
 
     Attributes:
-        name: Of its column in the tables and of its folders.
+        name: Name of its column in the tables and of its folders.
         tasks: Names of the tasks it learns.
         settings: `FinetuneSettings`; the seeds are set for each repeat.
         constructed: Whether it starts from the representation, where one is
@@ -55,7 +53,7 @@ def run_repeats(
         candidates: `Candidate`s.
         out: Folder; interrupted work goes on where it was.
         repeats: Trainings of each, with the seeds seed, seed + 1, ...
-        seed: Of the split, and of the first repeat.
+        seed: Seed of the split, and of the first repeat.
         say: Called with a line per step.
         construction: `ConstructionSettings`: in each repeat a representation
             is constructed first. None: all weights are new.
@@ -78,25 +76,25 @@ def run_repeats(
             say(f"{REPRESENTATION}, repeat {repeat + 1}")
             construct([data], source, replace(construction, **seeds), True)
             rows += _cost(REPRESENTATION, repeat, seed, source)
-        for number, one in enumerate(candidates):
-            run, evaluation = folders(out, one.name, repeat)
+        for number, candidate in enumerate(candidates):
+            run, evaluation = folders(out, candidate.name, repeat)
             step = f"{repeat * len(candidates) + number + 1} of {total}"
             if not evaluation.exists():
-                say(f"{one.name}, repeat {repeat + 1} ({step})")
+                say(f"{candidate.name}, repeat {repeat + 1} ({step})")
             finetune(
                 data,
-                one.tasks,
+                candidate.tasks,
                 run,
-                source if one.constructed else None,
-                replace(one.settings, **seeds),
-                leave_out=None if one.constructed else source,
+                source if candidate.constructed else None,
+                replace(candidate.settings, **seeds),
+                leave_out=None if candidate.constructed else source,
                 resume=True,
             )
             if evaluation.exists() and not _is_of(evaluation, run):
                 shutil.rmtree(evaluation)
             if not evaluation.exists():
                 evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
-            rows += _rows(one.name, repeat, seed, run, evaluation)
+            rows += _rows(candidate.name, repeat, seed, run, evaluation)
     return pd.DataFrame(rows)
 
 
@@ -165,113 +163,3 @@ def _cost(name, repeat, seed, run):
 
 def _common(name, repeat, seed):
     return {"network": name, "repeat": repeat, "seed": seed + repeat}
-
-
-def median_and_spread(frame):
-    """Median and standard deviation over the repeats, as the papers report.
-
-    Args:
-        frame: As of `run_repeats`.
-
-    Returns:
-        Data frame: network, task, metric, median, std (of the sample; 0 for a
-        single repeat), repeats.
-    """
-    groups = frame.groupby(["network", "task", "metric"], sort=False)["value"]
-    table = groups.agg(["median", "std", "count"]).reset_index()
-    table["std"] = table["std"].fillna(0.0)
-    return table.rename(columns={"count": "repeats"})
-
-
-def layout(table, task, metrics, networks):
-    """A table in the papers' layout: a row per metric, a column per network.
-
-    Args:
-        table: As of `median_and_spread`.
-        task: Name of a task.
-        metrics: {metric: heading}; a heading may end in an arrow.
-        networks: Names, in order; one without the task gets no column.
-
-    Returns:
-        Data frame of text, "0.670 ± 0.018"; a single repeat has no spread.
-    """
-    part = table[table["task"] == task]
-    columns = {}
-    for network in networks:
-        of_network = part[part["network"] == network].set_index("metric")
-        if of_network.empty:
-            continue
-        columns[network] = {
-            heading: cell(of_network, metric)
-            for metric, heading in metrics.items()
-        }
-    frame = pd.DataFrame(columns)
-    frame.index.name = "Metrics"
-    return frame
-
-
-def cell(table, metric):
-    """One cell of the papers' tables, "0.670 ± 0.018".
-
-    Args:
-        table: Rows of `median_and_spread` of one network and task, indexed by
-            metric.
-        metric: One of them, or one that is not there.
-    """
-    if metric not in table.index:
-        return "–"
-    row = table.loc[metric]
-    value = f"{row['median']:.3f}"
-    if row["repeats"] > 1:
-        value += f" ± {row['std']:.3f}"
-    return value.replace("-", "−")
-
-
-def compare(frame, pairs, metrics):
-    """Mann-Whitney tests over repeats.
-
-    GG-CAM's paper has an analysis of variance, which assumes more.
-
-    With 5 repeats each the smallest possible p is 0.008. A repeat is a
-    training, not a patient: the test says whether training again would give
-    the same order, not whether other patients would.
-
-    Args:
-        frame: As of `run_repeats`.
-        pairs: [(network, network)].
-        metrics: [(task, metric)]; what a network does not have is left out.
-
-    Returns:
-        Data frame: a, b, task, metric, median_a, median_b, p, p_holm (over all
-        rows). Values with fewer than 3 repeats each are left out.
-    """
-
-    def values(network, task, metric):
-        part = frame[
-            (frame["network"] == network)
-            & (frame["task"] == task)
-            & (frame["metric"] == metric)
-        ]
-        return part["value"].dropna().to_numpy(float)
-
-    rows = []
-    for pair in pairs:
-        for task, metric in metrics:
-            a, b = (values(name, task, metric) for name in pair)
-            if min(len(a), len(b)) < 3:
-                continue
-            rows.append(
-                {
-                    "a": pair[0],
-                    "b": pair[1],
-                    "task": task,
-                    "metric": metric,
-                    "median_a": np.median(a),
-                    "median_b": np.median(b),
-                    "p": stats.mannwhitneyu(a, b).pvalue,
-                }
-            )
-    table = pd.DataFrame(rows)
-    if rows:
-        table["p_holm"] = multitest.multipletests(table["p"], method="holm")[1]
-    return table

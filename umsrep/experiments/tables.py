@@ -28,11 +28,71 @@ def evenly(positions, count):
     return positions[chosen]
 
 
+def median_and_spread(frame):
+    """Median and standard deviation over the repeats, as the papers report.
+
+    Args:
+        frame: As of `repeats.run_repeats`.
+
+    Returns:
+        Data frame: network, task, metric, median, std (of the sample; 0 for a
+        single repeat), repeats.
+    """
+    groups = frame.groupby(["network", "task", "metric"], sort=False)["value"]
+    table = groups.agg(["median", "std", "count"]).reset_index()
+    table["std"] = table["std"].fillna(0.0)
+    return table.rename(columns={"count": "repeats"})
+
+
+def layout(table, task, metrics, networks):
+    """A table in the papers' layout: a row per metric, a column per network.
+
+    Args:
+        table: As of `median_and_spread`.
+        task: Name of a task.
+        metrics: {metric: heading}; a heading may end in an arrow.
+        networks: Names, in order; one without the task gets no column.
+
+    Returns:
+        Data frame of text, "0.670 ± 0.018"; a single repeat has no spread.
+    """
+    part = table[table["task"] == task]
+    columns = {}
+    for network in networks:
+        of_network = part[part["network"] == network].set_index("metric")
+        if of_network.empty:
+            continue
+        columns[network] = {
+            heading: cell(of_network, metric)
+            for metric, heading in metrics.items()
+        }
+    frame = pd.DataFrame(columns)
+    frame.index.name = "Metrics"
+    return frame
+
+
+def cell(table, metric):
+    """One cell of the papers' tables, "0.670 ± 0.018".
+
+    Args:
+        table: Rows of `median_and_spread` of one network and task, indexed by
+            metric.
+        metric: One of them, or one that is not there.
+    """
+    if metric not in table.index:
+        return "–"
+    row = table.loc[metric]
+    value = f"{row['median']:.3f}"
+    if row["repeats"] > 1:
+        value += f" ± {row['std']:.3f}"
+    return value.replace("-", "−")
+
+
 def cost(table, networks):
     """Seconds, epochs and parameters: medians, in whole numbers.
 
     Args:
-        table: As of `repeats.median_and_spread`.
+        table: As of `median_and_spread`.
         networks: Names, in order.
     """
     part = table[table["task"] == ""].set_index(["metric", "network"])
@@ -51,7 +111,7 @@ def write(title, out, tables, data, settings, repeats, seed, construction=None):
     """Writes tables.md, and results.json with how they came about.
 
     Args:
-        title: Of the page.
+        title: Title of the page.
         out: Folder.
         tables: {heading: data frame}; a named index is shown.
         data: The prepared data set.
@@ -87,6 +147,25 @@ def write(title, out, tables, data, settings, repeats, seed, construction=None):
         parts += [f"## {heading}", _markdown(table)]
     with storage.atomic_path(Path(out) / "tables.md") as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def classification_metrics(classes, two_classes=()):
+    """{metric: heading} of a label task in the papers' layout.
+
+    Args:
+        classes: Names of the classes.
+        two_classes: {metric: heading} that follow where there are only two;
+            with more, the AUC of each class follows.
+    """
+    metrics = {"accuracy": "ACC ↑", "auc": "AUC ↑"}
+    if len(classes) > 2:
+        return metrics | {f"auc_{name}": f"AUC-{name} ↑" for name in classes}
+    return metrics | dict(two_classes)
+
+
+def without_empty(tables):
+    """{title: data frame} without those that have no cell."""
+    return {title: table for title, table in tables.items() if table.size}
 
 
 def _markdown(table):

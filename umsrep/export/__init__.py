@@ -1,10 +1,11 @@
-"""Export: a run as one file of another runtime, checked against the run.
+"""Export: a run as one file of another runtime, checked against the run."""
 
-Importing this registers the layers of serving models, so that a .keras file
-opens in Keras's safe mode.
-"""
+import lazy_loader
 
-from umsrep.export.exported import ExportedPredictor, open_file
-from umsrep.export.exporting import export_run
-
-__all__ = ["ExportedPredictor", "export_run", "open_file"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "exported": ["ExportedPredictor", "open_file"],
+        "exporting": ["export_run"],
+    },
+)

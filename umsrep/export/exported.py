@@ -15,7 +15,7 @@ from umsrep.errors import UmsrepError
 from umsrep.export import packages
 from umsrep.export.formats import METADATA, SUFFIXES
 from umsrep.export.runtimes import RUNTIMES, UnsafeModel
-from umsrep.inference.predictor import Predictor, check_images, stacked
+from umsrep.predictor import Predictor, check_images, stacked
 
 FORMAT = "umsrep-export"
 FORMAT_VERSION = 1

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from umsrep import runs
 from umsrep import tasks as task_kinds
-from umsrep.data import storage
-from umsrep.data.prepared import read_header
+from umsrep.data import load, storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.subject import EmptySplit, Subject
 from umsrep.export import (
@@ -53,8 +52,8 @@ def export_run(
             None is all.
         quantize: None, or for "litert" "float16" or "int8".
         data_folder: The prepared data set that the run was trained on, where
-            it has moved; None is where run.json says. Its test images are
-            compared.
+            it has moved, or the `data.Dataset` loaded from it; None is where
+            run.json says. Its test images are compared.
         progress: Show a progress bar.
 
     Returns:
@@ -63,8 +62,8 @@ def export_run(
     out = Path(out)
     _check(out, kind, quantize)
     source = serving.Source(run_folder, tasks)
-    folder = _data_folder(source.run, data_folder)
-    test = _images(run_folder, folder, ("test", "validation", None))
+    dataset = _trained_on(source.run, data_folder)
+    test = _images(run_folder, dataset, ("test", "validation", None))
     steps = 5 if quantize else 3
     with (
         _work_folder(out) as work,
@@ -79,7 +78,7 @@ def export_run(
         bar.advance(note="compared")
         if quantize:
             figures = _quantize(
-                file, quantize, source, run_folder, folder, batches
+                file, quantize, source, run_folder, dataset, batches
             )
             bar.advance(note="quantised")
         metadata = storage.plain(
@@ -91,9 +90,9 @@ def export_run(
         )
         if quantize:
             storage.write_json(exported.beside(file, ".json"), metadata)
-            metadata["accuracy"] = _accuracy(file, source, run_folder, folder)
+            metadata["accuracy"] = _accuracy(file, source, run_folder, dataset)
             bar.advance(note="measured")
-        _describe(file, metadata, source, folder)
+        _describe(file, metadata, source, dataset)
         bar.advance(note="described")
         _move(file, out)
     return metadata
@@ -176,20 +175,21 @@ def _check(out, kind, quantize):
     packages.require(kind, writing=True, quantized=quantize is not None)
 
 
-def _data_folder(run, given):
-    """The data set that the run was trained on, where it lies now."""
+def _trained_on(run, given):
+    """The data set that the run was trained on, from where it lies now."""
     (trained, *_) = run.info["data"]
     if given is not None:
-        (found,) = runs.describe_data([given])
+        dataset = load(given)
+        (found,) = runs.describe_data([dataset])
         if found["manifest_sha256"] != trained["manifest_sha256"]:
             raise UmsrepError(
-                f"{given} ('{found['name']}') is not the data set that "
+                f"{found['path']} ('{found['name']}') is not the data set that "
                 f"{run.path} was trained on ('{trained['name']}'; manifest.csv "
                 "differs). The model card tells of that one's licence and "
                 "split; pass it with --data. For other images use `umsrep "
                 "evaluate`."
             )
-        return Path(given)
+        return dataset
     folder = Path(trained["path"])
     if not folder.is_dir():
         raise UmsrepError(
@@ -197,15 +197,15 @@ def _data_folder(run, given):
             "is compared with the run on real images: pass a prepared data "
             "set with --data."
         )
-    return folder
+    return load(folder)
 
 
-def _images(run_folder, folder, splits):
+def _images(run_folder, dataset, splits):
     """The `Subject` of the first split that has images."""
     for split in splits[:-1]:
         with contextlib.suppress(EmptySplit):
-            return Subject(run_folder, folder, split)
-    return Subject(run_folder, folder, splits[-1])
+            return Subject(run_folder, dataset, split)
+    return Subject(run_folder, dataset, splits[-1])
 
 
 def _compare(kind, file, source, batches, quantize):
@@ -215,9 +215,9 @@ def _compare(kind, file, source, batches, quantize):
     return figures
 
 
-def _quantize(file, choice, source, run_folder, folder, batches):
+def _quantize(file, choice, source, run_folder, dataset, batches):
     """Replaces the float32 file by its quantised copy; figures of that."""
-    training = _images(run_folder, folder, ("train", None)).dataset
+    training = _images(run_folder, dataset, ("train", None)).dataset
     step = max(1, len(training) // REPRESENTATIVE)
     images = [training.image(i) for i in range(0, len(training), step)]
     copy = file.with_name(f"quantised-{file.name}")
@@ -234,8 +234,8 @@ def _quantize(file, choice, source, run_folder, folder, batches):
     return _compare("litert", file, source, batches, choice)
 
 
-def _accuracy(file, source, run_folder, folder):
-    subject = _images(run_folder, folder, ("validation", None))
+def _accuracy(file, source, run_folder, dataset):
+    subject = _images(run_folder, dataset, ("validation", None))
     references = gaze_reference.load(
         source.run.path, list(source.specs.values())
     )
@@ -246,12 +246,12 @@ def _accuracy(file, source, run_folder, folder):
     )
 
 
-def _describe(file, metadata, source, folder):
+def _describe(file, metadata, source, dataset):
     storage.write_json(exported.beside(file, ".json"), metadata)
     text = card.write(
         file.name,
         metadata,
-        read_header(folder),
+        runs.prepared_folder(dataset).header,
         storage.read_json(source.run.path / "metrics.json", "metrics"),
     )
     storage.write_text(exported.beside(file, ".md"), text)

@@ -13,6 +13,7 @@ compared in steps, each on what the file itself computed before:
 The end-to-end difference, rounding included, is reported beside them.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -118,8 +119,6 @@ def _run_fresh(kind, path, batches):
 
 
 def _environment():
-    import os
-
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),

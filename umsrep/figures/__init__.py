@@ -1,17 +1,34 @@
-"""Every plot and overlay, as a matplotlib figure or a picture."""
+"""Every plot and overlay: a matplotlib figure, or a picture as an array.
 
-from umsrep.figures.notebook_figures import (
-    agreement,
-    heat_overlays,
-    mask_overlays,
-    panels,
-    training_curves,
+A notebook shows a figure by itself; `save` writes it as SVG, PNG or another
+format. Pictures are RGB, uint8.
+"""
+
+from umsrep.figures.agreement import agreement
+from umsrep.figures.curves import training_curves
+from umsrep.figures.metric_plots import (
+    metric_intervals,
+    predicted_over_true,
+    roc_and_reliability,
+    value_distribution,
 )
+from umsrep.figures.overlays import heat_overlays, mask_overlays
+from umsrep.figures.panels import panels
+from umsrep.figures.parallel_coordinates import parallel_coordinates
+from umsrep.figures.strips import doppler_strips
+from umsrep.figures.style import save
 
 __all__ = [
     "agreement",
+    "doppler_strips",
     "heat_overlays",
     "mask_overlays",
+    "metric_intervals",
     "panels",
+    "parallel_coordinates",
+    "predicted_over_true",
+    "roc_and_reliability",
+    "save",
     "training_curves",
+    "value_distribution",
 ]

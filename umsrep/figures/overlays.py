@@ -1,14 +1,105 @@
-"""Pictures of masks and heat maps on the image."""
+"""Masks and maps over images, as RGB pictures."""
 
 import cv2
 import numpy as np
 
-from umsrep.data.images import resize_image
+from umsrep import tasks
+from umsrep.data.resizing import resize_image
+from umsrep.errors import UmsrepError
 
-# Blue and orange stay apart for colour-blind readers (BGR).
-REFERENCE = (255, 190, 60)
-PREDICTED = (20, 120, 255)
+# Blue and orange stay apart for colour-blind readers.
+REFERENCE = (60, 190, 255)
+PREDICTED = (255, 120, 20)
 SIDE = 512
+
+
+def mask_overlays(dataset, task, predicted=None):
+    """Outlines on each image: blue the reference mask, orange the predicted.
+
+    Args:
+        dataset: A `data.Dataset` of n images; those without a mask of `task`
+            show the prediction alone.
+        task: A mask task.
+        predicted: (n, height, width) or (n, height, width, 1) probabilities,
+            such as `model.predict(dataset.images)[task]`; outlined at 0.5.
+            None shows the reference alone.
+
+    Returns:
+        List of n RGB pictures, uint8.
+
+    Raises:
+        UmsrepError: not a mask task, or predictions of other images.
+    """
+    if dataset.task(task).kind != "mask":
+        raise UmsrepError(
+            f"'{task}' is a {dataset.task(task).kind} task and has no outline. "
+            "Name a mask task; heat_overlays shows maps."
+        )
+    if predicted is None:
+        outlines = [None] * len(dataset)
+    else:
+        outlines = _maps(predicted, dataset) > 0.5
+    references = [dataset.mask(task, index) for index in range(len(dataset))]
+    return [
+        mask_overlay(
+            dataset.image(index),
+            None if reference is None else reference > 0,
+            outline,
+        )
+        for index, (reference, outline) in enumerate(
+            zip(references, outlines, strict=True)
+        )
+    ]
+
+
+def heat_overlays(dataset, maps):
+    """Maps over the images, each in jet colours from 0 to its own maximum.
+
+    Colours of two maps do not compare: red is the most of one map, whatever
+    that is. A map of 0 leaves the image grey.
+
+    Args:
+        dataset: A `data.Dataset` of n images.
+        maps: (n, height, width) or (n, height, width, 1), at least 0: what an
+            explainer or a saliency head returns. None is allowed in a list of
+            maps and leaves the image grey. Or the name of a map or mask task:
+            the reference.
+
+    Returns:
+        List of n RGB pictures, uint8.
+
+    Raises:
+        UmsrepError: a task without pictures, or maps of other images.
+    """
+    if isinstance(maps, str):
+        kind = tasks.of(dataset.task(maps))
+        if kind.place != tasks.PICTURE:
+            raise UmsrepError(
+                f"'{maps}' is a {kind.name} task, which has no pictures. "
+                "Name a map or mask task."
+            )
+        maps = [dataset.target(maps, index) for index in range(len(dataset))]
+    blank = np.zeros(dataset.image_size)
+    maps = [blank if values is None else values for values in maps]
+    return [
+        map_overlay(dataset.image(index), values)
+        for index, values in enumerate(_maps(maps, dataset))
+    ]
+
+
+def _maps(values, dataset):
+    """(n, height, width), one for each image of a data set."""
+    values = np.asarray(values)
+    if values.ndim == 4 and values.shape[-1] == 1:
+        values = values[..., 0]
+    expected = (len(dataset), *dataset.image_size)
+    if values.shape != expected:
+        raise UmsrepError(
+            f"Masks or maps of shape {values.shape}; expected {expected}, one "
+            f"for each image of '{dataset.name}'. Predict the same images: "
+            "model.predict(dataset.images)."
+        )
+    return values
 
 
 def mask_overlay(image, reference, predicted, side=SIDE):
@@ -21,7 +112,7 @@ def mask_overlay(image, reference, predicted, side=SIDE):
         side: The longer side of the picture, in pixels.
 
     Returns:
-        BGR uint8.
+        RGB uint8.
     """
     picture = _at_side(image, side)
     for mask, colour in ((reference, REFERENCE), (predicted, PREDICTED)):
@@ -50,12 +141,12 @@ def heat_overlay(
     Args:
         image: (height, width) uint8.
         heat: (height, width) float in [0, 1].
-        opacity: Of the hottest colour.
-        colours: One of OpenCV's colour maps.
+        opacity: Opacity of the hottest colour.
+        colours: Colour map, one of OpenCV's colour maps.
         side: The longer side of the picture, in pixels.
 
     Returns:
-        BGR uint8.
+        RGB uint8.
     """
     picture = _at_side(image, side)
     large = cv2.resize(
@@ -64,6 +155,7 @@ def heat_overlay(
         interpolation=cv2.INTER_CUBIC,
     ).clip(0, 1)
     coloured = cv2.applyColorMap((large * 255).astype(np.uint8), colours)
+    coloured = coloured[..., ::-1]  # of OpenCV's BGR
     share = (opacity * np.minimum(1.0, 2.0 * large))[..., None]
     return (picture * (1 - share) + coloured * share).round().astype(np.uint8)
 
@@ -80,7 +172,7 @@ def map_pair(image, reference, predicted):
         predicted: the same.
 
     Returns:
-        BGR uint8.
+        RGB uint8.
     """
     parts = []
     for values in (reference, predicted):
@@ -99,7 +191,7 @@ def map_overlay(image, values):
         values: (height, width), at least 0; all 0 leaves the image grey.
 
     Returns:
-        BGR uint8.
+        RGB uint8.
     """
     heat = values / max(float(np.max(values)), 1e-30)
     return heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET)
@@ -109,4 +201,4 @@ def _at_side(image, side):
     height, width = image.shape
     scale = side / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return cv2.cvtColor(resize_image(image, size), cv2.COLOR_GRAY2BGR)
+    return cv2.cvtColor(resize_image(image, size), cv2.COLOR_GRAY2RGB)

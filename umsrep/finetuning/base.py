@@ -1,5 +1,6 @@
 """The contract of a fine-tuning strategy."""
 
+import contextlib
 import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ class FineTuning:
             train_data, validation_data: `data.Dataset`s; labels may be missing
                 per image and task.
             epochs, batch_size: The budget.
-            seed: Of order and augmentation.
+            seed: Seed of order and augmentation.
             augmentation: A `data.Augmentation`, or None.
             draws: How many augmented versions of each image there are; epochs
                 go round them. None draws anew every epoch. A few draws make
@@ -129,19 +130,7 @@ class FineTuning:
         Raises:
             UmsrepError: a task without labelled images, or with one class.
         """
-        for data, what in (
-            (train_data, "training"),
-            (validation_data, "validation"),
-        ):
-            data.require(model.tasks, what)
-        if model.representation.image_shape[:2] != train_data.image_size:
-            raise UmsrepError(
-                f"The representation takes images of "
-                f"{model.representation.image_shape[:2]}, but data set "
-                f"'{train_data.name}' has {train_data.image_size}. Prepare "
-                "the data at the representation's size."
-            )
-
+        _check(model, train_data, validation_data)
         if draws is not None:
             # More would never be shown.
             draws = min(draws, epochs)
@@ -149,67 +138,47 @@ class FineTuning:
         stores = self._stores(
             model, train_data, validation_data, drawn, checkpoint
         )
-
-        def lane(name, view, run_length=0):
-            inputs = sources(view, self.freeze) if stores else ()
-            options = {
-                "batch_size": batch_size,
-                "tasks": view.tasks,
-                "channels": view.representation.image_shape[-1],
-                "inputs": inputs,
-            }
-
-            def batches(data, store, **more):
-                data = data.subset(_any_label(data, view.tasks))
-                return data.batches(features=store, **options, **more)
-
-            training, validation = stores or (None, None)
-            trained = rest(view, inputs) if stores else view
-            trained.compile(
-                keras.optimizers.get(self.optimizer),
-                jit_compile=trained.jit(self.xla),
-            )
-            return Lane(
-                name,
-                trained,
-                batches(train_data, training, shuffle=True, **drawn),
-                batches(validation_data, validation, seed=seed),
-                run_length,
-                whole=view,
-            )
-
-        parts = getattr(model, "models", [model])
-        for head in (head for part in parts for head in part.heads):
-            head.adapt(train_data)
-        frozen = [
-            layer
-            for part in parts
-            for name in self.freeze
-            for layer in part.representation.part(name)
-        ]
-        before = [layer.trainable for layer in frozen]
-        for layer in frozen:
-            layer.trainable = False
+        lane = _Lanes(
+            self, train_data, validation_data, stores, batch_size, drawn
+        )
         try:
-            groups = [
-                Group(lanes, copy.deepcopy(self.schedule))
-                for lanes in self.groups(model, lane)
-            ]
-            counts = parameter_counts(model)
-            history = train(
-                groups,
-                epochs,
-                checkpoint,
-                title=type(self).__name__.lower(),
-                progress=progress,
-            )
+            _adapt(model, train_data)
+            with self._frozen(model):
+                groups = [
+                    Group(lanes, copy.deepcopy(self.schedule))
+                    for lanes in self.groups(model, lane)
+                ]
+                counts = parameter_counts(model)
+                table = train(
+                    groups,
+                    epochs,
+                    checkpoint,
+                    title=type(self).__name__.lower(),
+                    progress=progress,
+                )
         finally:
             for store in stores or ():
                 # The history that is returned refers to the batches.
                 store.release()
-            for layer, trainable in zip(frozen, before, strict=True):
+        return History(table, groups, counts)
+
+    @contextlib.contextmanager
+    def _frozen(self, model):
+        """Keeps the frozen parts' layers from training, and undoes it."""
+        layers = [
+            layer
+            for each in getattr(model, "models", [model])
+            for part in self.freeze
+            for layer in each.representation.part(part)
+        ]
+        before = [layer.trainable for layer in layers]
+        for layer in layers:
+            layer.trainable = False
+        try:
+            yield
+        finally:
+            for layer, trainable in zip(layers, before, strict=True):
                 layer.trainable = trainable
-        return History(history, groups, counts)
 
     def _stores(self, model, train_data, validation_data, drawn, folder):
         """Feature stores of (training, validation) images, or None."""
@@ -245,16 +214,94 @@ class FineTuning:
             Path(folder).mkdir(parents=True, exist_ok=True)
         options = {"tasks": pictured, "folder": folder}
         rest_of_memory = memory - needed if needed <= memory else memory
-        return (
-            FeatureStore(
-                *(model, names, train_data), memory=memory, **options, **drawn
-            ),
-            FeatureStore(
-                *(model, names, validation_data),
-                memory=rest_of_memory,
-                seed=drawn["seed"],
-                **options,
-            ),
+        training = FeatureStore(
+            model, names, train_data, memory=memory, **options, **drawn
+        )
+        validation = FeatureStore(
+            model,
+            names,
+            validation_data,
+            memory=rest_of_memory,
+            seed=drawn["seed"],
+            **options,
+        )
+        return training, validation
+
+
+def _adapt(model, train_data):
+    """Lets every head take from the training images what it must know."""
+    for part in getattr(model, "models", [model]):
+        for head in part.heads:
+            head.adapt(train_data)
+
+
+class _Lanes:
+    """Makes the lanes of one training, each of the tasks of one model.
+
+    Args:
+        strategy: The `FineTuning`.
+        train_data, validation_data, batch_size: As of `FineTuning.fit`.
+        stores: `FeatureStore`s of (training, validation) images, or None.
+        drawn: {"augmentation", "draws", "seed"} of the training batches.
+    """
+
+    def __init__(
+        self, strategy, train_data, validation_data, stores, batch_size, drawn
+    ):
+        self.strategy = strategy
+        self.train_data = train_data
+        self.validation_data = validation_data
+        self.stores = stores
+        self.batch_size = batch_size
+        self.drawn = drawn
+
+    def __call__(self, name, view, run_length=0):
+        """The `Lane` of a model, compiled, with its batches.
+
+        Args:
+            name: Name of the lane.
+            view: A `MultiTaskModel`.
+            run_length: As of `Lane`.
+        """
+        strategy, stores = self.strategy, self.stores
+        inputs = sources(view, strategy.freeze) if stores else ()
+        options = {
+            "batch_size": self.batch_size,
+            "tasks": view.tasks,
+            "channels": view.representation.image_shape[-1],
+            "inputs": inputs,
+        }
+
+        def batches(data, store, **more):
+            data = data.subset(_any_label(data, view.tasks))
+            return data.batches(features=store, **options, **more)
+
+        training, validation = stores or (None, None)
+        trained = rest(view, inputs) if stores else view
+        trained.compile(
+            keras.optimizers.get(strategy.optimizer),
+            jit_compile=trained.jit(strategy.xla),
+        )
+        return Lane(
+            name,
+            trained,
+            batches(self.train_data, training, shuffle=True, **self.drawn),
+            batches(self.validation_data, validation, seed=self.drawn["seed"]),
+            run_length,
+            whole=view,
+        )
+
+
+def _check(model, train_data, validation_data):
+    """Raises unless the tasks can be learnt from images of this size."""
+    train_data.require(model.tasks, "training")
+    validation_data.require(model.tasks, "validation")
+    if model.representation.image_shape[:2] != train_data.image_size:
+        raise UmsrepError(
+            f"The representation takes images of "
+            f"{model.representation.image_shape[:2]}, but data set "
+            f"'{train_data.name}' has {train_data.image_size}. Prepare "
+            "the data at the representation's size."
         )
 
 

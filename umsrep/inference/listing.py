@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from umsrep.data import images
+from umsrep.data import file_content
 from umsrep.errors import UmsrepError
 
 SUFFIXES = (
@@ -110,7 +110,7 @@ def _closed(error):
 def _says_dicom(file):
     try:
         with open(file, "rb") as stream:
-            return images.is_dicom(stream.read(132))
+            return file_content.is_dicom(stream.read(132))
     except OSError:
         return False
 

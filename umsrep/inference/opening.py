@@ -1,9 +1,8 @@
 """From a path to what predicts."""
 
-import importlib
 from pathlib import Path
 
-from umsrep import runs
+from umsrep import export, runs
 from umsrep.errors import UmsrepError
 from umsrep.inference.run_predictor import RunPredictor
 
@@ -46,8 +45,7 @@ def open(path, tasks=None):
             f"{SAVED_MODEL}). Pass the --out of `umsrep finetune` or of "
             "`umsrep export`."
         )
-    # By name: exporting builds on this package.
-    predictor = importlib.import_module("umsrep.export").open_file(path)
+    predictor = export.open_file(path)
     for task in tasks or ():
         if task not in predictor.specs:
             raise UmsrepError(

@@ -6,8 +6,8 @@ from pathlib import Path
 from umsrep import tasks as task_kinds
 from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
+from umsrep.data.deep_pixels import SIXTEEN_BIT
 from umsrep.data.frame import Frame
-from umsrep.data.images import SIXTEEN_BIT
 from umsrep.errors import UmsrepError
 from umsrep.inference import listing
 from umsrep.inference.derived_output import (
@@ -18,8 +18,8 @@ from umsrep.inference.derived_output import (
 )
 from umsrep.inference.opening import open as open_predictor
 from umsrep.inference.outputs import Item, MaskOutput, outputs_of
-from umsrep.inference.predictor import check_finite
 from umsrep.inference.record import PredictionRecord
+from umsrep.predictor import check_finite
 from umsrep.progress import Progress
 
 # A batch ends at one of these: results at the images' own size fill memory.

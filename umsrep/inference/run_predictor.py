@@ -7,7 +7,7 @@ from umsrep import tasks as task_kinds
 from umsrep.data.frame import Frame
 from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
-from umsrep.inference.predictor import Predictor, check_images, stacked
+from umsrep.predictor import Predictor, check_images, stacked
 from umsrep.runs.calibration import Calibration
 
 BATCH_SIZE = 32

@@ -1,15 +1,7 @@
 """Papers' networks, hyper-parameters and tables, one file per recipe."""
 
-import importlib
+import lazy_loader
 
-__all__ = ["gg_cam", "mt_unet", "ums_rep_echo"]
-
-
-def __getattr__(name):
-    if name not in __all__:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["gg_cam", "mt_unet", "ums_rep_echo"]
+)

@@ -2,13 +2,15 @@
 
 Source: UMS-Rep (Zamzmi et al. 2021), Section 4.1, heterogeneous tasks.
 Command: `umsrep demo --out demo` (or `make demo`).
-Cost: about 3 minutes on 2 CPU cores.
-Expected: the denoiser and the lungs are learnt; the classification, and what
+Cost: about 3 minutes on 2 CPU cores; with `--quick`, which tries every step
+and learns nothing, about one.
+Result: the denoiser and the lungs are learnt; the classification, and what
 holds up on the other hospital's layout, need more images and epochs. The
 order of the strategies says nothing about the method.
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import data_prep
@@ -18,43 +20,61 @@ from umsrep.evaluation.summary import summary_table
 from umsrep.phantoms.chest import layouts
 from umsrep.report.page import write_report
 from umsrep.stages.evaluation import evaluate_run
-from umsrep.stages.finetuning import STRATEGIES, FinetuneSettings, finetune
+from umsrep.stages.finetuning import finetune
 from umsrep.stages.pretraining import PretrainSettings, pretrain
-
-SIZE = 128
-IMAGES = {"shenzhen": 340, "montgomery": 80}
-PRETRAIN = PretrainSettings(epochs=10, stop_patience=10, learning_rate=2e-3)
-EPOCHS = 14
+from umsrep.stages.settings import STRATEGIES, FinetuneSettings
 
 
-def demo(out, seed=0, say=print):
+@dataclass(frozen=True)
+class Budget:
+    """How much the demo computes.
+
+    Attributes:
+        size: Side of the prepared images, in pixels.
+        images: {layout of `umsrep phantom chest`: number of images}.
+        pretrain_epochs: Epochs of the denoising.
+        epochs: Epochs of each fine-tuning.
+    """
+
+    size: int
+    images: dict[str, int]
+    pretrain_epochs: int
+    epochs: int
+
+
+FULL = Budget(128, {"shenzhen": 340, "montgomery": 80}, 10, 14)
+QUICK = Budget(64, {"shenzhen": 60, "montgomery": 20}, 1, 1)
+
+
+def demo(out, seed=0, say=print, quick=False):
     """Runs phantoms -> prepare -> pretrain -> four strategies -> report.
 
     Args:
         out: Folder for everything; an interrupted demo goes on where it was.
-        seed: Of phantoms and trainings.
+        seed: Seed of phantoms and trainings.
         say: Called with a line per step.
+        quick: Take `QUICK` instead of `FULL`.
 
     Returns:
         (summary data frame, path of report.html).
     """
-    out = Path(out)
+    out, budget = Path(out), QUICK if quick else FULL
     begin = time.perf_counter()
 
     def step(words):
         say(f"[{time.perf_counter() - begin:5.0f} s] {words}")
 
     prepared = {}
-    for number, (layout, images) in enumerate(IMAGES.items()):
+    for number, (layout, images) in enumerate(budget.images.items()):
         raw = out / "raw" / layout
         prepared[layout] = out / "prepared" / layout
         if not raw.exists():
             step(f"{images} synthetic chest X-rays in the {layout} layout")
             layouts.write_chest(raw, layout, images, seed + number, size=256)
         if not prepared[layout].exists():
-            step(f"prepare {layout} at {SIZE}x{SIZE}")
+            step(f"prepare {layout} at {budget.size}x{budget.size}")
             convert = data_prep.get(layout)
-            convert(raw, prepared[layout], size=SIZE)
+            convert(raw, prepared[layout], size=budget.size)
         errors = [
             finding
             for finding in verification.verify(prepared[layout])
@@ -70,7 +90,12 @@ def demo(out, seed=0, say=print):
     pretrain(
         [prepared["shenzhen"]],
         representation,
-        PretrainSettings(**{**vars(PRETRAIN), "seed": seed}),
+        PretrainSettings(
+            epochs=budget.pretrain_epochs,
+            stop_patience=10,
+            learning_rate=2e-3,
+            seed=seed,
+        ),
         resume=True,
     )
     evaluations = []
@@ -84,7 +109,7 @@ def demo(out, seed=0, say=print):
             None if strategy == "separate" else representation,
             FinetuneSettings(
                 strategy=strategy,
-                epochs=EPOCHS,
+                epochs=budget.epochs,
                 seed=seed,
                 learning_rate=2e-3,
             ),

@@ -1,5 +1,6 @@
-"""The report: one self-contained page from run and evaluation folders."""
+"""The report of run and evaluation folders: a self-contained page, a table."""
 
 from umsrep.report.page import render, write_report
+from umsrep.report.terminal import print_summary
 
-__all__ = ["render", "write_report"]
+__all__ = ["print_summary", "render", "write_report"]

@@ -16,13 +16,12 @@ from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
 from umsrep.evaluation.folder import Evaluation
-from umsrep.figures import plots
-from umsrep.report import results
-from umsrep.report.pictures import embedded, sections
+from umsrep.figures.curves import has_losses, training_curves
+from umsrep.report import first_stage, results
+from umsrep.report.embedding import figure_uri
+from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
 
-# Columns of the table of representations that were learnt with labels.
-CONSTRUCTION = ("accuracy", "f_score", "mcc", "auc")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -84,12 +83,12 @@ def render(folders, title="UMS-Rep report"):
         ],
         costs=_costs(folders, named),
         denoising=[
-            _denoising(run, folders)
+            first_stage.denoising(run, _run_name(run, folders))
             for run in summary.pretraining_runs(folders)
             if run.pretrained_task == DENOISING
         ],
         construction=[
-            _construction(run, folders)
+            first_stage.construction(run, _run_name(run, folders))
             for run in summary.pretraining_runs(folders)
             if run.pretrained_task != DENOISING
         ],
@@ -168,64 +167,14 @@ def _parts(counts):
     ]
 
 
-def _denoising(run, folders):
-    noises = (run.metrics or {}).get("denoised")
-    noises = noises if isinstance(noises, dict) else {}
-    rows = [
-        {"noise": noise_name(noise)}
-        | {
-            column: summary.number(values.get(column))
-            for measure in ("psnr", "ssim", "ms_ssim")
-            for column in (f"noisy_{measure}", measure)
-        }
-        for noise, values in noises.items()
-        if isinstance(values, dict)
-    ]
-    triplets = [
-        {
-            "noise": noise_name(triplet["noise"]),
-            "first": triplet["noise"]
-            not in [other["noise"] for other in run.triplets[:index]],
-            "images": [
-                (part, embedded(triplet[part]))
-                for part in ("noisy", "denoised", "clean")
-            ],
-        }
-        for index, triplet in enumerate(run.triplets)
-    ]
-    return {
-        "name": _run_name(run, folders),
-        "rows": rows,
-        "triplets": triplets,
-    }
-
-
-def _construction(run, folders):
-    """What a representation reached on the classes it was learnt on."""
-    task = run.pretrained_task
-    values = (run.metrics or {}).get(task)
-    values = values if isinstance(values, dict) else {}
-    return {
-        "name": _run_name(run, folders),
-        "task": task,
-        **{
-            name: summary.number(values.get(name))
-            for name in ("images", "patients", *CONSTRUCTION)
-        },
-    }
-
-
-def noise_name(noise):
-    """ "gaussian_25" -> "Gaussian, σ = 25/255"."""
-    kind, _, level = str(noise).partition("_")
-    if kind == "gaussian" and level:
-        return f"Gaussian, σ = {level}/255"
-    return kind.capitalize() + (f" {level}" if level else "")
-
-
 def _curves(folders, named):
     return [
-        (name, plots.training_curves(history))
+        (
+            name,
+            figure_uri(training_curves(history))
+            if has_losses(history)
+            else None,
+        )
         for name, _, history in _trainings(folders, named)
         if history is not None
     ]

@@ -1,64 +1,17 @@
-"""The report's pictures: which are shown, in which order, how large."""
+"""The report's pictures: which are shown, and in which order."""
 
-import base64
-import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from umsrep import tasks
-from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.metrics import catalogue
+from umsrep.report.embedding import embedded
 
 # Pictures shown of one kind, task and evaluation.
 PICTURES = 16
 GRAD_CAM = "gradcam"
-
-
-def embedded(picture):
-    """A `Picture` for the page: its data URI and size in CSS pixels.
-
-    Grey pictures stay as they are, for noise is what they show. Coloured ones
-    are coded as JPEG without loss of colour resolution, which spares most of
-    the page's size. Sides change by whole factors only, up to 256 pixels and
-    down to 400, so that nothing is blurred.
-
-    Raises:
-        UmsrepError: the file is no PNG.
-    """
-    content = picture.file.read_bytes()
-    pixels = None
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        pixels = cv2.imdecode(
-            np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
-        )
-    if pixels is None:
-        raise UmsrepError(
-            f"{picture.file} is not a readable PNG picture. Make the folder's "
-            "pictures again with the command that wrote them."
-        )
-    kind = "png"
-    if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):
-        full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-        options = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, full)
-        jpeg = cv2.imencode(
-            ".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90, *options]
-        )[1].tobytes()
-        if len(jpeg) < len(content):
-            kind, content = "jpeg", jpeg
-    height, width = pixels.shape[:2]
-    grow = max(1, 256 // height)
-    shrink = math.ceil(height / 400)
-    code = base64.b64encode(content).decode("ascii")
-    return {
-        "uri": f"data:image/{kind};base64,{code}",
-        "width": round(width * grow / shrink),
-        "height": round(height * grow / shrink),
-        "sharp": grow > 1,
-        "alt": picture.caption or picture.file.stem,
-    }
 
 
 def sections(named):

@@ -5,8 +5,9 @@ import itertools
 from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary, table_metrics
-from umsrep.figures import plots
+from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
+from umsrep.report.embedding import figure_uri
 
 # What a figure shows, by `TaskKind.figure`.
 FIGURES = {
@@ -30,10 +31,12 @@ def section(data, members, frame):
                 "what": _what(task),
                 "size": _size(rows),
                 "finding": _finding(task, rows, tests),
-                "intervals": plots.metric_intervals(
-                    rows, catalogue.LISTED, task.unit
+                "intervals": figure_uri(
+                    metric_plots.metric_intervals(
+                        rows, catalogue.LISTED, task.unit
+                    )
                 ),
-                "figure": _task_figure(task, members),
+                "figure": figure_uri(_task_figure(task, members)),
                 "figure_shows": FIGURES[task_kinds.get(task.kind).figure],
                 "tests": [t for t in tests if t["task"] == task.name],
             }
@@ -147,16 +150,16 @@ def _task_figure(task, members):
             for name, table in tables.items()
         }
         heading = catalogue.metric(kind.ranked_by).heading
-        return plots.value_distribution(values, heading)
+        return metric_plots.value_distribution(values, heading)
     arrays = {
         name: kind.arrays(table_metrics.labelled(table, task))
         for name, table in tables.items()
     }
     if kind.figure == "scatter":
-        return plots.predicted_over_true(arrays, task.unit)
+        return metric_plots.predicted_over_true(arrays, task.unit)
     if kind.figure != "curves" or len(task.classes) > 2:
         return None
-    return plots.roc_and_reliability(
+    return metric_plots.roc_and_reliability(
         {
             name: (true, probabilities[:, 1])
             for name, (true, _, probabilities) in arrays.items()

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "folder": ["LEARNT_FROM", "SEEN", "SPLIT_COLUMNS", "Run"],
         "header": ["HEADER", "read_run"],
-        "inputs": ["describe_data", "fingerprints"],
+        "inputs": ["describe_data", "fingerprints", "prepared_folder"],
         "models": ["denoise_images", "load_model", "network_of"],
         "writer": ["RunWriter", "machine", "versions"],
     },

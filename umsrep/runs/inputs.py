@@ -5,18 +5,19 @@ import json
 from pathlib import Path
 
 from umsrep.data import storage
+from umsrep.errors import UmsrepError
 
 
-def fingerprints(data_folders, run_folders=()):
+def fingerprints(datasets, run_folders=()):
     """{what: SHA-256}: a resumed training must find the same inputs.
 
     Args:
-        data_folders: Prepared data sets.
+        datasets: `data.Dataset`s, each loaded from a prepared folder.
         run_folders: Run folders whose models are read; None is left out.
     """
     found = {
-        f"data {number}": _fingerprint(Path(folder))
-        for number, folder in enumerate(data_folders)
+        f"data {number}": _fingerprint(dataset)
+        for number, dataset in enumerate(datasets)
     }
     for number, folder in enumerate(run_folders):
         if folder is not None:
@@ -25,28 +26,45 @@ def fingerprints(data_folders, run_folders=()):
     return found
 
 
-def _fingerprint(folder):
-    """Of a prepared data set: its table, its pictures, how they were made."""
-    header = storage.read_json(folder / "dataset.json")
+def _fingerprint(dataset):
+    """Of its table, its pictures, how they were made, and which it has."""
+    folder = prepared_folder(dataset)
+    header = folder.header
     made = {key: header.get(key) for key in ("checksums", "preprocessing")}
-    text = json.dumps(made, sort_keys=True)
-    text += storage.sha256(folder / "manifest.csv")
+    text = json.dumps(made, sort_keys=True) + folder.manifest_sha256
+    if len(dataset) < folder.images:
+        text += json.dumps(dataset.table["image"].tolist())
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def describe_data(folders):
-    """For run.json: name, folder and fingerprint of prepared data sets."""
+def describe_data(datasets):
+    """For run.json: name, folder and fingerprint of `data.Dataset`s."""
     entries = []
-    for folder in folders:
-        folder = Path(folder)
-        header = storage.read_json(folder / "dataset.json")
+    for dataset in datasets:
+        folder = prepared_folder(dataset)
         entries.append(
             {
-                "name": header["name"],
-                "path": str(folder),
-                "manifest_sha256": storage.sha256(folder / "manifest.csv"),
-                "images": header["counts"].get("images"),
-                "fit": header["preprocessing"].get("fit", "stretch"),
+                "name": folder.header["name"],
+                "path": str(folder.path),
+                "manifest_sha256": folder.manifest_sha256,
+                "images": folder.header["counts"].get("images"),
+                "fit": folder.fit,
             }
         )
     return entries
+
+
+def prepared_folder(dataset):
+    """The one `PreparedFolder` of a data set.
+
+    Raises:
+        UmsrepError: it comes from several folders, or from none.
+    """
+    if len(dataset.folders) != 1:
+        places = ", ".join(str(folder.path) for folder in dataset.folders)
+        raise UmsrepError(
+            f"Data set '{dataset.name}' comes from {places or 'no folder'}. "
+            "Expected one prepared folder, by which a run knows its data "
+            "again; prepare the images into one, and load that."
+        )
+    return dataset.folders[0]

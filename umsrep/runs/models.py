@@ -5,11 +5,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-# A model file names classes that are known once their modules are imported.
-import umsrep.balancing
-import umsrep.heads
-import umsrep.model
-import umsrep.representations  # noqa: F401
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.separate import SeparateModels
 

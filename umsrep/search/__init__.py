@@ -9,30 +9,15 @@ What each part does is in its module: `recipe` and `space` (what to scan),
 (where rounds run), `talos_api` (for those who call `talos.Scan` themselves).
 """
 
-import importlib
+import lazy_loader
 
-_PUBLIC = {
-    "Dask": "engines",
-    "InProcess": "engines",
-    "Local": "engines",
-    "Objective": "objective",
-    "Recipe": "recipe",
-    "ScanResult": "scanning",
-    "engine": "engines",
-    "load_recipe": "recipe",
-    "scan": "scanning",
-    "shipped": "recipe",
-    "talos_inputs": "talos_api",
-}
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    module = importlib.import_module(f"{__name__}.{_PUBLIC[name]}")
-    return getattr(module, name)
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "engines": ["Dask", "InProcess", "Local", "engine"],
+        "objective": ["Objective"],
+        "recipe": ["Recipe", "load_recipe", "shipped"],
+        "scanning": ["ScanResult", "scan"],
+        "talos_api": ["talos_inputs"],
+    },
+)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from umsrep import runs
-from umsrep.data import storage
+from umsrep.data import load, storage
 from umsrep.errors import UmsrepError
 from umsrep.search import jobs
 
@@ -113,7 +113,7 @@ class ScanFolder:
                 "status": status,
                 "recipe": asdict(self.recipe),
                 "identity": self.identity,
-                "data": runs.describe_data(self.recipe.data),
+                "data": runs.describe_data(map(load, self.recipe.data)),
                 "versions": runs.versions(),
                 "machine": runs.machine(),
                 **entries,

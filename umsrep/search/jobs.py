@@ -12,8 +12,7 @@ from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
 from umsrep.stages import (
     construction,
-    finetuning,
-    first_stage,
+    inputs,
     network,
     pretraining,
     settings_file,
@@ -80,12 +79,13 @@ def check(recipe, chosen):
 def identity(recipe):
     """What all rounds of a scan have in common, besides the settings."""
     sources = [folder for folder in recipe.sources.values() if folder]
+    datasets = [data_package.load(folder) for folder in recipe.data]
     return storage.plain(
         {
             "stage": recipe.stage,
             "tasks": recipe.tasks,
             "settings": recipe.settings,
-            "fingerprints": runs.fingerprints(recipe.data, sources),
+            "fingerprints": runs.fingerprints(datasets, sources),
         }
     )
 
@@ -105,7 +105,7 @@ def key(recipe, chosen, common):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def divide(recipe):
+def splits(recipe):
     """(all images, training images, validation images), `data.Dataset`s.
 
     The split of every round: by patient, and of one seed. Test images are
@@ -114,8 +114,8 @@ def divide(recipe):
     settings = settings_file.make(recipe.stage, recipe.settings, recipe.name)
     parts = [data_package.load(folder) for folder in recipe.data]
     if recipe.stage == "finetune":
-        sides = finetuning.divide(
-            recipe.data[0],
+        sides = inputs.splits(
+            parts[0],
             settings,
             recipe.sources["representation"],
             recipe.sources["leave_out"],
@@ -127,7 +127,7 @@ def divide(recipe):
         }[recipe.stage](settings)
         for part in parts:
             objective.check(part)
-        sides = first_stage.divide(objective, parts)
+        sides = objective.splits(parts)
     whole = data_package.concatenate(parts)
     return whole, sides["train"], sides["validation"]
 

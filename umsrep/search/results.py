@@ -6,7 +6,9 @@ import pandas as pd
 
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
-from umsrep.search import jobs, picture
+from umsrep.figures.parallel_coordinates import parallel_coordinates
+from umsrep.figures.style import save
+from umsrep.search import jobs
 from umsrep.search.space import text
 from umsrep.stages import settings_file
 
@@ -46,9 +48,35 @@ def write(folder, recipe, finished=True):
             )
         return rows, None
     best = good[0]
-    picture.write(folder.path / "parallel.png", records, recipe)
+    save(picture(records, recipe), folder.path / "parallel.png", dpi=140)
     _write_best(folder, recipe, best, records)
     return rows, best
+
+
+def picture(records, recipe):
+    """The rounds as lines through their settings.
+
+    Args:
+        records: As of `ranked`: the best first; at least one is complete.
+        recipe: A `Recipe`.
+
+    Returns:
+        A matplotlib figure.
+    """
+    rounds = [
+        (
+            {name: text(value) for name, value in record["chosen"].items()},
+            record["objective"] if record["status"] == "complete" else None,
+        )
+        for record in records
+    ]
+    return parallel_coordinates(
+        rounds,
+        {name: list(map(text, found)) for name, found in recipe.space.items()},
+        str(recipe.objective),
+        recipe.objective.direction == "min",
+        recipe.name,
+    )
 
 
 def of_space(chosen, space):

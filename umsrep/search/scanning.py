@@ -155,7 +155,7 @@ def positions(recipe):
     Positions are those in the prepared data sets, one after the other. `y`
     is `x`: a round reads the labels of its tasks itself.
     """
-    whole, training, validation = jobs.divide(recipe)
+    whole, training, validation = jobs.splits(recipe)
     specs = jobs.task_specs(recipe, whole)
     recipe.objective.check_tasks(recipe.stage, specs)
     names = [spec.name for spec in specs]

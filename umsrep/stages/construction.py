@@ -66,15 +66,15 @@ class ConstructionSettings:
         bounds.check(self)
 
 
-def construct(data_folders, out, settings, resume=False, progress=True):
+def construct(data, out, settings, resume=False, progress=True):
     """Learns a representation on the classes of one task.
 
     `finetune` on the same data then leaves out the patients of this run's
     train and validation images, for the representation knows their labels.
 
     Args:
-        data_folders: Prepared data sets that have the task; images without
-            its label are not learnt from.
+        data: Prepared folders that have the task, or `data.Dataset`s
+            loaded from them; images without its label are not learnt from.
         out: The run folder, of the kind "pretrain".
         settings: `ConstructionSettings`.
         resume: Go on in an existing run folder.
@@ -84,7 +84,7 @@ def construct(data_folders, out, settings, resume=False, progress=True):
         {metric: value} on the test images, as of `table_metrics.task_metrics`
         (accuracy, f_score, mcc, ...), with the numbers of images and patients.
     """
-    return learn(Classification(settings), data_folders, out, resume, progress)
+    return learn(Classification(settings), data, out, resume, progress)
 
 
 class Classification(Objective):
@@ -120,7 +120,7 @@ class Classification(Objective):
         spec = data.task(self.task)
         return spec.to_json()
 
-    def build(self, data):
+    def new_model(self, data):
         settings = self.settings
         representation = new_representation(
             data.image_size, settings.architecture, settings.arguments

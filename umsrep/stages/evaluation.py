@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from umsrep import runs, tasks
-from umsrep.data import storage
+from umsrep.data import load, storage
 from umsrep.data.images import write_png
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import predict, table_metrics
@@ -15,7 +15,7 @@ from umsrep.figures import example_pictures
 
 def evaluate_run(
     run_folder,
-    data_folder,
+    data,
     out,
     split=None,
     save_masks=False,
@@ -28,8 +28,8 @@ def evaluate_run(
 
     Args:
         run_folder: A run of `finetune`.
-        data_folder: A prepared data set. If the run was trained on it, the
-            run's own split is used.
+        data: A prepared folder, or the `data.Dataset` loaded from one. If the
+            run was trained on it, the run's own split is used.
         out: The folder to write.
         split: "train", "validation" or "test"; default: "test" where the data
             has one, else all images.
@@ -46,50 +46,59 @@ def evaluate_run(
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
     """
-    subject = Subject(run_folder, data_folder, split)
+    whole = load(data)
+    described = runs.describe_data([whole])[0]
+    subject = Subject(run_folder, whole, split)
     if shift is not None:
         subject = subject.shifted(shift)
     if blank_outside is not None:
         subject = subject.blanked(blank_outside)
-    dataset, seen, specs = subject.dataset, subject.seen, subject.specs
-    run, network = subject.run, subject.network
     with storage.new_folder(out) as folder:
-        outputs = components_filter.clean(
-            predict.probabilities(network, seen, progress=True), components
+        metrics = _write_results(
+            folder, subject, components, bootstrap, save_masks
         )
-        table = predict.table(
-            *(outputs, dataset, specs, subject.calibrations),
-            subject.references,
-        )
-        metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
-        table.to_csv(folder / "predictions.csv", index=False)
-        storage.write_json(folder / "metrics.json", metrics)
-        if (run.path / "history.csv").exists():
-            shutil.copy(run.path / "history.csv", folder / "history.csv")
-        pictures = example_pictures.write(
-            folder, dataset, seen, network, table, outputs, specs
-        )
-        storage.write_json(folder / "pictures" / "pictures.json", pictures)
-        if save_masks:
-            _write_masks(folder, dataset, outputs, specs)
         storage.write_json(
             folder / "evaluation.json",
             {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
-                "run": {**run.info, "folder": str(run.path)},
-                "data": runs.describe_data([data_folder])[0],
+                "run": {**subject.run.info, "folder": str(subject.run.path)},
+                "data": described,
                 "split": subject.split,
                 "components": components,
                 "blank_outside": blank_outside,
                 "shift": shift,
-                "images": len(dataset),
-                "tasks": {spec.name: spec.to_json() for spec in specs},
+                "images": len(subject.dataset),
+                "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
                 "versions": runs.versions(),
             },
         )
+    return metrics
+
+
+def _write_results(folder, subject, components, bootstrap, save_masks):
+    """Predictions, metrics and pictures of a `Subject`; the metrics."""
+    dataset, seen, specs = subject.dataset, subject.seen, subject.specs
+    outputs = components_filter.clean(
+        predict.probabilities(subject.network, seen, progress=True), components
+    )
+    table = predict.table(
+        outputs, dataset, specs, subject.calibrations, subject.references
+    )
+    metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
+    table.to_csv(folder / "predictions.csv", index=False)
+    storage.write_json(folder / "metrics.json", metrics)
+    history = subject.run.path / "history.csv"
+    if history.exists():
+        shutil.copy(history, folder / "history.csv")
+    pictures = example_pictures.write(
+        folder, dataset, seen, subject.network, table, outputs, specs
+    )
+    storage.write_json(folder / "pictures" / "pictures.json", pictures)
+    if save_masks:
+        _write_masks(folder, dataset, outputs, specs)
     return metrics
 
 

@@ -1,27 +1,22 @@
 """From a representation and a prepared data set to a fine-tuned run folder."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import keras
 
-from umsrep import data, distribution, finetuning, precision, runs
+from umsrep import distribution, finetuning, precision, runs
 from umsrep import tasks as task_kinds
-from umsrep.data import intensities, storage
-from umsrep.data.prepared import read_header
-from umsrep.errors import UmsrepError
+from umsrep.data import Augmentation, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
-from umsrep.stages.network import build, strategy
-from umsrep.stages.settings import STRATEGIES, FinetuneSettings
-from umsrep.stages.unseen import Unseen
-
-__all__ = ["STRATEGIES", "FinetuneSettings", "build", "finetune", "strategy"]
+from umsrep.stages.inputs import Inputs
+from umsrep.stages.network import new_network, strategy
+from umsrep.stages.settings import FinetuneSettings
 
 
 def finetune(
-    data_folder,
+    data,
     tasks,
     out,
     representation=None,
@@ -34,7 +29,7 @@ def finetune(
     """Fine-tunes tasks on a prepared data set and writes a run folder.
 
     Args:
-        data_folder: A prepared data set.
+        data: A prepared folder, or the `data.Dataset` loaded from one.
         tasks: Names of its tasks; None is all of them.
         out: The run folder.
         representation: Run folder of `pretrain`, or None for new weights.
@@ -53,179 +48,74 @@ def finetune(
     """
     settings = settings or FinetuneSettings()
     devices = distribution.use(settings.distribution)
-    whole = data.load(data_folder)
-    tasks = tuple(tasks or whole.tasks)
-    if not tasks:
-        raise UmsrepError(
-            f"{data_folder} has no task to learn. Add labels or masks to its "
-            "source and prepare it again."
-        )
-    if len(set(tasks)) < len(tasks):
-        raise UmsrepError(f"tasks={tasks}: name each task once.")
-    config = {
-        **asdict(settings),
-        "data": str(data_folder),
-        "tasks": tasks,
-        "representation": representation and str(representation),
-        "denoise_with": denoise_with and str(denoise_with),
-        "leave_out": leave_out and str(leave_out),
-    }
-    for task in tasks:
-        whole.task(task)
-    source = _source(representation, whole, "representation")
-    denoiser = _source(denoise_with, whole, "denoise_with")
-    if denoiser is not None and denoiser.has_labels:
-        raise UmsrepError(
-            f"denoise_with={denoise_with} was constructed on "
-            f"'{denoiser.tasks[0]}' and removes no noise. Pass a run folder "
-            "of `umsrep pretrain` without --task."
-        )
-    unseen = _unseen(whole, source, leave_out)
-    config["fingerprints"] = runs.fingerprints(
-        [data_folder], [representation, denoise_with, leave_out]
-    )
+    inputs = Inputs(load(data), tasks, representation, denoise_with, leave_out)
+    config = {**asdict(settings), **inputs.config}
     with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        splits = _split(unseen, settings)
-        training, validation, test = splits
-        unseen.require(tasks, splits)
-        sides = {"train": training, "validation": validation, "test": test}
-        writer.save_split(sides, unseen.seen)
+        splits = inputs.split(settings)
+        writer.save_split(splits, inputs.unseen.seen)
         if devices.leads:
-            unseen.tell()
-        for read in (source, denoiser):
-            if read is not None:
-                _warn_of_seen(read, test)
-        if denoiser is not None:
-            denoiser = denoiser.model()
-            training = predict.denoise(denoiser, training)
-            validation = predict.denoise(denoiser, validation)
+            inputs.unseen.tell()
+        inputs.warn_of_seen(splits["test"])
+        training, validation = inputs.seen_by_network(splits)
         with devices:
-            network = build(whole, tasks, settings, source)
-            history = strategy(settings).fit(
-                network,
-                *_attended(network, settings, training, validation),
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                seed=settings.seed,
-                augmentation=_augmentation(settings),
-                draws=settings.draws,
-                checkpoint=writer.checkpoint,
-                progress=progress,
+            network, history = _train(
+                inputs, settings, training, validation, writer, progress
             )
-        if settings.attention:
-            # What predicts needs neither gaze nor the attention's output.
-            network = network.view(tasks)
-        groups = history.groups
         storage.write_csv(writer.path / "history.csv", history.table)
-        _save_models(writer, network, denoiser)
-        specs = [whole.task(task) for task in tasks]
-        gaze_reference.save(writer.path, training, specs)
-        metrics = _calibrate_and_measure(writer, network, validation, specs)
+        _save_models(writer, network, inputs.denoiser)
+        gaze_reference.save(writer.path, training, inputs.specs)
+        metrics = _calibrate_and_measure(
+            writer, network, validation, inputs.specs
+        )
         writer.finish(
             {
                 "strategy": settings.strategy,
-                "tasks": list(tasks),
-                "task_specs": {spec.name: spec.to_json() for spec in specs},
-                "data": runs.describe_data([data_folder]),
-                "intensities": _intensities(sides["train"], data_folder),
+                **inputs.entries(splits),
                 "precision": used,
-                "seconds": history.seconds,
-                "seconds_by_task": {g.name: g.seconds for g in groups},
-                "epochs_run": max(group.epochs_run for group in groups),
-                "best_epochs": {
-                    g.name: g.schedule.best_epoch + 1 for g in groups
-                },
-                "trainable_parameters": history.trainable_parameters,
-                "augmentation": (
-                    _augmentation(settings).get_config()
-                    if settings.augmentation
-                    else None
-                ),
-                "images": {
-                    **{name: len(side) for name, side in sides.items()},
-                    "left_out": len(whole) - len(unseen.data),
-                },
+                **_entries(history, settings),
             }
         )
     return metrics
 
 
-def divide(data_folder, settings, representation=None, leave_out=None):
-    """The split that `finetune` with these arguments trains on.
-
-    Returns:
-        {"train", "validation", "test": `data.Dataset`}, by patient.
-    """
-    whole = data.load(data_folder)
-    source = _pretraining(representation, "representation")
-    splits = _split(_unseen(whole, source, leave_out), settings)
-    names = ("train", "validation", "test")
-    return dict(zip(names, splits, strict=True))
-
-
-def _unseen(whole, source, leave_out):
-    labelled = source is not None and source.has_labels
-    return Unseen(
-        whole,
-        [
-            source if labelled else None,
-            _pretraining(leave_out, "leave_out"),
-        ],
+def _train(inputs, settings, training, validation, writer, progress):
+    """(network, `finetuning.History`) of the training."""
+    network = new_network(inputs.whole, inputs.tasks, settings, inputs.source)
+    history = strategy(settings).fit(
+        network,
+        *_attended(network, settings, training, validation),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        augmentation=_augmentation(settings),
+        draws=settings.draws,
+        checkpoint=writer.checkpoint,
+        progress=progress,
     )
+    if settings.attention:
+        # What predicts needs neither gaze nor the attention's output.
+        network = network.view(inputs.tasks)
+    return network, history
 
 
-def _split(unseen, settings):
-    seed = settings.split_seed
-    return unseen.data.split(
-        fractions=settings.fractions,
-        seed=settings.seed if seed is None else seed,
-    )
-
-
-def _pretraining(folder, argument):
-    """The run of stage 1 in `folder`, or None."""
-    if folder is None:
-        return None
-    run = runs.Run(folder)
-    if run.info["kind"] != "pretrain":
-        raise UmsrepError(
-            f"{argument}={folder} is a run of `umsrep {run.info['kind']}`. "
-            "Pass a run folder of `umsrep pretrain`."
-        )
-    return run
-
-
-def _source(folder, dataset, argument):
-    """The same, whose model fits the images; checked before training."""
-    run = _pretraining(folder, argument)
-    if run is None:
-        return None
-    size = run.model().representation.image_shape[:2]
-    if size != tuple(dataset.image_size):
-        raise UmsrepError(
-            f"{argument}={folder} takes images of {size[0]}x{size[1]}, but "
-            f"those of '{dataset.name}' are {dataset.image_size[0]}x"
-            f"{dataset.image_size[1]}. Prepare the data with --size {size[0]}."
-        )
-    return run
-
-
-def _warn_of_seen(source, test):
-    """Says so if the representation was learnt on this run's test images."""
-    split = source.split()
-    seen = set(split[split["split"].isin(runs.LEARNT_FROM)]["checksum"])
-    count = int(test.table["checksum"].isin(seen).sum())
-    if count:
-        print(
-            f"Warning: {source.path} was pre-trained (without labels) on "
-            f"{count} of the {len(test)} test images of this run. Use the "
-            "same --fractions and --seed in both commands.",
-            file=sys.stderr,
-        )
+def _entries(history, settings):
+    """What run.json tells of the training."""
+    groups = history.groups
+    augmentation = _augmentation(settings)
+    return {
+        "seconds": history.seconds,
+        "seconds_by_task": {group.name: group.seconds for group in groups},
+        "epochs_run": max(group.epochs_run for group in groups),
+        "best_epochs": {
+            group.name: group.schedule.best_epoch + 1 for group in groups
+        },
+        "trainable_parameters": history.trainable_parameters,
+        "augmentation": augmentation and augmentation.get_config(),
+    }
 
 
 def _attended(network, settings, *sides):
@@ -241,21 +131,10 @@ def _attended(network, settings, *sides):
     ]
 
 
-def _intensities(training, data_folder):
-    """What the images trained on look like, to warn of others later."""
-    preprocessing = read_header(data_folder)["preprocessing"]
-    return intensities.measure(
-        (training.image(index) for index in range(len(training))),
-        preprocessing.get("source_sizes"),
-    )
-
-
 def _augmentation(settings):
     if not settings.augmentation:
         return None
-    return data.Augmentation.of(
-        settings.augmentation_kind, settings.augmentation
-    )
+    return Augmentation.of(settings.augmentation_kind, settings.augmentation)
 
 
 def _save_models(writer, network, denoiser):

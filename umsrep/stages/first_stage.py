@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import keras
 
-from umsrep import data as data_package
 from umsrep import distribution, precision, runs
-from umsrep.data import storage
+from umsrep.data import concatenate, load, storage
+from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 
@@ -28,11 +28,20 @@ class Objective:
         settings = self.settings
         return data.split(fractions=settings.fractions, seed=settings.seed)
 
+    def splits(self, parts):
+        """{"train", "validation", "test": `data.Dataset`}, by patient.
+
+        Args:
+            parts: `data.Dataset`s.
+        """
+        sides = zip(*map(self.split, parts), strict=True)
+        return dict(zip(SPLITS, map(concatenate, sides), strict=True))
+
     def spec(self, data):
         """The task's entry of run.json's task_specs: {"kind": ...}."""
         raise NotImplementedError
 
-    def build(self, data):
+    def new_model(self, data):
         """A `MultiTaskModel` of the one task."""
         raise NotImplementedError
 
@@ -49,37 +58,12 @@ class Objective:
         return {}
 
 
-def divide(objective, parts):
-    """{"train", "validation", "test": `data.Dataset`}, by patient.
-
-    Args:
-        objective: An `Objective`.
-        parts: `data.Dataset`s.
-    """
-    splits = [objective.split(data) for data in parts]
-    return {
-        name: data_package.concatenate(side)
-        for name, side in zip(
-            ("train", "validation", "test"),
-            zip(*splits, strict=True),
-            strict=True,
-        )
-    }
-
-
-def learn(
-    objective,
-    data_folders,
-    out,
-    resume=False,
-    progress=True,
-    measured="test",
-):
+def learn(objective, data, out, resume=False, progress=True, measured="test"):
     """Constructs a representation and writes a run folder.
 
     Args:
         objective: An `Objective`.
-        data_folders: Prepared data sets.
+        data: Prepared folders, or `data.Dataset`s loaded from them.
         out: The run folder.
         resume: Go on in an existing run folder.
         progress: Show a progress bar.
@@ -91,40 +75,36 @@ def learn(
     """
     settings, task = objective.settings, objective.task
     devices = distribution.use(settings.distribution)
-    folders = [str(folder) for folder in data_folders]
-    if not folders:
+    parts = [load(given) for given in data]
+    if not parts:
         raise UmsrepError("No data set given. Pass --data at least once.")
-    parts = [data_package.load(folder) for folder in folders]
     for part in parts:
         objective.check(part)
     config = {
         **asdict(settings),
-        "data": folders,
-        "fingerprints": runs.fingerprints(folders),
+        "data": [str(runs.prepared_folder(part).path) for part in parts],
+        "fingerprints": runs.fingerprints(parts),
     }
     with runs.RunWriter(out, "pretrain", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")[task]
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        sides = divide(objective, parts)
-        training, validation = sides["train"], sides["validation"]
-        for name in dict.fromkeys(("train", "validation", measured)):
-            # Found out after hours of training, this would cost them.
-            if not len(sides[name]):
-                raise UmsrepError(
-                    f"The {name} split of {', '.join(folders)} is empty. "
-                    "Choose other split fractions, such as "
-                    f"{' '.join(map(str, type(settings)().fractions))}."
-                )
-        writer.save_split(sides)
+        splits = objective.splits(parts)
+        _check_not_empty(splits, measured, objective)
+        writer.save_split(splits)
+        training = splits["train"]
         with devices:
-            model = objective.build(training)
+            model = objective.new_model(training)
             history, group = objective.train(
-                model, training, validation, writer.checkpoint, progress
+                model,
+                training,
+                splits["validation"],
+                writer.checkpoint,
+                progress,
             )
         storage.write_csv(writer.path / "history.csv", history)
-        metrics = objective.measure(model, sides[measured], writer.path)
+        metrics = objective.measure(model, splits[measured], writer.path)
         storage.write_json(writer.path / "metrics.json", {task: metrics})
         writer.save_model(model)
         writer.finish(
@@ -132,7 +112,7 @@ def learn(
                 "strategy": None,
                 "tasks": [task],
                 "task_specs": {task: objective.spec(training)},
-                "data": runs.describe_data(folders),
+                "data": runs.describe_data(parts),
                 "precision": used,
                 "seconds": group.seconds,
                 "epochs_run": group.epochs_run,
@@ -140,7 +120,19 @@ def learn(
                 "measured": measured,
                 "trainable_parameters": parameter_counts(model),
                 **objective.entries(),
-                "images": {name: len(side) for name, side in sides.items()},
+                "images": {name: len(data) for name, data in splits.items()},
             }
         )
     return metrics
+
+
+def _check_not_empty(splits, measured, objective):
+    """Found out after hours of training, an empty split would cost them."""
+    for name in dict.fromkeys(("train", "validation", measured)):
+        if not len(splits[name]):
+            usual = type(objective.settings)().fractions
+            raise UmsrepError(
+                f"The {name} split of '{splits['train'].name}' is empty. "
+                "Choose other split fractions, such as "
+                f"{' '.join(map(str, usual))}."
+            )

@@ -51,8 +51,8 @@ def check_arguments(architecture, arguments=None):
         )
 
 
-def build(dataset, names, settings, source=None):
-    """The network: heads for the tasks on a representation.
+def new_network(dataset, names, settings, source=None):
+    """A network: heads for the tasks on a representation.
 
     Args:
         dataset: A `data.Dataset`.

@@ -70,11 +70,12 @@ def corruption():
     )
 
 
-def pretrain(data_folders, out, settings=None, resume=False, progress=True):
+def pretrain(data, out, settings=None, resume=False, progress=True):
     """Trains a denoising autoencoder and writes a run folder.
 
     Args:
-        data_folders: Prepared data sets; only their images are used.
+        data: Prepared folders, or `data.Dataset`s loaded from them; only
+            the images are used.
         out: The run folder.
         settings: `PretrainSettings`.
         resume: Go on in an existing run folder.
@@ -84,7 +85,7 @@ def pretrain(data_folders, out, settings=None, resume=False, progress=True):
         {noise level: {metric: value}} on the test images (Table 2).
     """
     objective = Denoising(settings or PretrainSettings())
-    return learn(objective, data_folders, out, resume, progress)
+    return learn(objective, data, out, resume, progress)
 
 
 class Denoising(Objective):
@@ -102,8 +103,8 @@ class Denoising(Objective):
     def spec(self, data):
         return {"kind": "image"}
 
-    def build(self, data):
-        return build(data.image_size, self.settings)
+    def new_model(self, data):
+        return new_denoiser(data.image_size, self.settings)
 
     def train(self, model, training, validation, checkpoint, progress):
         settings = self.settings
@@ -126,7 +127,7 @@ class Denoising(Objective):
         return {"corruption": corruption().get_config()}
 
 
-def build(image_size, settings):
+def new_denoiser(image_size, settings):
     """The autoencoder with its reconstruction head."""
     channels = 3 if settings.preset == "paper" else 1
     representation = representations.ConvAutoencoder(

@@ -64,12 +64,12 @@ class Unseen:
 
         Args:
             tasks: Names of tasks.
-            splits: (train, validation, test), of which test may lack labels.
+            splits: {"train", "validation", ...: `data.Dataset`}; others may
+                lack labels.
         """
-        names = ("training", "validation")
-        for side, name in zip(splits, names, strict=False):
+        for name, words in (("train", "training"), ("validation",) * 2):
             try:
-                side.require(tasks, name)
+                splits[name].require(tasks, words)
             except UmsrepError as error:
                 if not len(self._left_out):
                     raise

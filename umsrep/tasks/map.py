@@ -1,11 +1,25 @@
 """One map per image that sums to 1, such as where people looked."""
 
+from typing import Protocol
+
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import saliency
 from umsrep.tasks.base import WILCOXON, PairedTest, register
 from umsrep.tasks.picture import PictureKind
+
+
+class Reference(Protocol):
+    """Gaze on training images; see `runs.gaze_reference.GazeReference`."""
+
+    @property
+    def centre_bias(self) -> NDArray[np.float32]: ...
+
+    @property
+    def fixations(self) -> NDArray[np.float32]: ...
 
 
 @register("map")
@@ -81,16 +95,21 @@ class Map(PictureKind):
         )
 
 
-def score(true, predicted, fixations=None, reference=None):
+def score(
+    true: ArrayLike,
+    predicted: ArrayLike,
+    fixations: pd.DataFrame | None = None,
+    reference: Reference | None = None,
+) -> dict[str, float]:
     """{metric: value} of one predicted map.
 
     Args:
         true, predicted: (height, width), at least 0.
-        fixations: Data frame with x and y, or None.
-        reference: `runs.gaze_reference.GazeReference`, or None.
+        fixations: Data frame with x and y.
+        reference: Gaze on training images.
 
     Returns:
-        As `metrics.saliency.saliency_metrics`: what can be computed.
+        What `metrics.saliency.saliency_metrics` can compute from these.
     """
     points = None
     if fixations is not None and len(fixations):
@@ -104,8 +123,8 @@ def score(true, predicted, fixations=None, reference=None):
     )
 
 
-def normalized(values):
-    """A map that sums to 1, float32.
+def normalized(values: ArrayLike) -> NDArray[np.float32]:
+    """A map divided by its sum.
 
     Raises:
         UmsrepError: negative, not finite, or zero everywhere.

@@ -13,9 +13,9 @@ import numpy as np
 from umsrep import tasks
 from umsrep.data import intensities
 from umsrep.data.frame import Frame
-from umsrep.data.images import resize_image
+from umsrep.data.resizing import resize_image
 from umsrep.errors import UmsrepError
-from umsrep.inference.predictor import check_finite
+from umsrep.predictor import check_finite
 
 # Long side on the page: small images are enlarged, large ones reduced.
 SIDES = (640, 1024)

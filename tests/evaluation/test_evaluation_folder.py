@@ -105,7 +105,7 @@ def test_another_format_version(write_run, write_evaluation, version):
         (write_evaluation(), "evaluation.json"),
     ):
         change(folder / file, format_version=version)
-        with pytest.raises(UmsrepError, match="the umsrep that wrote it") as e:
+        with pytest.raises(UmsrepError, match="or use the umsrep") as e:
             read_folder(folder)
         assert str(folder / file) in str(e.value)
 

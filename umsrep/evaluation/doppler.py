@@ -1,26 +1,20 @@
-"""What follows from the tasks' outputs on Doppler strips, without training.
+"""What follows from the outputs on Doppler strips, without training.
 
 The recommendation against the one that follows from the true labels, and peak
-velocities of predicted envelopes against the true ones, on the test images.
+velocities of predicted envelopes against the true ones.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from umsrep.data import storage
 from umsrep.derived import PeakVelocity, Recommendation
-from umsrep.derived.peak_velocity import MEASURES
+from umsrep.derived.velocities import MEASURES
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
-from umsrep.evaluation.subject import Subject
-from umsrep.experiments import repeats as repeated
-from umsrep.metrics import classification
-from umsrep.recipes.ums_rep_echo import BASELINE
-from umsrep.recipes.ums_rep_echo_figure import figure
 
 # Of `Velocities`, as phantom.json names it; speeds in cm/s.
 TRUE_NAMES = {
@@ -32,16 +26,10 @@ TRUE_NAMES = {
     ("MA", "a_prime"): "a_cm_s",
     ("TR", "tr_vmax"): "TR_Vmax_cm_s",
 }
-HEADINGS = {
-    "e": "E (cm/s)",
-    "a": "A (cm/s)",
-    "e_a_ratio": "E/A",
-    "s_prime": "s' (cm/s)",
-    "e_prime": "e' (cm/s)",
-    "a_prime": "a' (cm/s)",
-    "tr_vmax": "TR Vmax (cm/s)",
-}
+# Name of the rows whose velocities are measured in reference masks.
 REFERENCE = "reference masks"
+# Measure of the rows of the recommendation.
+KEEP = "keep"
 GOOD = "good"
 
 
@@ -75,43 +63,42 @@ class Names:
         )
 
 
-def derived_tables(data, out, group, flow, known, repeats):
-    """Tables and the figure of the derived tasks.
+@dataclass(frozen=True)
+class Derived:
+    """What follows from a run's outputs on some images.
 
-    Args:
-        data: The prepared strips.
-        out: Folder of the recipe.
-        group: {strategy: `Candidate`} of the heterogeneous tasks.
-        flow: Name of the flow's task.
-        known: Of `read_truth`, or None.
-        repeats: How many there are.
-
-    Returns:
-        {title: data frame}; without what the tasks do not allow.
+    Attributes:
+        dataset: The images.
+        names: `Names`.
+        outputs: {task: outputs}; probabilities of labels are calibrated.
+        advice: List of `Recommended`, or None without a quality.
+        speeds: List of `Velocities`, or None where an image has no scale.
     """
-    rows, shown = [], None
-    for strategy, candidate in group.items():
-        for repeat in range(repeats):
-            folder, _ = repeated.folders(out, candidate.name, repeat)
-            subject = Subject(folder, data)
-            names = Names.of(subject.dataset, flow, candidate.tasks)
-            outputs = _outputs(subject)
-            advice = _advice(names, subject, outputs)
-            speeds = _speeds(names, subject.dataset, outputs)
-            rows += _rows(
-                *(strategy, repeat, subject.dataset, names),
-                *(advice, speeds, known),
-            )
-            if shown is None:
-                shown = subject.dataset, names, outputs, advice, speeds
-    if repeats and names.envelope:
-        rows += _reference_rows(subject.dataset, names, known)
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return {}
-    storage.write_csv(Path(out) / "derived.csv", frame)
-    figure(Path(out) / "derived.png", *shown)
-    return _tables(frame, group, names, known)
+
+    dataset: object
+    names: Names
+    outputs: dict
+    advice: list | None
+    speeds: list
+
+    @classmethod
+    def of(cls, subject, flow, tasks):
+        """Predicts and derives.
+
+        Args:
+            subject: A `Subject`: a run and the images.
+            flow: Name of the flow's task.
+            tasks: Names of the run's tasks.
+        """
+        names = Names.of(subject.dataset, flow, tasks)
+        outputs = _outputs(subject)
+        return cls(
+            subject.dataset,
+            names,
+            outputs,
+            _advice(names, subject, outputs),
+            _speeds(names, subject.dataset, outputs),
+        )
 
 
 def read_truth(file, dataset, flow):
@@ -147,6 +134,52 @@ def read_truth(file, dataset, flow):
                 "phantom.json that lies beside the strips which were prepared."
             )
     return known
+
+
+def rows(derived, known):
+    """What was derived beside what is true.
+
+    Args:
+        derived: `Derived`.
+        known: What `read_truth` returns; None compares velocities with those
+            measured in the reference masks.
+
+    Yields:
+        {"image", "measure", "value", "true"}: velocities in cm/s, and `KEEP`,
+        1 for an image that is kept and 0 for one that is not.
+    """
+    dataset, names = derived.dataset, derived.names
+    for number, speed in enumerate(derived.speeds):
+        yield from _speed_rows(dataset, names, number, speed, known)
+    if derived.advice is None:
+        return
+    qualities = _qualities(dataset, names, known)
+    flows = list(dataset.table[names.flow])
+    for number, (advice, quality) in enumerate(
+        zip(derived.advice, qualities, strict=True)
+    ):
+        if quality:
+            yield {
+                "image": dataset.table["image"][number],
+                "measure": KEEP,
+                "value": float(advice.keep),
+                # Kept under a wrong flow, it would be measured wrongly.
+                "true": float(quality == GOOD and advice.flow == flows[number]),
+            }
+
+
+def reference_rows(dataset, names, known):
+    """What the resolution and the rules of measuring cost by themselves.
+
+    The same rows of velocities that are measured in the reference masks; none
+    where the truth is not known, or is no envelope.
+    """
+    if known is None or names.envelope is None:
+        return
+    for number in range(len(dataset)):
+        mask = dataset.mask(names.envelope, number)
+        speed = _measure(dataset, number, mask)
+        yield from _speed_rows(dataset, names, number, speed, known)
 
 
 def _outputs(subject):
@@ -200,46 +233,12 @@ def _measure(dataset, index, mask):
     return PeakVelocity.measure(mask, *velocity_scale(scale, mask.shape))
 
 
-def _rows(strategy, repeat, dataset, names, advice, speeds, known):
-    common = {"strategy": strategy, "repeat": repeat}
-    for number, speed in enumerate(speeds):
-        yield from _speed_rows(common, dataset, names, number, speed, known)
-    if advice is None:
-        return
-    qualities = _qualities(dataset, names, known)
-    flows = list(dataset.table[names.flow])
-    for number, (one, quality) in enumerate(
-        zip(advice, qualities, strict=True)
-    ):
-        if quality:
-            yield {
-                **common,
-                "image": dataset.table["image"][number],
-                "measure": "keep",
-                "value": float(one.keep),
-                # Kept under a wrong flow, it would be measured wrongly.
-                "true": float(quality == GOOD and one.flow == flows[number]),
-            }
-
-
-def _reference_rows(dataset, names, known):
-    """What the resolution and the rules of measuring cost by themselves."""
-    if known is None:
-        return
-    common = {"strategy": REFERENCE, "repeat": 0}
-    for number in range(len(dataset)):
-        mask = dataset.mask(names.envelope, number)
-        speed = _measure(dataset, number, mask)
-        yield from _speed_rows(common, dataset, names, number, speed, known)
-
-
-def _speed_rows(common, dataset, names, number, speed, known):
+def _speed_rows(dataset, names, number, speed, known):
     true = _true_speeds(dataset, names, number, known)
     flow = dataset.table[names.flow][number]
     for measure, value in true.items():
         found = np.nan if speed is None else speed.row(flow)[measure]
         yield {
-            **common,
             "image": dataset.table["image"][number],
             "measure": measure,
             "value": found,
@@ -278,75 +277,3 @@ def _qualities(dataset, names, known):
         known[stem]["quality"] if stem in known else label
         for stem, label in zip(stems, told, strict=True)
     ]
-
-
-def _tables(frame, group, names, known):
-    tables = {}
-    kept = frame[frame["measure"] == "keep"]
-    order = list(group)
-    if len(kept):
-        tables["Derived: recommendation"] = pd.DataFrame(
-            [_agreement(kept, strategy) for strategy in order]
-        )
-    speeds = frame[frame["measure"] != "keep"]
-    if len(speeds):
-        if known is not None:
-            order = [*order, REFERENCE]
-        against = "truth" if known is not None else "reference masks"
-        tables[
-            f"Derived: velocities, mean absolute error against {against}"
-        ] = pd.DataFrame(
-            [
-                _errors(speeds[speeds["measure"] == measure], order)
-                for measure in HEADINGS
-                if (speeds["measure"] == measure).any()
-            ]
-        )
-    return tables
-
-
-def _agreement(kept, strategy):
-    part = kept[kept["strategy"] == strategy]
-    values = [
-        (
-            classification.accuracy(true, found),
-            classification.f_score(true, found),
-            classification.mcc(true, found),
-        )
-        for _, one in part.groupby("repeat")
-        for true, found in [
-            (one["true"].to_numpy(int), one["value"].to_numpy(int))
-        ]
-    ]
-    medians = np.median(values, axis=0)
-    spread = np.std(values, axis=0, ddof=1) if len(values) > 1 else None
-    cells = [
-        f"{m:.3f}" + (f" ± {spread[i]:.3f}" if spread is not None else "")
-        for i, m in enumerate(medians)
-    ]
-    return {
-        "Strategy": "separate models" if strategy == BASELINE else strategy,
-        "Images": str(part["image"].nunique()),
-        **dict(zip(("Accuracy", "F-score", "MCC"), cells, strict=True)),
-    }
-
-
-def _errors(part, order):
-    """Errors of one measure: medians over repeats, and how many were found."""
-    row = {"Measure": HEADINGS[part["measure"].iloc[0]]}
-    row["Images"] = str(part["image"].nunique())
-    row["Mean"] = f"{part.drop_duplicates('image')['true'].mean():.2f}"
-    for strategy in order:
-        means, shares = [], []
-        for _, one in part[part["strategy"] == strategy].groupby("repeat"):
-            error = (one["value"] - one["true"]).abs()
-            means.append(error.mean())
-            shares.append(error.notna().mean())
-        cell = "–"
-        if np.isfinite(means).any():
-            cell = f"{np.nanmedian(means):.2f}"
-            if len(means) > 1:
-                cell += f" ± {np.nanstd(means, ddof=1):.2f}"
-        name = "separate models" if strategy == BASELINE else strategy
-        row[name] = f"{cell} ({np.median(shares):.0%})"
-    return row

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from repeated import A, B, frame
+from scipy.stats import mannwhitneyu, norm
+
+from umsrep.experiments.significance import combined_p, mann_whitney
+
+
+def test_mann_whitney_is_scipys_with_holm():
+    data = frame(a=A, b=B, c=A[::-1])
+    table = mann_whitney(data, [("a", "b"), ("a", "c")], [("finding", "auc")])
+    assert list(table["b"]) == ["b", "c"]
+    first, second = table["p"]
+    assert first == pytest.approx(mannwhitneyu(A, B).pvalue)
+    # The same values in another order cannot differ.
+    assert second == pytest.approx(1)
+    assert table["p_holm"][0] == pytest.approx(min(1, 2 * first))
+    assert table["median_b"][0] == 0.53
+
+
+def test_too_few_repeats_are_not_compared():
+    few = frame(a=A[:2], b=B[:2])
+    assert mann_whitney(few, [("a", "b")], [("finding", "auc")]).empty
+
+
+def test_an_undefined_value_leaves_the_others_their_test():
+    holes = [*A[:4], float("nan")]
+    table = mann_whitney(
+        frame(a=holes, b=B), [("a", "b")], [("finding", "auc")]
+    )
+    assert table["p"][0] == pytest.approx(mannwhitneyu(A[:4], B).pvalue)
+
+
+def test_combined_p_is_valid_for_repeats_that_agree_entirely():
+    # Equal repeats are one test: no more evidence than one of them.
+    assert combined_p([0.03] * 5) >= 0.03
+    assert combined_p([0.2, 0.001, 0.9, 0.03, 0.04]) == pytest.approx(
+        0.04 * 5 / 3
+    )
+    assert combined_p([0.7] * 5) == 1
+    assert combined_p([0.02]) == pytest.approx(0.02)
+
+
+def test_combined_p_rejects_no_more_often_than_it_says():
+    # Under the null, with repeats that correlate as strongly as they like.
+    random = np.random.default_rng(0)
+    for correlation in (0.0, 0.5, 0.95):
+        shared = random.normal(size=(4000, 1))
+        own = random.normal(size=(4000, 5))
+        scores = correlation**0.5 * shared + (1 - correlation) ** 0.5 * own
+        values = 2 * norm.sf(np.abs(scores))
+        rejected = np.mean([combined_p(one) < 0.05 for one in values])
+        assert rejected < 0.06

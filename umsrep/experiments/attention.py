@@ -1,0 +1,168 @@
+"""Class activation maps of repeated trainings, and what they rest on."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from umsrep.data import storage
+from umsrep.data.prepared import HEADER
+from umsrep.derived import CAM
+from umsrep.evaluation import faithfulness, interpretability
+from umsrep.evaluation.subject import Subject
+from umsrep.experiments.pictures import write_maps
+from umsrep.experiments.repeats import BOOTSTRAP, folders
+from umsrep.experiments.tables import evenly
+from umsrep.stages.evaluation import evaluate_run
+
+# Images of the figure.
+PICTURES = 6
+# Deletion and insertion run the network some 80 times per image.
+FAITHFUL_IMAGES = 48
+
+
+def organ_names(organs):
+    """Names of the mask tasks, each once.
+
+    Args:
+        organs: A mask task, or {class: mask task}.
+    """
+    names = [organs] if isinstance(organs, str) else organs.values()
+    return list(dict.fromkeys(names))
+
+
+def title_of(task, which=""):
+    """Name of the rows of a task on one of the data sets."""
+    return f"{task} ({which})" if which else task
+
+
+def measure_maps(out, name, repeat, task, data, which, organs):
+    """Metrics of one run's maps; kept in a file, so measured once.
+
+    Args:
+        out: Folder of the experiment.
+        name, repeat: The candidate's name, and which of its trainings.
+        task: The label task.
+        data: The prepared data set that is tested on.
+        which: Its name in the tables; "" is the one that was trained on,
+            whose classification is evaluated already.
+        organs: Where maps should point: a mask task, {class: mask task}, or
+            None.
+
+    Returns:
+        Data frame: network, repeat, task, metric, value. Its tasks are
+        `title_of(task, which)`, of another data set's classification, and that
+        followed by ": <organ> alone", ": maps, <class>", ": faithfulness".
+    """
+    run, evaluation = folders(out, name, repeat)
+    # Other data, organs or task are another measurement.
+    key = json.dumps([storage.sha256(Path(data) / HEADER), organs, task])
+    key = hashlib.sha256(key.encode()).hexdigest()[:8]
+    stem = evaluation.parent / f"{evaluation.name}-{which or 'own'}-{key}"
+    kept = stem.with_name(f"{stem.name}.csv")
+    if not kept.exists():
+        rows = _measure(run, stem, data, which, task, organs)
+        storage.write_csv(
+            kept, pd.DataFrame(rows, columns=["task", "metric", "value"])
+        )
+    table = pd.read_csv(kept)
+    table.insert(0, "network", name)
+    table.insert(1, "repeat", repeat)
+    return table
+
+
+def _measure(run, stem, data, which, task, organs):
+    subject = Subject(run, data)
+    title = title_of(task, which)
+    rows = []
+    if which:
+        rows += _classified(run, data, stem, task, title)
+    explainer = CAM(task)
+    if organs:
+        for organ in organ_names(organs):
+            folder = stem.with_name(f"{stem.name}-{organ}-alone")
+            rows += _classified(
+                run, data, folder, task, f"{title}: {organ} alone", organ
+            )
+        table = interpretability.interpretability_table(
+            subject.network, subject.seen, explainer, organs
+        )
+        means = interpretability.interpretability_summary(table, resamples=1)
+        rows += [
+            (f"{title}: maps, {row['class']}", row["metric"], row["value"])
+            for row in means.to_dict("records")
+        ]
+    known = np.flatnonzero(subject.dataset.labelled(task))
+    shown = subject.seen.subset(evenly(known, FAITHFUL_IMAGES))
+    table = faithfulness.faithfulness_table(subject.network, shown, explainer)
+    means = faithfulness.faithfulness_summary(table, resamples=1)
+    rows += [
+        (f"{title}: faithfulness", row["metric"], row["value"])
+        for row in means[means["class"] == "all"].to_dict("records")
+    ]
+    return rows
+
+
+def _classified(run, data, folder, task, title, organ=None):
+    if not folder.exists():
+        evaluate_run(
+            run,
+            data,
+            folder,
+            blank_outside=organ,
+            bootstrap=BOOTSTRAP,
+        )
+    entry = storage.read_json(folder / "metrics.json", "metrics")[task]
+    return [
+        (title, metric, value)
+        for metric, value in entry.items()
+        if isinstance(value, (int, float))
+    ]
+
+
+def write_side_by_side(out, names, task, data, which, organs):
+    """Writes maps.png: the same test images through each first repeat.
+
+    Args:
+        out, task, data, which, organs: As of `measure_maps`; the file of
+            another data set is maps-<which>.png.
+        names: Names of the candidates.
+    """
+    columns = {}
+    for name in names:
+        folder, _ = folders(out, name, 0)
+        subject = Subject(folder, data)
+        if not columns:
+            chosen = _cases(subject.dataset, task, organs)
+            shown = subject.seen.subset(chosen)
+            labels = shown.labels(task)
+            spec = shown.task(task)
+            columns["organ"] = [
+                shown.mask(_organ(organs, spec.classes[label]), index)
+                for index, label in enumerate(labels)
+            ]
+        model = subject.network.view(task)
+        channels = model.representation.image_shape[-1]
+        images = np.repeat(shown.images.astype(np.float32), channels, -1)
+        columns[name] = CAM(task)(model, images, labels)
+    suffix = f"-{which}" if which else ""
+    captions = [spec.classes[label] for label in labels]
+    write_maps(Path(out) / f"maps{suffix}.png", shown, columns, captions)
+
+
+def _organ(organs, label):
+    return organs if isinstance(organs, str) else organs.get(label)
+
+
+def _cases(dataset, task, organs):
+    """Positions of some images with a label and its organ's mask."""
+    spec, labels = dataset.task(task), dataset.labels(task)
+    known = [
+        index
+        for index in np.flatnonzero(labels >= 0)
+        if (organ := _organ(organs, spec.classes[labels[index]]))
+        and dataset.mask(organ, index) is not None
+    ]
+    return evenly(known, PICTURES)

@@ -1,0 +1,159 @@
+"""Tests over repeated trainings."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats import multitest
+
+from umsrep.evaluation import comparison, table_metrics
+from umsrep.experiments.repeats import folders
+
+# Column of the sign flips by patient.
+PATIENTS = "p by patient"
+
+
+def mann_whitney(frame, pairs, metrics):
+    """Mann-Whitney tests over repeats.
+
+    GG-CAM's paper has an analysis of variance, which assumes more.
+
+    With 5 repeats each the smallest possible p is 0.008. A repeat is a
+    training, not a patient: the test says whether training again would give
+    the same order, not whether other patients would.
+
+    Args:
+        frame: As of `repeats.run_repeats`.
+        pairs: [(network, network)].
+        metrics: [(task, metric)]; what a network does not have is left out.
+
+    Returns:
+        Data frame: a, b, task, metric, median_a, median_b, p, p_holm (over all
+        rows). Values with fewer than 3 repeats each are left out.
+    """
+
+    def values(network, task, metric):
+        part = frame[
+            (frame["network"] == network)
+            & (frame["task"] == task)
+            & (frame["metric"] == metric)
+        ]
+        return part["value"].dropna().to_numpy(float)
+
+    rows = []
+    for pair in pairs:
+        for task, metric in metrics:
+            a, b = (values(name, task, metric) for name in pair)
+            if min(len(a), len(b)) < 3:
+                continue
+            rows.append(
+                {
+                    "a": pair[0],
+                    "b": pair[1],
+                    "task": task,
+                    "metric": metric,
+                    "median_a": np.median(a),
+                    "median_b": np.median(b),
+                    "p": stats.mannwhitneyu(a, b).pvalue,
+                }
+            )
+    table = pd.DataFrame(rows)
+    if rows:
+        table["p_holm"] = multitest.multipletests(table["p"], method="holm")[1]
+    return table
+
+
+def paired_over_repeats(out, group, specs, repeats, right_dice):
+    """McNemar's and Wilcoxon's tests of each pair, combined over repeats.
+
+    Both tests take images as independent, of which a patient may have several;
+    the sign flips beside them take patients as independent.
+
+    Args:
+        out: Folder of the experiment.
+        group: {strategy: `Candidate`}; every pair is tested, in this order.
+        specs: `TaskSpec`s of the tasks.
+        repeats: How many there are.
+        right_dice: A mask counts as right for McNemar's test from this Dice
+            on.
+
+    Returns:
+        Data frame, a row per task, pair and test: medians over the repeats,
+        combined p-values (`combined_p`), and these adjusted by Holm (1979)
+        over all rows.
+    """
+    names = list(group)
+    pairs = [
+        (a, b) for number, a in enumerate(names) for b in names[number + 1 :]
+    ]
+    tables = {
+        (strategy, repeat): table_metrics.read_predictions(
+            folders(out, group[strategy].name, repeat)[1] / "predictions.csv"
+        )
+        for strategy in names
+        for repeat in range(repeats)
+    }
+    rows = []
+    for spec in specs:
+        # All tables are of the same test images.
+        if table_metrics.labelled(tables[names[0], 0], spec).empty:
+            continue
+        for a, b in pairs:
+            found = [
+                _tests(tables[a, repeat], tables[b, repeat], spec, right_dice)
+                for repeat in range(repeats)
+            ]
+            rows += [
+                _combined(spec, a, b, tests)
+                for tests in zip(*found, strict=True)
+            ]
+    table = pd.DataFrame(rows)
+    for p in ("p", PATIENTS) if len(table) else ():
+        adjusted = multitest.multipletests(table[p], method="holm")[1]
+        table[f"{p} (Holm)"] = adjusted
+    return table.round(4)
+
+
+def _tests(table_a, table_b, spec, right_dice):
+    tests = [comparison.mcnemar(table_a, table_b, spec, right_dice)]
+    if spec.kind == "mask":
+        tests.append(comparison.wilcoxon(table_a, table_b, spec))
+    return tests
+
+
+def _combined(spec, a, b, tests):
+    return {
+        "Task": spec.name,
+        "A": a,
+        "B": b,
+        "Test": tests[0].test.split(" (")[0],
+        "Metric": tests[0].metric,
+        "A's": float(np.median([test.a for test in tests])),
+        "B's": float(np.median([test.b for test in tests])),
+        "A − B, 95 % by patient": " to ".join(
+            f"{np.median([test.difference_ci95[end] for test in tests]):.3f}"
+            for end in (0, 1)
+        ),
+        "Repeats with p < 0.05": sum(test.p < 0.05 for test in tests),
+        "p": combined_p([test.p for test in tests]),
+        PATIENTS: combined_p([test.p_patients for test in tests]),
+    }
+
+
+def combined_p(values):
+    """One p-value of several that depend on each other in any way.
+
+    The repeats test the same images, so their p-values are not independent,
+    and pooling the images would count each several times. n / k times the
+    k-th smallest of n p-values is a p-value under any dependence (Rueger
+    1978; Vovk and Wang, "Combining p-values via averaging", 2020); k is the
+    middle.
+
+    Args:
+        values: p-values of the repeats.
+
+    Returns:
+        A p-value, at most 1.
+    """
+    values = np.sort(np.asarray(values, float))
+    middle = (len(values) + 1) // 2
+    return float(min(1.0, len(values) / middle * values[middle - 1]))

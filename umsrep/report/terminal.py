@@ -1,0 +1,93 @@
+"""Results in the terminal."""
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from umsrep.evaluation import summary
+
+
+def print_summary(frame, console=None):
+    """Prints the data frame of `summary_table` in the terminal.
+
+    The best value of each task and column is bold. Training time and
+    parameters stand in the first row of each run.
+    """
+    console = console or _console()
+    pretraining = frame[frame["data"] == ""]
+    metrics = summary.present(frame)
+    for data, part in frame[frame["data"] != ""].groupby("data", sort=False):
+        table = Table(
+            title=escape(data),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 0),
+            pad_edge=False,
+            show_edge=False,
+        )
+        table.add_column("Strategy", overflow="fold", min_width=11)
+        table.add_column("Task", overflow="fold", min_width=11)
+        headings = [metric.short for metric in metrics.values()]
+        for heading in (*headings, "Seconds", "Parameters"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        previous = None
+        for _, row in pd.concat([part, pretraining]).iterrows():
+            first = row["strategy"] != previous
+            previous = row["strategy"]
+            best = summary.best_values(part, row["task"])
+            cells = [
+                f"[bold]{summary.text(row[metric])}[/bold]"
+                if row[metric] == best[metric]
+                else summary.text(row[metric])
+                for metric in metrics
+            ]
+            table.add_row(
+                escape(row["strategy"]) if first else "",
+                escape(row["task"]),
+                *cells,
+                summary.text(row["seconds"], 0) if first else "",
+                summary.text(row["trainable_parameters"], 0) if first else "",
+            )
+        console.print(table)
+
+
+def print_tests(tests, console=None):
+    """Prints the tests in the terminal, two lines each."""
+    console = console or _console()
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False
+    )
+    table.add_column("Task", overflow="fold")
+    table.add_column("Test", overflow="fold")
+    # The first p takes images as independent, the second patients.
+    for heading in (
+        "A",
+        "B",
+        "A - B\n(95 %)",
+        "Better\nA : B",
+        "p (Holm)\nby image",
+        "p (Holm)\nby patient",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for test in tests:
+        low, high = test.difference_ci95
+        table.add_row(
+            test.task,
+            f"{test.test}\n{test.metric}",
+            f"{test.a:.3f}",
+            f"{test.b:.3f}",
+            f"{test.difference:+.3f}\n{low:+.3f}, {high:+.3f}",
+            f"{test.a_better} : {test.b_better}",
+            f"{test.p_holm:.2g}",
+            f"{test.p_patients_holm:.2g}",
+        )
+    console.print(table)
+
+
+def _console():
+    console = Console()
+    # A log has no edge to fit.
+    return console if console.is_terminal else Console(width=120)

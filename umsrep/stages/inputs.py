@@ -1,0 +1,181 @@
+"""What a fine-tuning starts from: data, runs of `pretrain`, the split."""
+
+import sys
+
+from umsrep import runs
+from umsrep.data import intensities, load
+from umsrep.data.dataset import SPLITS
+from umsrep.errors import UmsrepError
+from umsrep.evaluation import predict
+from umsrep.stages.unseen import Unseen
+
+
+class Inputs:
+    """What a fine-tuning starts from, checked before anything is written.
+
+    Args:
+        whole: A `data.Dataset`.
+        tasks, representation, denoise_with, leave_out: As of `finetune`.
+
+    Attributes:
+        tasks: Names of the tasks.
+        specs: Their `data.TaskSpec`s.
+        source: The `runs.Run` of the representation, or None.
+        denoising: The `runs.Run` of the model that denoises, or None.
+        unseen: `Unseen` images of the data set.
+        config: Their entries in the settings of the run.
+    """
+
+    def __init__(self, whole, tasks, representation, denoise_with, leave_out):
+        self.whole = whole
+        self.tasks = tuple(tasks or whole.tasks)
+        if not self.tasks:
+            raise UmsrepError(
+                f"Data set '{whole.name}' has no task to learn. Add labels or "
+                "masks to its source and prepare it again."
+            )
+        if len(set(self.tasks)) < len(self.tasks):
+            raise UmsrepError(f"tasks={self.tasks}: name each task once.")
+        self.specs = [whole.task(task) for task in self.tasks]
+        self.source = _source(representation, whole, "representation")
+        self.denoising = _source(denoise_with, whole, "denoise_with")
+        if self.denoising is not None and self.denoising.has_labels:
+            raise UmsrepError(
+                f"denoise_with={denoise_with} was constructed on "
+                f"'{self.denoising.tasks[0]}' and removes no noise. Pass a "
+                "run folder of `umsrep pretrain` without --task."
+            )
+        self.unseen = _unseen(whole, self.source, leave_out)
+        self.config = {
+            "data": str(runs.prepared_folder(whole).path),
+            "tasks": self.tasks,
+            "representation": representation and str(representation),
+            "denoise_with": denoise_with and str(denoise_with),
+            "leave_out": leave_out and str(leave_out),
+            "fingerprints": runs.fingerprints(
+                [whole], [representation, denoise_with, leave_out]
+            ),
+        }
+
+    def split(self, settings):
+        """{"train", "validation", "test": `data.Dataset`}, by patient.
+
+        Raises:
+            UmsrepError: a task cannot be learnt from what is left.
+        """
+        splits = _split(self.unseen, settings)
+        self.unseen.require(self.tasks, splits)
+        return splits
+
+    @property
+    def denoiser(self):
+        """The model that every image goes through first, or None."""
+        return None if self.denoising is None else self.denoising.model()
+
+    def warn_of_seen(self, test):
+        """Says so if a model was learnt on this run's test images."""
+        for run in (self.source, self.denoising):
+            if run is not None:
+                _warn_of_seen(run, test)
+
+    def seen_by_network(self, splits):
+        """(training, validation) images as the network gets them."""
+        chosen = [splits["train"], splits["validation"]]
+        if self.denoising is None:
+            return chosen
+        return [predict.denoise(self.denoiser, images) for images in chosen]
+
+    def entries(self, splits):
+        """Their entries of run.json."""
+        return {
+            "tasks": list(self.tasks),
+            "task_specs": {spec.name: spec.to_json() for spec in self.specs},
+            "data": runs.describe_data([self.whole]),
+            "intensities": _intensities(splits["train"]),
+            "images": {
+                **{name: len(images) for name, images in splits.items()},
+                "left_out": len(self.whole) - len(self.unseen.data),
+            },
+        }
+
+
+def splits(data, settings, representation=None, leave_out=None):
+    """The split that `finetune` with these arguments trains on.
+
+    Returns:
+        {"train", "validation", "test": `data.Dataset`}, by patient.
+    """
+    source = _pretraining(representation, "representation")
+    return _split(_unseen(load(data), source, leave_out), settings)
+
+
+def _split(unseen, settings):
+    """{"train", "validation", "test": `data.Dataset`}."""
+    seed = settings.split_seed
+    parts = unseen.data.split(
+        fractions=settings.fractions,
+        seed=settings.seed if seed is None else seed,
+    )
+    return dict(zip(SPLITS, parts, strict=True))
+
+
+def _unseen(whole, source, leave_out):
+    labelled = source is not None and source.has_labels
+    return Unseen(
+        whole,
+        [
+            source if labelled else None,
+            _pretraining(leave_out, "leave_out"),
+        ],
+    )
+
+
+def _pretraining(folder, argument):
+    """The run of stage 1 in `folder`, or None."""
+    if folder is None:
+        return None
+    run = runs.Run(folder)
+    if run.info["kind"] != "pretrain":
+        raise UmsrepError(
+            f"{argument}={folder} is a run of `umsrep {run.info['kind']}`. "
+            "Pass a run folder of `umsrep pretrain`."
+        )
+    return run
+
+
+def _source(folder, dataset, argument):
+    """The same, whose model fits the images; checked before training."""
+    run = _pretraining(folder, argument)
+    if run is None:
+        return None
+    size = run.model().representation.image_shape[:2]
+    if size != tuple(dataset.image_size):
+        raise UmsrepError(
+            f"{argument}={folder} takes images of {size[0]}x{size[1]}, but "
+            f"those of '{dataset.name}' are {dataset.image_size[0]}x"
+            f"{dataset.image_size[1]}. Prepare the data with --size {size[0]}."
+        )
+    return run
+
+
+def _warn_of_seen(source, test):
+    """Says so if the representation was learnt on this run's test images."""
+    split = source.split()
+    seen = set(split[split["split"].isin(runs.LEARNT_FROM)]["checksum"])
+    count = int(test.table["checksum"].isin(seen).sum())
+    if count:
+        print(
+            f"Warning: {source.path} was pre-trained (without labels) on "
+            f"{count} of the {len(test)} test images of this run. Use the "
+            "same --fractions and --seed in both commands.",
+            file=sys.stderr,
+        )
+
+
+def _intensities(training):
+    """What the images trained on look like, to warn of others later."""
+    preprocessing = runs.prepared_folder(training).header["preprocessing"]
+    return intensities.measure(
+        (training.image(index) for index in range(len(training))),
+        preprocessing.get("source_sizes"),
+    )
