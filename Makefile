@@ -19,8 +19,8 @@ BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
 	JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 
-.PHONY: demo test test-notebooks notebooks test-backends bench lint format \
-	clean
+.PHONY: demo test test-notebooks notebooks test-backends bench lint types \
+	format clean
 
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
@@ -53,6 +53,9 @@ bench: $(BACKENDS_STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

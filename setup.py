@@ -59,6 +59,7 @@ setup(
         "dev": [
             *("pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"),
             *("httpx>=0.28", "playwright>=1.49"),
+            *("mypy>=2", "pandas-stubs>=3", "types-PyYAML>=6"),
             *CLUSTER,
             *DICOM,
             *NOTEBOOK,

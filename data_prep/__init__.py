@@ -9,13 +9,14 @@ A converter is a function in a file of its own:
 It finds the files below `source`, adds them to a
 `umsrep.data.writer.PreparedWriter` (which takes the options), calls
 `progress(done, total)` after each image and returns the writer's header.
-Nothing else needs to be told: files of this folder whose names do not start
-with "_" are imported when a converter is asked for, and the command line lists
-them. A file's name is its converter's, with "_" for "-".
+Nothing else needs changing: files of this folder whose names do not start with
+"_" are imported when a converter is asked for, and the command line lists them.
+A file has the name of its converter, with "_" for "-".
 """
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 from umsrep.errors import UmsrepError
 
@@ -41,7 +42,7 @@ def register(name):
     return decorate
 
 
-def files():
+def files() -> list[str]:
     """Names of the converters, without importing them."""
     return sorted(
         module.name.replace("_", "-")
@@ -50,14 +51,14 @@ def files():
     )
 
 
-def converters():
+def converters() -> dict[str, Callable]:
     """All converters, {name: function}, in order of name."""
     for name in files():
         importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
     return dict(sorted(_CONVERTERS.items()))
 
 
-def get(name):
+def get(name: str) -> Callable:
     """The converter called `name`.
 
     Raises:

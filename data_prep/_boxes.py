@@ -5,7 +5,7 @@ import math
 from umsrep.data.attention import box_mask
 from umsrep.errors import UmsrepError
 
-# Pixels; tables differ in whether a box's last column belongs to it.
+# Pixels; tables differ in whether a box includes its last column.
 SLACK = 1
 
 
@@ -38,10 +38,10 @@ def numbers(where, cells):
 
 
 def reaches_beyond(boxes, shape):
-    """Whether a box ends outside its image, by more than a pixel.
+    """Whether a box extends beyond its image by more than a pixel.
 
     Args:
-        boxes: (x1, y1, x2, y2) in pixels, in a list.
+        boxes: List of (x1, y1, x2, y2) in pixels.
         shape: (height, width) of the image.
     """
     height, width = shape
@@ -56,14 +56,14 @@ def mask_of(where, boxes, shape):
 
     Args:
         where: The image or row, for the message.
-        boxes: (x1, y1, x2, y2) in pixels, in a list.
+        boxes: List of (x1, y1, x2, y2) in pixels.
         shape: (height, width) of the image.
 
     Returns:
         uint8 (height, width) in {0, 1}.
 
     Raises:
-        UmsrepError: a box that is turned around, empty or wholly outside.
+        UmsrepError: a box that is inverted, empty or entirely outside.
     """
     for x1, y1, x2, y2 in boxes:
         if x1 >= x2 or y1 >= y2:

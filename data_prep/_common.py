@@ -11,7 +11,7 @@ from umsrep.errors import UmsrepError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 CLUTTER = ("thumbs.db", "desktop.ini")
-# Deeper than any public layout, and a bound on odd links.
+# Deeper than any public layout, and a limit for odd links.
 MAX_DEPTH = 8
 LEAK = (
     "Two images of one person, one trained on and one tested on, make the "
@@ -45,7 +45,11 @@ MASK_FOLDERS = {
 
 
 def check_source(source):
-    """The source folder as a `Path`, or an error that says what is wrong."""
+    """The source folder as a `Path`.
+
+    Raises:
+        UmsrepError: it does not exist, or is not a folder.
+    """
     source = Path(source)
     if source.is_dir():
         return source
@@ -63,15 +67,15 @@ def check_source(source):
 def find_table(source, name, title):
     """The one file called `name`, in `source` or at most two levels below.
 
-    Not deeper: images may lie in tens of thousands of folders.
+    It does not look deeper: images may lie in tens of thousands of folders.
 
     Args:
         source: The set's folder, or one above it.
-        name: A file that every copy of the set has.
+        name: Name of a file that every copy of the set has.
         title: The set's name, for the message.
 
     Raises:
-        UmsrepError: `source` is no folder, none found, or several.
+        UmsrepError: `source` is not a folder, none found, or several.
     """
     source = check_source(source)
     for pattern in ("", "*/", "*/*/"):
@@ -95,10 +99,10 @@ def find_table(source, name, title):
 
 
 def folders(source):
-    """Folders at and below `source`, top down, in order of name.
+    """`source` and the folders below it, top down, in order of name.
 
-    Left out: hidden ones, archive leftovers (`__MACOSX`) and prepared data
-    sets, which may lie beside their source.
+    Hidden folders, archive leftovers (`__MACOSX`) and prepared data sets,
+    which may lie beside their source, are left out.
     """
     visited = set()
     for name, below, _ in os.walk(source, followlinks=True):
@@ -144,21 +148,21 @@ class NlmFiles:
 def find_nlm_files(source, prefix, looked_for):
     """Finds one NLM set's files below `source`, whatever the layout.
 
-    Files are told apart by name: the other NLM set's are passed over (a
+    Files are told apart by name: those of the other NLM set are ignored (a
     common bundle mixes both). A mask is named `*_mask` or lies in a folder
-    mask, masks, leftMask or rightMask. Byte-identical copies of one name
-    count once.
+    mask, masks, leftMask or rightMask. Byte-identical copies with the same
+    name count once.
 
     Args:
         source: The set's folder or a folder above it.
         prefix: "CHNCXR" or "MCUCXR".
-        looked_for: Words for the error when nothing is found.
+        looked_for: What was looked for, for the error if nothing is found.
 
     Returns:
         `NlmFiles`.
 
     Raises:
-        UmsrepError: `source` is no folder, or holds no image of the set.
+        UmsrepError: `source` is not a folder, or holds no image of the set.
     """
     source = check_source(source)
     found = NlmFiles()
@@ -189,9 +193,9 @@ def _sort_in(found, file, kind, prefix):
         found.problems.append(
             (
                 file,
-                f"{file} fits no known name. Expected {prefix}_NNNN_L with "
-                "the label L = 0 (normal) or 1 (abnormal); correct the name, "
-                "or move the file away.",
+                f"{file} does not fit any known name. Expected {prefix}_NNNN_L "
+                "with the label L = 0 (normal) or 1 (abnormal); correct the "
+                "name, or move the file away.",
             )
         )
         return
@@ -221,7 +225,7 @@ def add_nlm_images(writer, found, same_patient=None, progress=None):
     Args:
         writer: An entered `PreparedWriter` with the tasks `NLM_TASKS`.
         found: `NlmFiles`.
-        same_patient: {number: number} for images of one patient.
+        same_patient: {number: number of another image of the same patient}.
         progress: `progress(done, total)`, called after each image.
     """
     for path, message in found.problems:

@@ -11,8 +11,8 @@ from data_prep._gaze_tables import check_pixels, pixel_centres
 from data_prep._tables import read_table
 from umsrep.errors import UmsrepError
 
-# An id of MIMIC-CXR; calibration images have that of an image without its
-# last five characters.
+# The length of an id of MIMIC-CXR; calibration images have the id of an image
+# without its last five characters.
 ID_LENGTH = 44
 OBSERVER = "radiologist"
 BOX_SIDES = ("x1", "y1", "x2", "y2")
@@ -41,10 +41,10 @@ def read_master_sheet(path, findings, writer):
         {dicom_id: `Record`}.
 
     Raises:
-        UmsrepError: not such a table; or a bad row (`on_error="stop"`).
+        UmsrepError: not a master sheet; or a bad row (`on_error="stop"`).
     """
     columns = ("dicom_id", "path", "patient_id", *findings)
-    # Cells hold line breaks; the parser minds the quotes.
+    # Cells hold line breaks; the parser respects the quotes.
     table = read_table(path, columns, dtype=str, keep_default_na=False)
     records = {}
     for number, row in enumerate(table.to_dict("records"), 1):
@@ -84,7 +84,7 @@ def _record(path, number, row, findings):
     ]
     if len(present) != 1:
         raise UmsrepError(
-            f"{where} ({key}) is of {len(present)} classes. Expected a 1 in "
+            f"{where} ({key}) has {len(present)} classes. Expected a 1 in "
             f"exactly one of {', '.join(findings)}; correct the table, or "
             "remove the record."
         )
@@ -94,22 +94,23 @@ def _record(path, number, row, findings):
 def read_gaze(path, records, writer):
     """The rows of eye_gaze.csv or fixations.csv on known images.
 
-    eye_gaze.csv holds 1.5 million rows of 37 columns: it is read in parts,
-    and of those only what is needed stays.
+    eye_gaze.csv holds 1.5 million rows of 37 columns, so it is read in parts,
+    and only what is needed is kept.
 
     Args:
-        path: The file. Of fixations.csv the durations are kept; in the other,
-            FPOGD is that of the fixation so far, and each row is a sample.
+        path: The file. The durations in fixations.csv are kept; in
+            eye_gaze.csv each row is a sample, and FPOGD is the duration of the
+            fixation so far.
         records: {dicom_id: ...}; rows of other images are left out.
-        writer: A `PreparedWriter`; what was left out is noted there.
+        writer: A `PreparedWriter`, which records what was left out.
 
     Returns:
         {dicom_id: data frame of observer, x, y, duration_ms}; x and y in
-        pixels of the image, the middle of the pixel, negative where gaze left
+        pixels of the image, at the middle of a pixel, negative where gaze left
         the image.
 
     Raises:
-        UmsrepError: missing, not such a table, or in fractions of a screen.
+        UmsrepError: missing, not a table of gaze, or in fractions of a screen.
     """
     known = pd.Index(records)
     calibration = {"rows": 0, "ids": set()}
@@ -136,9 +137,9 @@ def read_gaze(path, records, writer):
     for note, what in (
         (
             calibration,
-            f"whose id is not of {ID_LENGTH} characters (calibration)",
+            f"whose id does not have {ID_LENGTH} characters (calibration)",
         ),
-        (unknown, "that the master sheet does not give"),
+        (unknown, "that are not in the master sheet"),
     ):
         if note["rows"]:
             writer.warn(
@@ -166,7 +167,7 @@ def box_task(name):
 
 
 def read_boxes(path, names):
-    """The boxes of some regions, of bounding_boxes.csv.
+    """The boxes of some regions in bounding_boxes.csv.
 
     Args:
         path: The file.
@@ -175,10 +176,10 @@ def read_boxes(path, names):
 
     Returns:
         ({dicom_id: {task: [{column: text}]}}, set of all dicom_id); tasks as
-        of `box_task`.
+        from `box_task`.
 
     Raises:
-        UmsrepError: not such a table, or one that lacks a region.
+        UmsrepError: not a table of boxes, or one that lacks a region.
     """
     columns = ("dicom_id", "bbox_name", *BOX_SIDES)
     table = read_table(path, columns, dtype=str, keep_default_na=False)
@@ -209,7 +210,7 @@ def box_numbers(path, key, tasks):
     Args:
         path: The table's file, for the message.
         key: The image's dicom_id, for the message.
-        tasks: {task: rows}, as of `read_boxes`.
+        tasks: {task: rows}, as from `read_boxes`.
 
     Returns:
         {task: [(x1, y1, x2, y2)]}.

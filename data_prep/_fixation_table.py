@@ -30,8 +30,9 @@ def read_fixation_table(file):
         unknown) if the file has that column.
 
     Raises:
-        UmsrepError: no table that `read_csv` reads, no column x or y, a cell
-            that is no number, a negative duration, or no position at all.
+        UmsrepError: not a table that `read_csv` reads, no column x or y, a
+            cell that is not a number, a negative duration, or no position at
+            all.
     """
     file = Path(file)
     names, rows = read_csv(file, COLUMNS)
@@ -94,8 +95,8 @@ def _warnings(file, names, lost):
     if unread:
         yield (
             f"Columns of {where} that are not read: {', '.join(unread)}. Only "
-            f"{', '.join(COLUMNS)} are: rename one that was meant, and "
-            "prepare again."
+            f"{', '.join(COLUMNS)} are: if one of these was meant, rename it "
+            "and prepare again."
         )
     if lost:
         yield f"Rows of {where} without a position: {lost}; left out."

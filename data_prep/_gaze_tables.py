@@ -1,12 +1,12 @@
-"""Looking at whether tables of gaze fit their images."""
+"""Checks whether tables of gaze fit their images."""
 
 import numpy as np
 
 from umsrep.errors import UmsrepError
 
-# Of an image's points: a tracker errs at the border, but not so often.
+# Share of an image's points: a tracker errs at the border, but not so often.
 MOST_BEYOND = 0.2
-# Of the sides; people look at more of a picture than its upper left part.
+# Share of the sides; people look at more of a picture than its upper left part.
 LEAST_REACH = 0.6
 FEWEST_IMAGES = 10
 
@@ -45,7 +45,7 @@ def check_extent(path, shape, table):
             f"({positive['x'].max():.0f}, {positive['y'].max():.0f}). "
             "Expected points in pixels of this image; use the image in its "
             "original size, or the table that belongs to it, or remove the "
-            "rows of looks beside it."
+            "rows in which people looked beside it."
         )
 
 
@@ -67,9 +67,9 @@ def check_reach(path, reaches):
     if max(across, down) < LEAST_REACH:
         raise UmsrepError(
             f"The points of {path} reach only {across:.0%} of the width and "
-            f"{down:.0%} of the height of the images: they are of smaller "
-            "ones. Use the images on which the positions were given, or "
-            "scale x and y first."
+            f"{down:.0%} of the height of the images: they belong to smaller "
+            "images. Use the images to which the positions refer, or scale x "
+            "and y first."
         )
 
 

@@ -1,12 +1,13 @@
-"""What tables call an image, and the file that is meant."""
+"""Finds the image files that tables refer to."""
 
 from collections import defaultdict
 
 
 class ImageNames:
-    """Finds image files by the names that people write into tables.
+    """Finds image files by the names that people write in tables.
 
-    Without regard to case: "a1", "a1.png", "ward/a1.png", "images/a1.png".
+    These are, in upper or lower case: "a1", "a1.png", "ward/a1.png",
+    "images/a1.png".
 
     Args:
         root: The folder of the images.
@@ -17,7 +18,7 @@ class ImageNames:
         self.root = root
         paths = list(paths)
         self._paths = {}
-        # With the extension first: "a.png" means that before "a.png.tif".
+        # With the extension first: "a.png" means that file, not "a.png.tif".
         for path in paths:
             relative = path.relative_to(root)
             self._paths[path.name.lower()] = path

@@ -1,4 +1,4 @@
-"""The table of labels that a user writes, and the classes it holds."""
+"""The table of labels that a user writes, and its classes."""
 
 import re
 from collections import Counter, defaultdict
@@ -29,7 +29,7 @@ NEGATIVE = (
     "0",
     "benign",
 )
-# Only an empty cell is unlabelled; these are often meant to be one.
+# Only an empty cell is unlabelled; these words are often meant to be one.
 MISSING_WORDS = (
     "nan",
     "na",
@@ -50,7 +50,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One row: its line in the file, and its cells without outer blanks.
+    """One row: its line in the file, and its cells without surrounding blanks.
 
     `labels` is {column: class name, or "" where unlabelled}.
     """
@@ -90,7 +90,7 @@ def read_label_table(file, called=None):
         `LabelTable`.
 
     Raises:
-        UmsrepError: no table that `read_csv` reads, an unknown split, or a
+        UmsrepError: not a table that `read_csv` reads, an unknown split, or a
             column that looks like the patient but has another name.
     """
     file = Path(file)
@@ -134,7 +134,7 @@ def label_tasks(file, columns, rows):
 
     Returns:
         (list of `TaskSpec`, list of warnings). A column with fewer than two
-        classes is no task and gives a warning.
+        classes is not a task and gives a warning.
 
     Raises:
         UmsrepError: a column whose name cannot be a task's, with too many
@@ -189,15 +189,15 @@ def _check_classes(file, column, counts):
 def class_order(names):
     """Class names in the order of the outputs: the positive one last.
 
-    Numbers go by value. Otherwise names that begin with a word of `NEGATIVE`
-    ("normal", "no finding", "non-TB") go first and the others follow, by
-    alphabet.
+    Numbers are ordered by value. Otherwise names that begin with a word of
+    `NEGATIVE` ("normal", "no finding", "non-TB") come first, and the others
+    follow in alphabetical order.
 
     Args:
         names: Different class names.
 
     Returns:
-        Tuple of them.
+        A tuple of them.
     """
     if all(_number(name) is not None for name in names):
         return tuple(sorted(names, key=_number))
@@ -205,7 +205,7 @@ def class_order(names):
 
 
 def _negativity(name):
-    """Place among the negative words; their number for any other name."""
+    """Position among the negative words; their number for any other name."""
     word = re.split(r"[\s_-]+", name.casefold())[0]
     return NEGATIVE.index(word) if word in NEGATIVE else len(NEGATIVE)
 
@@ -219,8 +219,8 @@ def _doubts(task, counts):
         if name.casefold() in MISSING_WORDS:
             yield (
                 f"Task '{task.name}' has a class '{name}' ({counts[name]} "
-                "images). Only an empty cell is unlabelled: if that is meant, "
-                "empty these cells and prepare again."
+                "images). Only an empty cell is unlabelled: if these images "
+                "are meant to be, empty the cells and prepare again."
             )
     first, last = task.classes[0], task.classes[-1]
     if (
@@ -230,7 +230,7 @@ def _doubts(task, counts):
     ):
         yield (
             f"Task '{task.name}': neither '{first}' nor '{last}' is known as "
-            f"a negative class, so by alphabet '{last}' is the positive one. "
-            "If it is the other, give the negative class a name such as "
-            "'normal' or 'no ...', or use 0 and 1."
+            f"a negative class, so '{last}', the last by alphabet, is taken as "
+            "the positive one. If it is the other, give the negative class a "
+            "name such as 'normal' or 'no ...', or use 0 and 1."
         )

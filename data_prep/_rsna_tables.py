@@ -27,7 +27,7 @@ def read_rows(path, writer):
         {patientId: [{column: text, "line": number}]}, in the file's order.
 
     Raises:
-        UmsrepError: not such a table; or a row without an id
+        UmsrepError: not a table of labels; or a row without an id
             (`on_error="stop"`).
     """
     rows = defaultdict(list)
@@ -49,21 +49,21 @@ def read_rows(path, writer):
 
 
 def read_target(path, rows):
-    """What the rows of one image say.
+    """The target and the boxes of one image.
 
     Args:
         path: The table's file, for messages.
-        rows: Of `read_rows`, of one image.
+        rows: The image's rows, as from `read_rows`.
 
     Returns:
         (target, boxes): 0 without boxes, or 1 with at least one; boxes are
-        (x1, y1, x2, y2) in pixels, x2 and y2 being the first column and row
-        outside. Repeated boxes count once.
+        (x1, y1, x2, y2) in pixels, where x2 and y2 are the first column and
+        row outside. Repeated boxes count once.
 
     Raises:
-        UmsrepError: rows that contradict each other, a target that is none,
-            a box without the target 1, the target 1 without a box, cells
-            that hold no number, or a box without area.
+        UmsrepError: rows that contradict each other, an invalid target, a box
+            without the target 1, the target 1 without a box, a cell that is
+            not a number, or a box without area.
     """
     targets, boxes = set(), []
     for row in rows:
@@ -105,11 +105,11 @@ def read_classes(path):
     """The classes of stage_2_detailed_class_info.csv, by image.
 
     Returns:
-        {patientId: set of the texts found}, one unless the file contradicts
-        itself.
+        {patientId: set of the texts found}: one text, unless the file
+        contradicts itself.
 
     Raises:
-        UmsrepError: not such a table.
+        UmsrepError: not a table of classes.
     """
     columns = ("patientId", "class")
     table = read_table(path, columns, dtype=str, keep_default_na=False)
@@ -125,8 +125,8 @@ def read_finding(path, key, found, target):
     Args:
         path: The table's file, for messages.
         key: The image's patientId.
-        found: Its texts, as of `read_classes`.
-        target: 0 or 1, as of `read_target`.
+        found: Its texts, as from `read_classes`.
+        target: 0 or 1, as from `read_target`.
 
     Returns:
         One of the values of `CLASSES`.
@@ -153,7 +153,7 @@ def read_finding(path, key, found, target):
 
 
 def read_patients(path):
-    """Who the patients are, of pneumonia-challenge-dataset-mappings_2018.json.
+    """The patients, from pneumonia-challenge-dataset-mappings_2018.json.
 
     Returns:
         {patientId: number of the NIH patient, a text}. The challenge's
@@ -161,7 +161,7 @@ def read_patients(path):
         with the patient's number.
 
     Raises:
-        UmsrepError: not such a file; or two patients of one image.
+        UmsrepError: not a file of mappings; or an image of two patients.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,6 @@
-"""Reading published tables, and the size of the images they speak of."""
+"""Reads published tables, and the size of the images that they refer to."""
+
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,14 +12,14 @@ ROWS_AT_A_TIME = 200_000
 
 
 def read_table(path, columns, chunk=None, **options):
-    """Some columns of a CSV table, whole or in parts.
+    """Reads some columns of a CSV table, as a whole or in parts.
 
     Args:
         path: The CSV file.
         columns: The columns to read.
-        chunk: `chunk(part)` for each `ROWS_AT_A_TIME` rows, instead of
-            holding a large file at once; what it returns is joined.
-        options: Of `pandas.read_csv`.
+        chunk: `chunk(part)` is called for each `ROWS_AT_A_TIME` rows, so that
+            a large file is never held as a whole; what it returns is joined.
+        options: Options of `pandas.read_csv`.
 
     Returns:
         Data frame with `columns`.
@@ -56,11 +58,11 @@ def read_table(path, columns, chunk=None, **options):
     return pd.concat(tables, ignore_index=True)
 
 
-def image_shape(path):
-    """(height, width) of an image file, of DICOM without the pixels.
+def image_shape(path: Path) -> tuple[int, int]:
+    """(height, width) of an image file; DICOM without reading the pixels.
 
     Raises:
-        UmsrepError: as `images.open_image`.
+        UmsrepError: as for `images.open_image`.
     """
     if path.suffix.lower() == ".dcm":
         return dicom.read_shape(path)

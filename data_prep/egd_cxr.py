@@ -4,11 +4,11 @@ Layout read, as PhysioNet publishes it (egd-cxr 1.0.0): `master_sheet.csv`,
 `eye_gaze.csv`, `fixations.csv` and
 `audio_segmentation_transcripts/<dicom_id>/` with `left_lung.png`,
 `right_lung.png` and `mediastanum.png` (or `mediastinum.png`). The images are
-those of MIMIC-CXR, which is a download of its own: they are looked for under
-the master sheet's `path`, with or without its leading folders, in the set's
-folder and in folders beside it whose names contain "mimic" (one level of
-version folders included). The DICOM file counts, or a .jpg or .png of the
-same size beside or instead of it. `bounding_boxes.csv` is read for boxes.
+those of MIMIC-CXR, which is a separate download: they are looked for under the
+master sheet's `path`, with or without its leading folders, in the set's folder
+and in folders beside it whose names contain "mimic" (one level of version
+folders included). The DICOM file is used or, if there is none, a .jpg or .png
+of the same size. Boxes come from `bounding_boxes.csv`.
 
 Access to both is credentialed.
 """
@@ -55,7 +55,7 @@ DESCRIPTION = SourceDescription(
     "may be passed on to people without it.",
 )
 POINTS = ("samples", "fixations")
-# Of the class columns of the master sheet; one of them is 1.
+# {class column of the master sheet: class}; one of the columns is 1.
 FINDINGS = {
     "Normal": "normal",
     "CHF": "enlarged_heart",
@@ -88,34 +88,34 @@ def convert(source, out, progress=None, points="samples", boxes=(), **options):
     et al. 2022). The lung is the left one or the right one; the heart is the
     mask of the mediastinum.
 
-    Gaze maps are made of the 60 Hz samples of eye_gaze.csv, all of them, as
-    in the code of MT-UNet, or of the fixations of fixations.csv. Metrics at
-    fixations use the latter in either case. Left out and counted are
-    calibration images (ids that are not 44 characters long) and points
-    outside the image. An image without a row of gaze stays, without a map.
+    Gaze maps are made from all 60 Hz samples in eye_gaze.csv, as in the code
+    of MT-UNet, or from the fixations in fixations.csv. Metrics at fixations
+    use the latter in either case. Calibration images (whose ids are not 44
+    characters long) and points outside the image are left out and counted. An
+    image without a row of gaze is kept, without a map.
 
-    Each region of `boxes` is a mask task more, under its name with "_" for
-    other characters: the box, or all of them if an image has several of that
-    name. Images without one are unlabelled for it. What lies outside the
-    image is cut off, and counted.
+    Each region of `boxes` adds a mask task, named after it with "_" for other
+    characters: the region's box, or all of them if an image has several.
+    Images without one are unlabelled for it. What lies outside the image is
+    cut off, and counted.
 
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        points: "samples" or "fixations".
+        points: What gaze maps are made from: "samples" or "fixations".
         boxes: Regions of bounding_boxes.csv, such as "cardiac silhouette".
-        options: Of `PreparedWriter`: size, fit, on_error, gaze_map, ...
+        options: Options of `PreparedWriter`: size, fit, on_error, gaze_map, ...
 
     Returns:
         The header (`dataset.json`) of the new data set.
 
     Raises:
-        UmsrepError: nothing found, a table that is none, an unknown region,
+        UmsrepError: nothing found, an unreadable table, an unknown region,
             gaze in fractions of the screen or in pixels of smaller images;
             or, with `on_error="stop"`, a record that contradicts itself, an
             image or the mask of one lung missing or damaged, gaze that does
-            not meet its image or lies beyond it, or a box that is no box or
+            not meet its image or lies beyond it, or a box that is invalid or
             lies outside.
     """
     if points not in POINTS:
@@ -155,15 +155,15 @@ def convert(source, out, progress=None, points="samples", boxes=(), **options):
             )
         if unknown := boxed - set(records):
             writer.warn(
-                f"{BOXES}: the rows of {len(unknown)} images that the master "
-                "sheet does not give were left out."
+                f"{BOXES}: the rows of {len(unknown)} images that are not in "
+                "the master sheet were left out."
             )
         check_reach(root, files.reaches)
     return writer.header
 
 
 def _image_roots(root):
-    """Folders in which the sheet's paths may begin."""
+    """Folders to which the sheet's paths may be relative."""
     root = root.resolve()
     roots = [root]
     for above in (root, *root.parents[:2]):

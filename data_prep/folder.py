@@ -69,18 +69,18 @@ def convert(
         source: The folder that holds `images`.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        config: Where the folder or its table has other names: a table of
-            labels (.csv) instead of labels.csv, or a YAML file that says what
-            is where and which of it are tasks (`tasks.yaml`), see
+        config: For a folder or table with other names: a table of labels
+            (.csv) instead of labels.csv, or a YAML file (`tasks.yaml`) that
+            says what is where and which of it are tasks; see
             docs/your-own-data.md.
         on_error: See `PreparedWriter`. A table that cannot be understood
-            stops in either case; `on_error` is about single files and rows.
-        options: Of `PreparedWriter`: size, fit, sixteen_bit, and gaze_map
-            for the tables in `fixations`.
+            raises in either case; `on_error` is about single files and rows.
+        options: Options of `PreparedWriter`: size, fit, sixteen_bit, and
+            gaze_map for the tables in `fixations`.
 
     Returns:
         The header (`dataset.json`) of the new data set. Its "warnings" say
-        what was assumed, such as that every image is another patient.
+        what was assumed, such as that every image is a separate patient.
 
     Raises:
         UmsrepError: no images, a table or a task name that cannot be used,
@@ -122,7 +122,7 @@ def convert(
 
 
 def data_set_name(source):
-    """The name of the folder, other characters than letters and digits as _.
+    """The name of the folder, with _ for all but letters and digits.
 
     Two data sets that are used together need different names.
     """
@@ -133,14 +133,14 @@ def data_set_name(source):
 
 @dataclass
 class _Counts:
-    """Of the images that were added.
+    """Numbers of images that were added.
 
     Attributes:
-        unlabelled: Without label, mask and map.
-        unlisted: Without a row in the table of labels.
-        unscaled: Without a scale.
-        mapless: {map task: those without its map}.
-        reaches: {task of a table: how far its points go on each image}.
+        unlabelled: Those without label, mask and map.
+        unlisted: Those without a row in the table of labels.
+        unscaled: Those without a scale.
+        mapless: {map task: number without its map}.
+        reaches: {task of a table: how far its points reach on each image}.
     """
 
     unlabelled: int = 0
@@ -163,7 +163,7 @@ def _check_gaze_map(contents, gaze_map):
             raise UmsrepError(
                 f"A blur of {gaze_map.sigma_degrees:g} degrees of visual "
                 f"angle for {file}, which does not say how many pixels a "
-                "degree is. Give the blur in pixels of the images "
+                "degree has. Give the blur in pixels of the images "
                 "(--gaze-sigma)."
             )
         if (
@@ -240,7 +240,7 @@ def _fixations_of(contents, task):
 
 
 def _alike(patients):
-    """Names of patients that a spreadsheet, or a typist, may have made of one.
+    """Names that a spreadsheet or a typist may have made from one patient's.
 
     Returns:
         List of tuples, such as ("0001", "1") or ("P1", "p 1").
@@ -261,26 +261,25 @@ def _warn(writer, contents, counts):
     )
     if alike:
         writer.warn(
-            f"Patients that may be one: {' and '.join(alike[0])}"
+            f"Patients that may be the same: {' and '.join(alike[0])}"
             + (f" (and {len(alike) - 1} more)" if len(alike) > 1 else "")
-            + f". They are taken as different people. {LEAK}: if they are "
-            f"one, write them alike in {contents.layout.table.name} and "
+            + f". They are taken as different people. {LEAK}: if they are the "
+            f"same, write them alike in {contents.layout.table.name} and "
             "prepare again."
         )
     if not contents.has_patients:
         table = contents.layout.table.name
         lacking = "column 'patient'" if contents.has_table else table
         writer.warn(
-            f"There is no {lacking}, so every image is taken as a patient of "
+            f"There is no {lacking}, so every image counts as a patient of "
             f"its own. {LEAK}: if anyone may be there twice, add the column "
             f"'patient' to {table} and prepare again."
         )
     elif counts.unlisted:
         writer.warn(
             f"Images without a row in {contents.layout.table.name}: "
-            f"{counts.unlisted}; each is "
-            f"taken as a patient of its own. {LEAK}: if they are of people in "
-            "the table, add their rows."
+            f"{counts.unlisted}; each counts as a patient of its own. {LEAK}: "
+            "if they show people in the table, add their rows."
         )
     for task, number in sorted(counts.mapless.items()):
         writer.warn(
@@ -298,7 +297,7 @@ def _warn(writer, contents, counts):
             f"{counts.unscaled}; what their pixels measure is unknown."
         )
     for task, reaches in counts.reaches.items():
-        # No error: one's own question may be about one corner of the images.
+        # Not an error: the study may be about one corner of the images.
         try:
             check_reach(_fixations_of(contents, task), reaches)
         except UmsrepError as error:

@@ -44,7 +44,7 @@ DESCRIPTION = SourceDescription(
     terms="Attribution required; changes must be indicated: here resized "
     "and converted to grey PNG.",
 )
-# The official validation part has 16 images: too few to choose by.
+# The official validation split has 16 images: too few to choose settings by.
 SPLITS = {"train": "train", "val": "train", "test": "test"}
 LABELS = {
     "normal": "normal",
@@ -64,25 +64,26 @@ class Case:
 
 
 @register("kermany")
-def convert(source, out, progress=None, **options):
+def convert(source, out, progress=None, **options) -> dict:
     """Converts the paediatric set: three binary tasks, official split.
 
-    The official validation images join "train". Byte-identical copies are
-    left out and recorded as skipped: the first stays, or the one in "test".
+    The official validation images go into "train". Of byte-identical files,
+    the one in "test" is kept, otherwise the first; the others are recorded as
+    skipped.
 
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
+        options: Options of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.
 
     Raises:
-        UmsrepError: nothing found, or a bad file (`on_error="stop"`): an
-            unknown name, a name that contradicts its folder, or identical
-            files of different classes among them.
+        UmsrepError: nothing found, or a bad file (`on_error="stop"`), such as
+            one with an unknown name or a name that contradicts its folder, or
+            identical files of different classes.
     """
     split_folders = find_split_folders(source)
     writer = PreparedWriter(out, "kermany", TASKS, DESCRIPTION, **options)
@@ -189,7 +190,7 @@ def parse_name(path):
         (class, patient), for example ("bacterial", "bacteria-12").
 
     Raises:
-        UmsrepError: the name fits neither version.
+        UmsrepError: the name does not fit either version.
     """
     path = Path(path)
     if path.suffix.lower() in (".jpeg", ".jpg", ".png"):
@@ -210,7 +211,8 @@ def parse_name(path):
             series, number = match.groups()
             return LABELS[series.lower()], f"patient-{int(number)}"
     raise UmsrepError(
-        f"{path} fits no known name. Expected personN_bacteria_M.jpeg, "
+        f"{path} does not fit any known name. Expected "
+        "personN_bacteria_M.jpeg, "
         "personN_virus_M.jpeg, IM-N-M.jpeg, NORMAL2-IM-N-M.jpeg or "
         "NORMAL-N-M.jpeg, BACTERIA-N-M.jpeg, VIRUS-N-M.jpeg; correct the "
         "name, or move the file away."
@@ -223,7 +225,8 @@ def _without_copies(writer, cases):
     kept = []
     for case in cases:
         group = groups.get(case, [case])
-        # A copy across the official split would leak, so "test" keeps its.
+        # Copies on both sides of the official split would leak, so only the
+        # one in "test" is kept.
         first = next((c for c in group if c.split == "test"), group[0])
         if len({c.label for c in group}) > 1:
             names = ", ".join(f"{c.path.name} ({c.label})" for c in group)
@@ -243,14 +246,14 @@ def _without_copies(writer, cases):
 
 
 def _identical(cases):
-    """{case: all cases of the same bytes}, for those that have company."""
+    """{case: all cases with the same bytes}, where there are several."""
     by_size = defaultdict(list)
     for case in cases:
         by_size[case.path.stat().st_size].append(case)
     by_content = defaultdict(list)
     for size, group in by_size.items():
-        # Only files of equal size can be equal; empty ones have an error of
-        # their own when read.
+        # Only files of equal size can be equal; reading an empty one gives an
+        # error of its own.
         if len(group) > 1 and size:
             for case in group:
                 by_content[sha256(case.path)].append(case)

@@ -39,9 +39,9 @@ DESCRIPTION = SourceDescription(
 )
 LOOKED_FOR = "MCUCXR_NNNN_L.png (L = 0 or 1)"
 
-# 0162, 0166 and 0170 are one patient by the clinical readings; the pairs
-# resemble each other so much that they may be, and a split that keeps them
-# together costs nothing.
+# According to the clinical readings, 0162, 0166 and 0170 are one patient; the
+# other pairs resemble each other so much that they may be, and keeping them
+# together in a split costs nothing.
 SAME_PATIENT = {
     "0166": "0162",
     "0170": "0162",
@@ -53,21 +53,21 @@ SAME_PATIENT = {
 
 
 @register("montgomery")
-def convert(source, out, progress=None, **options):
+def convert(source, out, progress=None, **options) -> dict:
     """Converts the Montgomery set: tasks `lung` and `abnormality`, no split.
 
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
+        options: Options of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.
 
     Raises:
-        UmsrepError: nothing found, or a bad file (`on_error="stop"`), the
-            mask of one lung only among them.
+        UmsrepError: nothing found, or a bad file (`on_error="stop"`), such as
+            the mask of one lung only.
     """
     found = find_nlm_files(source, "MCUCXR", LOOKED_FOR)
     writer = PreparedWriter(out, "montgomery", TASKS, DESCRIPTION, **options)

@@ -7,8 +7,8 @@ rows of one image and subject are in the order of viewing. The authors publish
 the images as `data/stimuli` and the fixations as the MATLAB file
 `data/eye/fixations.mat`: export the latter to such a table first.
 
-Photographs are not medical images. They are here because their real gaze is
-under an open licence, to check methods that learn from gaze.
+Photographs are not medical images. They are here to check methods that learn
+from gaze, because their real gaze has an open licence.
 """
 
 from collections import defaultdict
@@ -54,7 +54,7 @@ DEGREE_SHARE = 24 / 800
 
 
 @register("osie")
-def convert(source, out, progress=None, **options):
+def convert(source, out, progress=None, **options) -> dict:
     """Converts the OSIE set: the task `gaze`, no split.
 
     Every picture is its own "patient", so splits are by picture. Observers
@@ -64,16 +64,16 @@ def convert(source, out, progress=None, **options):
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        options: Of `PreparedWriter`: size, fit, on_error, gaze_map, ...
+        options: Options of `PreparedWriter`: size, fit, on_error, gaze_map, ...
 
     Returns:
         The header (`dataset.json`) of the new data set.
 
     Raises:
-        UmsrepError: nothing found, several copies, a table that is none or
-            not in pixels; or, with `on_error="stop"`, a bad image, one
-            without fixations, fixations without an image, or fixations that
-            do not fit their image.
+        UmsrepError: nothing found, several copies, a table that is unreadable
+            or not in pixels; or, with `on_error="stop"`, a bad image, an image
+            without fixations, fixations without an image, or fixations that do
+            not fit their image.
     """
     folder = _find(source)
     table_path = folder / "fixations.csv"
@@ -152,7 +152,7 @@ def _make_numbers(path, table):
 
 
 def _add(writer, path, fixations):
-    """Adds one image; how far its gaze goes, or nothing."""
+    """Adds one image; returns how far its gaze reaches, or nothing."""
     try:
         if not len(fixations):
             raise UmsrepError(

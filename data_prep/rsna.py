@@ -6,9 +6,9 @@ Layout read, as Kaggle publishes it (rsna-pneumonia-detection-challenge):
 (`stage_2_test_images`) have no labels and are left out.
 
 The challenge's patientId names an image, not a patient: the images are from
-the NIH's ChestX-ray14, which has several of many patients. Who they are is in
-`pneumonia-challenge-dataset-mappings_2018.json`, a download from the page of
-the challenge at RSNA: put it beside the tables.
+the NIH's ChestX-ray14, which has several images of many patients. The patients
+are in `pneumonia-challenge-dataset-mappings_2018.json`, a download from the
+challenge's page at RSNA: put it beside the tables.
 """
 
 from dataclasses import dataclass, field
@@ -65,11 +65,12 @@ class _Set:
 
     Attributes:
         labels, class_info: Paths of the tables; the second may be None.
-        folder: Of the images.
+        folder: Folder of the images.
         images: {patientId: file}.
-        classes: As of `read_classes`.
-        patients: As of `read_patients`, or None without the mapping.
-        unmapped: Images that the mapping does not hold.
+        classes: The classes, as from `read_classes`.
+        patients: The patients, as from `read_patients`, or None without the
+            mapping.
+        unmapped: Number of images that the mapping does not hold.
     """
 
     labels: Path
@@ -82,7 +83,7 @@ class _Set:
 
 
 @register("rsna")
-def convert(source, out, progress=None, **options):
+def convert(source, out, progress=None, **options) -> dict:
     """Converts the training images: class and boxes, no split.
 
     `finding` is the detailed class: normal, other_abnormal (No Lung Opacity /
@@ -94,16 +95,16 @@ def convert(source, out, progress=None, **options):
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        options: Of `PreparedWriter`: size, fit, on_error, ...
+        options: Options of `PreparedWriter`: size, fit, on_error, ...
 
     Returns:
         The header (`dataset.json`) of the new data set. Its "warnings" say
         what was left out or assumed.
 
     Raises:
-        UmsrepError: nothing found, a table or mapping that is none; or, with
+        UmsrepError: nothing found, an unreadable table or mapping; or, with
             `on_error="stop"`, rows that contradict each other, Target 1
-            without a box, a box that is no box or lies outside the image, a
+            without a box, a box that is invalid or lies outside the image, a
             row without an image, an image without a row, or a bad image.
     """
     labels = find_table(source, LABELS, "RSNA pneumonia set")
@@ -139,8 +140,8 @@ def _find_files(labels):
     if not images:
         raise UmsrepError(
             f"{folder} does not exist, or holds no .dcm file. Expected the "
-            "images beside the tables; unpack them there. Pictures made of "
-            "them do not do: boxes are in pixels of the originals."
+            "images beside the tables; unpack them there. Pictures made from "
+            "them will not do: boxes are in pixels of the originals."
         )
     return _Set(
         labels, class_info if class_info.is_file() else None, folder, images
@@ -216,14 +217,14 @@ def _mask(image, boxes):
 def _warn(writer, files):
     if files.class_info is None:
         writer.warn(
-            f"There is no {CLASS_INFO}, so the classes are those of Target: "
-            "opacity no or yes, and 'no' holds other abnormalities. For "
-            f"normal, other_abnormal and opacity put it beside {LABELS} and "
+            f"There is no {CLASS_INFO}, so the classes come from Target: "
+            "opacity no or yes, where 'no' includes other abnormalities. For "
+            f"normal, other_abnormal and opacity, put it beside {LABELS} and "
             "prepare again."
         )
     if files.patients is None:
         writer.warn(
-            f"There is no {MAPPING}, so every image is taken as a patient of "
+            f"There is no {MAPPING}, so every image counts as a patient of "
             "its own, although many patients have several images. "
             f"{LEAK}: get the file from the challenge's page at RSNA, put it "
             f"beside {LABELS} and prepare again."
@@ -231,7 +232,7 @@ def _warn(writer, files):
     elif files.unmapped:
         writer.warn(
             f"Images that {MAPPING} does not hold: {files.unmapped}; each is "
-            f"taken as a patient of its own. {LEAK}: get the file again."
+            f"counted as a patient of its own. {LEAK}: get the file again."
         )
     test = files.labels.parent / TEST_IMAGES
     count = len(files_in(test)) if test.is_dir() else 0

@@ -44,16 +44,16 @@ LOOKED_FOR = "CHNCXR_NNNN_L.png (L = 0 or 1)"
 
 
 @register("shenzhen")
-def convert(source, out, progress=None, **options):
+def convert(source, out, progress=None, **options) -> dict:
     """Converts the Shenzhen set: tasks `lung` and `abnormality`, no split.
 
-    Every image is taken as another patient: no repeats are known.
+    Every image counts as a patient of its own: no repeats are known.
 
     Args:
         source: The set's folder, or one above it.
         out: The folder to make.
         progress: `progress(done, total)`, called after each image.
-        options: Of `PreparedWriter`: size, fit, on_error, sixteen_bit.
+        options: Options of `PreparedWriter`: size, fit, on_error, sixteen_bit.
 
     Returns:
         The header (`dataset.json`) of the new data set.

@@ -163,7 +163,7 @@ TASKS = {
 }
 WORKER = """
 import sys
-from umsrep.workflows import finetuning, pretraining
+from umsrep.stages import finetuning, pretraining
 settings, tasks, data, representation, out = eval(sys.argv[1])
 both = {**settings, "distribution": "multi_worker"}
 pretraining.pretrain(

@@ -5,6 +5,7 @@ here only when it is the active backend.
 """
 
 import keras
+import numpy as np
 
 
 def fused_batch_norm(inputs, gamma, beta, epsilon):
@@ -38,7 +39,7 @@ def fused_batch_norm(inputs, gamma, beta, epsilon):
     return outputs, mean, variance * (count - 1.0) / count
 
 
-def has_accelerator():
+def has_accelerator() -> bool:
     """Whether the backend computes on a GPU or TPU."""
     name = keras.backend.backend()
     if name == "tensorflow":
@@ -54,12 +55,12 @@ def has_accelerator():
     return torch.cuda.is_available()
 
 
-def xla_helps():
+def xla_helps() -> bool:
     """Whether `compile(jit_compile="auto")` should use XLA.
 
-    On TensorFlow without an accelerator XLA slows the training of small
-    convolutional networks down, and it does not compile sums over replicas;
-    JAX needs it; PyTorch has none, and Keras leaves it eager.
+    On TensorFlow without an accelerator, XLA slows down the training of small
+    convolutional networks, and it does not compile sums over replicas. JAX
+    needs it. PyTorch has none, and Keras runs it eagerly.
     """
     name = keras.backend.backend()
     if name == "tensorflow":
@@ -67,8 +68,8 @@ def xla_helps():
     return name == "jax"
 
 
-def random_state():
-    """The generators that no `keras.Variable` holds, as NumPy arrays.
+def random_state() -> list[np.ndarray]:
+    """The states of random generators that no `keras.Variable` holds.
 
     On PyTorch, Keras draws dropout from PyTorch's own generators. Elsewhere
     every random state is a variable of a model, and the list is empty.
@@ -83,11 +84,11 @@ def random_state():
     return [state.numpy() for state in states]
 
 
-def set_random_state(states):
-    """Goes on from `states`, an earlier answer of `random_state`.
+def set_random_state(states: list[np.ndarray]) -> None:
+    """Restores the states that `random_state` returned earlier.
 
     States of another backend, or of accelerators that this machine lacks,
-    are left out.
+    are ignored.
     """
     if keras.backend.backend() != "torch" or not states:
         return
@@ -100,15 +101,15 @@ def set_random_state(states):
 
 
 def compiled(function, variables):
-    """`function` of tensors as one graph that follows the weights.
+    """Compiles a function into one graph that follows the weights.
+
+    On TensorFlow a graph refers to the variables, so it stays valid while
+    they are trained. JAX would freeze their values into it, so there they are
+    passed in at every call. On PyTorch the function is returned unchanged.
 
     Args:
-        function: Of tensors; changes no variable.
+        function: A function of tensors that changes no variable.
         variables: All `keras.Variable`s that it reads.
-
-    On TensorFlow a graph refers to the variables, so it stays right while
-    they train. JAX would freeze their values into it, so there they are passed
-    in at every call. On PyTorch the function is called as it is.
     """
     name = keras.backend.backend()
     if name == "tensorflow":
@@ -126,17 +127,17 @@ def compiled(function, variables):
             return function(*arguments)
 
     def current(*arguments):
-        return stateless([one.value for one in variables], arguments)
+        return stateless([variable.value for variable in variables], arguments)
 
     return current
 
 
 def gradient(function, inputs):
-    """Value and gradient of a batch-summed scalar.
+    """The gradient of a scalar that is summed over the batch.
 
     Args:
         function: Maps a tensor to (scalar, anything).
-        inputs: The tensor to differentiate by.
+        inputs: The tensor to differentiate with respect to.
 
     Returns:
         (gradient with the shape of `inputs`, the second output of
@@ -157,7 +158,7 @@ def gradient(function, inputs):
         return grad, extra
     import torch
 
-    # Whoever asks for a gradient means it, whatever the caller switched off.
+    # The gradient is wanted even where the caller has switched gradients off.
     with torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_(True)
         value, extra = function(leaf)
@@ -165,11 +166,11 @@ def gradient(function, inputs):
     return grad, extra
 
 
-def replicas():
-    """How many copies of a model the present `tf.distribute` strategy trains.
+def replicas() -> int:
+    """How many copies of a model the current `tf.distribute` strategy trains.
 
-    1 without a strategy, and on JAX and PyTorch: JAX runs one program over
-    arrays that lie on several devices.
+    It is 1 without a strategy, and on JAX and PyTorch: JAX runs one program
+    over arrays that are spread over several devices.
     """
     if keras.backend.backend() != "tensorflow":
         return 1
@@ -178,7 +179,7 @@ def replicas():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def worker():
+def worker() -> int:
     """Index of this process in the strategy's cluster; 0 without one."""
     if keras.backend.backend() != "tensorflow":
         return 0
@@ -188,8 +189,8 @@ def worker():
     return getattr(resolver, "task_id", None) or 0
 
 
-def several_workers():
-    """Whether the present strategy trains in several processes."""
+def several_workers() -> bool:
+    """Whether the current strategy trains in several processes."""
     if replicas() == 1:
         return False
     import tensorflow as tf
@@ -199,8 +200,8 @@ def several_workers():
     return strategy.num_replicas_in_sync > here
 
 
-def shards():
-    """Over how many devices a batch is divided; 1 without a distribution."""
+def shards() -> int:
+    """Number of devices that share a batch; 1 without a distribution."""
     if keras.backend.backend() == "jax":
         distribution = keras.distribution.distribution()
         if distribution is not None:
@@ -218,24 +219,27 @@ def sum_over_replicas(value):
         return value
     import tensorflow as tf
 
-    # None where Keras traces a model's shapes outside of a step.
+    # None where Keras traces a model's shapes outside a step.
     context = tf.distribute.get_replica_context()
     return value if context is None else context.all_reduce("SUM", value)
 
 
 def per_replica_share(loss):
-    """A replica's part of a loss that all compute alike: optimizers add."""
+    """A replica's share of a loss that every replica computes in full.
+
+    Optimizers sum the gradients of the replicas.
+    """
     count = replicas()
     return loss if count == 1 else loss / count
 
 
-def divide(batch):
-    """Each replica's part of a batch, as `strategy.run` takes it.
+def split_over_replicas(batch):
+    """Each replica's part of a batch, in the form that `strategy.run` takes.
 
     Args:
-        batch: Nested arrays (or None) of (images, ...), the number of images a
-            multiple of the number of replicas. All workers of a cluster hold
-            the same batch.
+        batch: Nested arrays (or None) of shape (images, ...); the number of
+            images is a multiple of the number of replicas. All workers of a
+            cluster hold the same batch.
     """
     import tensorflow as tf
 
@@ -255,7 +259,7 @@ def divide(batch):
     return keras.tree.map_structure(parts, batch)
 
 
-def replicas_of(variables):
+def replicas_of(variables) -> int:
     """Number of replicas that hold variables; 1 if built without a strategy."""
     if keras.backend.backend() != "tensorflow" or not variables:
         return replicas()

@@ -1,10 +1,10 @@
 """Training on several devices of one machine, or on several machines.
 
-All of it is the frameworks' own: `tf.distribute` on TensorFlow and
-`keras.distribution` on JAX. The devices share each batch, so that a training
-is the same whatever its number of devices: losses are means over the whole
-batch's labelled images, and batch norms use the whole batch's statistics.
-(Dropout draws other masks, as it does with another seed.)
+The frameworks do the work: `tf.distribute` on TensorFlow and
+`keras.distribution` on JAX. The devices share each batch, so that training
+gives the same result on any number of devices: losses are means over the
+labelled images of the whole batch, and batch norms use its statistics.
+(Dropout draws different masks, as it does with another seed.)
 """
 
 import contextlib
@@ -23,13 +23,13 @@ NAMES = ("none", "mirrored", "multi_worker")
 
 
 class Devices:
-    """What a training is spread over; a context to build and train models in.
+    """The devices that share a training, as a context to build and train in.
 
     Attributes:
         name: One of `NAMES`.
         count: Number of devices.
-        leads: Whether this process writes and reports: true but for the other
-            workers of a cluster.
+        leads: Whether this process writes and reports: true for all but the
+            other workers of a cluster.
     """
 
     def __init__(self, name, scope=None, count=1, strategy=None, leads=True):
@@ -49,10 +49,10 @@ class Devices:
         if error is not None:
             self._explain(error)
 
-    def from_leader(self, number):
-        """The leading worker's whole number, on every worker.
+    def from_leader(self, number: int) -> int:
+        """The leading worker's integer, on every worker.
 
-        A worker waits here for all others.
+        Each worker waits here for all others.
         """
         if self.name != "multi_worker":
             return number
@@ -68,7 +68,7 @@ class Devices:
             raise
 
     def _explain(self, error):
-        """Says so if `error` tells that another worker has gone."""
+        """Raises an `UmsrepError` if `error` means that a worker has ended."""
         if self.name != "multi_worker":
             return
         import tensorflow as tf
@@ -88,8 +88,8 @@ class Devices:
 
 
 @functools.cache
-def use(name="none"):
-    """The devices that an option names.
+def use(name: str = "none") -> Devices:
+    """The devices that share a training, by name.
 
     Models must be built and trained in its context:
 
@@ -104,11 +104,11 @@ def use(name="none"):
             process has one cluster, and asks for it before any tensor exists.
 
     Returns:
-        `Devices`; the same ones for the same name.
+        `Devices`; the same object for the same name.
 
     Raises:
         UmsrepError: an unknown name, a backend that does not offer it, or a
-            missing or wrong TF_CONFIG.
+            missing or invalid TF_CONFIG.
     """
     if name not in NAMES:
         raise UmsrepError(
@@ -138,7 +138,7 @@ def use(name="none"):
 def _mirrored():
     import tensorflow as tf
 
-    # By itself the strategy takes one of several logical CPUs.
+    # By default the strategy takes only one of several logical CPUs.
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return tf.distribute.MirroredStrategy(
         [device.name for device in tf.config.list_logical_devices(kind)]
@@ -173,9 +173,9 @@ def _multi_worker():
 def _cluster():
     """(number of workers, index of this one) of TF_CONFIG, checked."""
     example = (
-        'Set it on each machine, such as {"cluster": {"worker": '
+        'Set it on each machine, for example to {"cluster": {"worker": '
         '["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": '
-        "0}} with the machine's own index."
+        "0}}, with the machine's own index."
     )
     text = os.environ.get("TF_CONFIG", "")
     if not text.strip():
@@ -205,13 +205,13 @@ def _cluster():
     return workers, index
 
 
-def leads():
-    """Whether this process writes and reports, in the present context."""
+def leads() -> bool:
+    """Whether this process writes and reports, in the current context."""
     return backend.worker() == 0
 
 
 def training_batch(model, batch):
-    """A training batch as the present devices take it.
+    """A training batch in the form that the current devices take.
 
     Args:
         model: A `MultiTaskModel`.
@@ -235,9 +235,9 @@ def training_batch(model, batch):
 
 
 def validation_batch(model, batch):
-    """As `training_batch`; an uneven batch gets images of weight 0.
+    """Like `training_batch`; images of weight 0 fill up an uneven batch.
 
-    Outside of training, a batch norm does not mind more images.
+    Outside training, additional images do not affect batch norms.
     """
     count = _shards(model)
     if count == 1:
@@ -266,8 +266,10 @@ def _images(batch):
 
 
 def _divided(batch):
-    # On JAX, Keras lays the batch out over the devices itself.
-    return batch if backend.replicas() == 1 else backend.divide(batch)
+    # On JAX, Keras itself spreads the batch over the devices.
+    if backend.replicas() == 1:
+        return batch
+    return backend.split_over_replicas(batch)
 
 
 def _shards(model):

@@ -7,8 +7,8 @@ to do about it. The command line prints it as one line; Python users catch
 
 
 class UmsrepError(ValueError):
-    """Something the user can mend: a file, an argument, a folder.
+    """Something the user can fix: a file, an argument, a folder.
 
     The message names the file or argument, says what was expected, and ends
-    with the remedy.
+    with what to do.
     """

@@ -13,10 +13,10 @@ from umsrep.errors import UmsrepError
 
 @dataclass(frozen=True)
 class _Parts:
-    """Hides the parts from Keras's tracking of attributes.
+    """Hides the parts from Keras, which tracks a model's attributes.
 
-    The graph already holds the layers that the tasks need; tracked as a whole,
-    an unused decoder would count as trainable.
+    The graph already holds the layers that the tasks need; if the parts were
+    tracked as well, an unused decoder would count as trainable.
     """
 
     representation: keras.Model
@@ -31,10 +31,10 @@ class _Parts:
 class MultiTaskModel(keras.Model):
     """A functional Keras model from images to {task: prediction}.
 
-    Trains with `compile` and `fit` as any Keras model. Each task's loss is its
-    head's, unless `compile(loss={task: loss})` names another; the balancer
-    makes one scalar of them. A missing label is sample weight 0: `fit(x, y,
-    sample_weight={task: weights})`.
+    Trains with `compile` and `fit` like any Keras model. Each task's loss is
+    that of its head, unless `compile(loss={task: loss})` names another; the
+    balancer combines the losses into one scalar. A missing label has sample
+    weight 0: `fit(x, y, sample_weight={task: weights})`.
 
     Args:
         representation: A `Representation`.
@@ -45,8 +45,9 @@ class MultiTaskModel(keras.Model):
             the others only provide. Default: all.
 
     Raises:
-        UmsrepError: two heads of one name, or a head that reads a feature
-            that neither the representation nor an earlier head provides.
+        UmsrepError: two heads with the same name, or a head that reads a
+            feature that neither the representation nor an earlier head
+            provides.
     """
 
     def __init__(
@@ -91,11 +92,11 @@ class MultiTaskModel(keras.Model):
         self.loss_trackers = {
             task: keras.metrics.Mean(name=f"{task}_loss") for task in tasks
         }
-        # How many devices' copies of the weights there are.
+        # The number of devices that hold a copy of the weights.
         self.replicas = backend.replicas_of(self.variables)
 
     def jit(self, xla=None):
-        """The `jit_compile` of `compile`; XLA only where it helps for None."""
+        """The argument `jit_compile`; None uses XLA only where it helps."""
         # Keras asks this for "auto", and refuses True without it.
         self.supports_jit = backend.xla_helps() if xla is None else xla
         return "auto" if xla is None else xla
@@ -113,7 +114,7 @@ class MultiTaskModel(keras.Model):
 
     @property
     def providers(self):
-        """Heads that are no task here, but provide what a task reads."""
+        """Heads that are not tasks here, but provide what a task reads."""
         return tuple(
             head for head in self._parts.heads if head.name not in self.tasks
         )
@@ -135,7 +136,11 @@ class MultiTaskModel(keras.Model):
         return tuple(dict.fromkeys(names))
 
     def head(self, task):
-        """The head of `task`; a miss lists what exists."""
+        """The head of `task`.
+
+        Raises:
+            UmsrepError: there is none; the message lists the tasks.
+        """
         for head in self.heads:
             if head.name == task:
                 return head
@@ -149,11 +154,11 @@ class MultiTaskModel(keras.Model):
         return {head.name: head.loss for head in self.heads}
 
     def view(self, tasks, balancer=None):
-        """A model of some tasks that shares this one's weights.
+        """A model of some of the tasks that shares the weights of this one.
 
-        What the tasks do not need (an unused decoder) is not part of it; a
-        head that provides what they read is, without being a task. It is
-        compiled on its own.
+        It leaves out what the tasks do not need (an unused decoder) and keeps
+        heads that provide what they read, although these are not among its
+        tasks. It is compiled separately.
 
         Args:
             tasks: A task or a list of tasks.
@@ -204,7 +209,7 @@ class MultiTaskModel(keras.Model):
         )
 
     def features(self, images, names):
-        """{feature: tensor} of some features, in inference mode."""
+        """{feature: tensor} of the named features, in inference mode."""
         return self.feature_model(names)(images, training=False)
 
     def feature_model(self, names):
@@ -248,7 +253,7 @@ class MultiTaskModel(keras.Model):
                 weights = ops.cast(
                     ops.reshape(sample_weight[task], (-1,)), "float32"
                 )
-            # Of the whole batch, where devices share it.
+            # Summed over the whole batch, where several devices share it.
             total = backend.sum_over_replicas(ops.sum(weights))
             present[task] = ops.cast(total > 0, "float32")
             losses[task] = backend.sum_over_replicas(
@@ -278,7 +283,7 @@ class MultiTaskModel(keras.Model):
         )
         before = [ops.convert_to_numpy(variable) for variable in held]
         logs = super().train_on_batch(x, y, sample_weight, **options)
-        # Momentum moves even what had no gradient.
+        # Momentum moves even variables without a gradient.
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
@@ -292,7 +297,7 @@ class MultiTaskModel(keras.Model):
     def predict_on_batch(self, x):
         if self.replicas == backend.replicas() == 1:
             return super().predict_on_batch(x)
-        # On this process's first device, so that one worker can predict.
+        # On the first device of this process, so that one worker can predict.
         return keras.tree.map_structure(
             ops.convert_to_numpy, self(x, training=False)
         )
@@ -332,7 +337,7 @@ class MultiTaskModel(keras.Model):
 
 
 def _connect(representation, heads):
-    """The graph of the heads, in their order.
+    """Connects the heads to the representation, in their order.
 
     Returns:
         ({head: prediction}, {provided name: head}, {name: tensor} of every
@@ -359,7 +364,7 @@ def _connect(representation, heads):
 
 
 def _absent(sample_weight):
-    """Tasks of which the batch has no label."""
+    """Tasks for which the batch has no label."""
     if not isinstance(sample_weight, dict):
         return []
     return [

@@ -1,6 +1,6 @@
 """The number format of layers.
 
-Losses, sigmas, softmax and masks' sigmoid are float32 in every setting.
+Losses, sigmas, the softmax and the sigmoid of masks are always float32.
 """
 
 import keras
@@ -11,7 +11,7 @@ from umsrep.errors import UmsrepError
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
-def native_bfloat16():
+def native_bfloat16() -> bool:
     """Whether the processor (or an accelerator) computes in bfloat16."""
     if backend.has_accelerator():
         return True
@@ -26,7 +26,7 @@ def native_bfloat16():
     return False
 
 
-def use(precision="auto"):
+def use(precision: str = "auto") -> str:
     """Sets the number format of layers built from now on.
 
     Args:
@@ -34,7 +34,7 @@ def use(precision="auto"):
             natively, else float32), "float32", "bfloat16" or "float16".
 
     Returns:
-        The format that "auto" stands for here, or `precision`.
+        The format that was set: `precision`, or what "auto" stands for here.
     """
     if precision not in PRECISIONS:
         raise UmsrepError(

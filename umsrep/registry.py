@@ -4,7 +4,12 @@ A registered class can be found by name, is serialisable (so that models which
 hold it load in Keras's safe mode), and is picked up by the contract tests.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from umsrep.errors import UmsrepError
+
+C = TypeVar("C", bound=type)
 
 
 class Registry:
@@ -16,18 +21,18 @@ class Registry:
         serializable: Also register with Keras under the package "umsrep".
     """
 
-    def __init__(self, kind, serializable=True):
+    def __init__(self, kind: str, serializable: bool = True) -> None:
         self.kind = kind
         self.serializable = serializable
-        self._classes = {}
+        self._classes: dict[str, type] = {}
 
-    def register(self, name):
+    def register(self, name: str) -> Callable[[C], C]:
         """Decorator: registers the class under `name`; a duplicate raises.
 
-        A notebook's cell may be run again: its class takes its own place.
+        A notebook's cell may be run again: its class replaces itself.
         """
 
-        def decorate(cls):
+        def decorate(cls: C) -> C:
             if name in self._classes and not _again(cls, self._classes[name]):
                 raise UmsrepError(
                     f"A {self.kind} named '{name}' is already registered "
@@ -43,7 +48,7 @@ class Registry:
 
         return decorate
 
-    def get(self, name):
+    def get(self, name: str) -> type:
         """The class registered under `name`; a miss lists what exists."""
         if name not in self._classes:
             raise UmsrepError(
@@ -52,13 +57,13 @@ class Registry:
             )
         return self._classes[name]
 
-    def items(self):
+    def items(self) -> list[tuple[str, type]]:
         """(name, class) pairs in order of name."""
         return sorted(self._classes.items())
 
 
-def _again(cls, registered):
-    """Whether a notebook defines the class that it has registered anew."""
+def _again(cls: type, registered: type) -> bool:
+    """Whether a notebook's cell defines a registered class once more."""
     return cls.__module__ == registered.__module__ == "__main__" and (
         cls.__qualname__ == registered.__qualname__
     )

@@ -270,7 +270,10 @@ BAD = {
     "huge": ({"Rows": 60000, "Columns": 60000}, "million pixels.*smaller"),
     "too few": ({"Rows": SHAPE[0] + 1}, "damaged pixel data.*export it again"),
     "high bit": ({"HighBit": 15}, "12 bits up to bit 15.*bit 11.*export it"),
-    "two heights": ({"Rows": [9, 9]}, "a header value that is no number"),
+    "two heights": (
+        {"Rows": [9, 9]},
+        "header value that is not a single number",
+    ),
     "slope": (
         {"RescaleSlope": "nan", "RescaleIntercept": 0},
         "cannot be applied .rescaled values that are not finite",

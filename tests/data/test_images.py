@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from umsrep.data import images
+from umsrep.data import images, resizing
 from umsrep.errors import UmsrepError
 
 
@@ -212,7 +212,7 @@ def test_nan_and_infinity_are_refused(tmp_path, grey, value, sixteen_bit):
     values = grey.astype(np.float32)
     values[3, 4] = value
     path = saved(tmp_path / "x.tif", values)
-    with pytest.raises(UmsrepError, match="1 NaN or infinite.*mend the export"):
+    with pytest.raises(UmsrepError, match="1 NaN or infinite.*fix the export"):
         images.read_grey(path, sixteen_bit)
 
 
@@ -260,7 +260,7 @@ def test_up_to_factor_two_resizing_is_plain_opencv_bicubic(shape):
         image.astype(np.float32), (64, 50), interpolation=cv2.INTER_CUBIC
     )
     np.testing.assert_array_equal(
-        images.resize_image(image, (50, 64)),
+        resizing.resize_image(image, (50, 64)),
         np.clip(np.rint(expected), 0, 255).astype(np.uint8),
     )
 
@@ -269,7 +269,7 @@ def test_large_reduction_averages_where_plain_bicubic_aliases():
     rng = np.random.default_rng([3])
     noise = rng.integers(0, 256, (768, 768), dtype=np.uint8)
     plain = cv2.resize(noise, (64, 64), interpolation=cv2.INTER_CUBIC)
-    ours = images.resize_image(noise, (64, 64))
+    ours = resizing.resize_image(noise, (64, 64))
     assert plain.std() > 50
     # The mean of 6 x 6 values has a sixth of their spread, less after the
     # bicubic step.
@@ -280,13 +280,13 @@ def test_large_reduction_averages_where_plain_bicubic_aliases():
 def test_overshoot_at_an_edge_is_clipped_not_wrapped():
     image = np.zeros((20, 20), np.uint8)
     image[:, 10:] = 255
-    resized = images.resize_image(image, (20, 50))
+    resized = resizing.resize_image(image, (20, 50))
     assert (resized[:, :22] <= 60).all()
     assert (resized[:, -20:] >= 195).all()
 
 
 def test_image_of_the_right_size_is_copied_unchanged(grey):
-    resized = images.resize_image(grey, grey.shape)
+    resized = resizing.resize_image(grey, grey.shape)
     np.testing.assert_array_equal(resized, grey)
     assert not np.shares_memory(resized, grey)
 
@@ -295,7 +295,7 @@ def test_image_of_the_right_size_is_copied_unchanged(grey):
 def test_mask_stays_binary_centred_and_of_equal_area(shape):
     mask = np.zeros(shape, bool)
     mask[shape[0] // 4 : shape[0] // 2, shape[1] // 3 :] = True
-    resized = images.resize_mask(mask, (96, 96))
+    resized = resizing.resize_mask(mask, (96, 96))
     assert resized.dtype == bool
     assert abs(resized.mean() - mask.mean()) < 0.02
     for axis, (before, after) in enumerate(zip(shape, (96, 96), strict=True)):
@@ -308,13 +308,13 @@ def test_mask_takes_the_pixel_under_the_new_centre():
     rng = np.random.default_rng([4])
     mask = rng.random((30, 45)) > 0.5
     np.testing.assert_array_equal(
-        images.resize_mask(mask, (10, 15)), mask[1::3, 1::3]
+        resizing.resize_mask(mask, (10, 15)), mask[1::3, 1::3]
     )
 
 
 def test_image_and_mask_stay_aligned():
     rows, columns = np.ogrid[:700, :530]
     disc = (rows - 300) ** 2 + (columns - 250) ** 2 < 150**2
-    image = images.resize_image(disc * np.uint8(255), (128, 128)) > 127
-    mask = images.resize_mask(disc, (128, 128))
+    image = resizing.resize_image(disc * np.uint8(255), (128, 128)) > 127
+    mask = resizing.resize_mask(disc, (128, 128))
     assert (image & mask).sum() / (image | mask).sum() > 0.97

@@ -159,7 +159,7 @@ def test_boxes_of_unknown_images_are_counted(source, tmp_path):
     )
     sheet[1:].to_csv(source / "master_sheet.csv", index=False)
     header = convert(source, tmp_path / "out", size=64, boxes=NAMES)
-    assert "bounding_boxes.csv: the rows of 1 images that the" in "".join(
+    assert "bounding_boxes.csv: the rows of 1 images that are" in "".join(
         header["warnings"]
     )
 

@@ -242,7 +242,7 @@ def test_rows_of_unknown_images_are_counted(source, tmp_path):
     header = convert(source, tmp_path / "out", size=64)
     assert header["counts"]["images"] == COUNT - 1
     assert any(
-        "1 images that the master sheet does not give" in text
+        "1 images that are not in the master sheet" in text
         for text in header["warnings"]
     )
 
@@ -319,14 +319,14 @@ BAD = {
             set_cell(name, "1")(source)
             for name in ("CHF", "pneumonia", "Normal")
         ],
-        "is of 3 classes.*remove the record",
+        "has 3 classes.*remove the record",
     ),
     "no class": (
         lambda source: [
             set_cell(name, "")(source)
             for name in ("CHF", "Normal", "pneumonia")
         ],
-        "is of 0 classes.*remove the record",
+        "has 0 classes.*remove the record",
     ),
     "no patient": (set_cell("patient_id", ""), "has no patient.*Give a key"),
     "short id": (set_cell("dicom_id", "0a1b"), "of 4 characters.*correct it"),
@@ -375,7 +375,7 @@ def without_column(source):
 
 WRONG = {
     fractions: "eye_gaze.csv has no x above 1.*fractions of a screen.*convert",
-    of_smaller_images: "of smaller ones.*scale x and y first",
+    of_smaller_images: "to smaller images.*scale x and y first",
     without_column: "no column 'Y_ORIGINAL'.*published table again",
     lambda source: (source / "fixations.csv").unlink(): (
         "fixations.csv does not exist.*get it from"

@@ -220,7 +220,7 @@ def test_unknown_pair_of_classes_is_pointed_out(layout, out):
         "effusion", "bacterial"
     )
     (warning,) = convert(own(layout, table), out, size=32)["warnings"]
-    assert "by alphabet 'viral' is the positive one" in warning
+    assert "'viral', the last by alphabet, is taken as" in warning
     assert "use 0 and 1" in warning
 
 
@@ -231,7 +231,7 @@ def test_only_an_empty_cell_is_unlabelled(layout, out, word):
     assert word in header["tasks"]["finding"]["classes"]
     (warning,) = header["warnings"]
     assert f"has a class '{word}' (1 images)" in warning
-    assert "empty these cells" in warning
+    assert "empty the cells" in warning
 
 
 def test_column_of_one_class_is_left_out_with_a_warning(layout, out):

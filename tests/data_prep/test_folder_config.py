@@ -245,7 +245,7 @@ def test_patients_that_may_be_one_are_warned_of(source, one, other):
     labels = {"quality": CONFIG["labels"]["quality"]}
     header, _ = prepare(source, CONFIG, labels=labels)
     warnings = header["warnings"]
-    (warning,) = [text for text in warnings if "may be one" in text]
+    (warning,) = [text for text in warnings if "may be the same" in text]
     assert " and ".join(sorted((one, other))) in warning
     assert "reading.csv" in warning
 

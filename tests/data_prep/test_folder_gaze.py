@@ -190,7 +190,7 @@ def test_lost_moments_and_unknown_columns_are_left_out_with_a_warning(
     assert header["gaze"]["gaze"]["points"] == 2
     unread, lost, mapless = header["warnings"]
     assert "fixations/gaze.csv that are not read: pupil." in unread
-    assert "rename one that was meant" in unread
+    assert "rename it and prepare again" in unread
     assert "fixations/gaze.csv without a position: 3; left out" in lost
     assert "without a map of 'gaze': 2" in mapless
 

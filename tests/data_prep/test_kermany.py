@@ -70,7 +70,7 @@ def test_names_give_class_and_patient(name):
     ],
 )
 def test_unknown_names_are_refused(name):
-    with pytest.raises(UmsrepError, match="fits no known name.*correct the"):
+    with pytest.raises(UmsrepError, match="fit any known name.*correct the"):
         parse_name(name)
 
 
@@ -199,7 +199,7 @@ def same_name_in_both_parts(layout):
 
 BAD = {
     wrong_folder: "named as viral but lies in NORMAL.*move or remove",
-    unknown_name: "scan3.jpeg fits no known name.*move the file away",
+    unknown_name: "scan3.jpeg does not fit any known name.*move the file away",
     truncated: "IM-0117-0001.jpeg is truncated.*again",
     same_name_in_both_parts: "same image id 'IM-0115-0001'.*rename",
 }

@@ -162,7 +162,7 @@ def test_what_does_not_fit_stops_or_is_counted(
     ("scale", "advice"),
     [
         ((1 / 40, 1 / 48), "fractions of a screen.*pixels of the image"),
-        ((0.4, 0.4), "of smaller ones.*scale x and y first"),
+        ((0.4, 0.4), "to smaller images.*scale x and y first"),
     ],
 )
 def test_positions_of_another_frame_are_refused(

@@ -14,7 +14,7 @@ from data_prep.rsna import convert
 from umsrep import data
 from umsrep.cli.main import app
 from umsrep.data.attention import to_grid
-from umsrep.data.images import resize_mask
+from umsrep.data.resizing import resize_mask
 from umsrep.data.verification import verify
 from umsrep.errors import UmsrepError
 from umsrep.phantoms import draw_chest, write_rsna
@@ -179,7 +179,7 @@ def test_without_mapping_a_warning_tells_of_leaks(source, tmp_path):
     header = convert(source, tmp_path / "out", size=48)
     assert header["counts"]["patients"] == COUNT
     (warning,) = header["warnings"]
-    assert "every image is taken as a patient of its own" in warning
+    assert "every image counts as a patient of its own" in warning
     assert "one trained on and one tested on" in warning
     assert "prepare again" in warning
 
@@ -204,7 +204,7 @@ def test_without_the_detailed_classes(source, truth, tmp_path):
     assert list(header["tasks"]) == ["opacity", "box"]
     (warning,) = header["warnings"]
     assert f"There is no {CLASS_INFO}" in warning
-    assert "'no' holds other abnormalities" in warning
+    assert "'no' includes other abnormalities" in warning
     table = manifest(tmp_path / "out")
     for key, entry in truth.items():
         opaque = CLASSES[entry["finding"]] == "opacity"

@@ -150,8 +150,8 @@ def mask_of_another_size(layout):
 
 
 BAD = {
-    other_label: "CHNCXR_0400_2.png fits no known name.*0 .normal. or 1",
-    no_name: "scan.png fits no known name.*correct the name",
+    other_label: "CHNCXR_0400_2.png does not fit any known.*0 .normal. or 1",
+    no_name: "scan.png does not fit any known name.*correct the name",
     lonely_mask: "mask without an image.*move the mask away",
     second_version: "have the same name but differ.*move one copy away",
     both_labels: "same number but different labels.*move the other",

@@ -113,7 +113,7 @@ class TestContract:
             ("finding_attention", None, "ClassificationHead or a CAMHead"),
             ("heart", None, "The model's tasks: lung"),
             ("finding", [0, 3, 0], "classes 0 to 2"),
-            ("finding", [0, -2, 0], "-1 is the winning one"),
+            ("finding", [0, -2, 0], "-1 is the likeliest one"),
             ("finding", [0], "class to explain for each image"),
         ],
     )
@@ -123,7 +123,7 @@ class TestContract:
 
     @every
     def test_bad_class_index_and_images(self, build, model):
-        with pytest.raises(UmsrepError, match="None is the winning one"):
+        with pytest.raises(UmsrepError, match="None is the likeliest one"):
             build("finding", class_index=-1)(model, images())
         with pytest.raises(UmsrepError, match="single one"):
             build("finding")(model, images()[0])

@@ -236,16 +236,20 @@ class TestBadInput:
         [
             ({"mask": np.full(SHAPE, 255)}, "mask > 127 of a picture"),
             ({"mask": np.zeros((*SHAPE, 1))}, "expected \\(height, width\\)"),
-            ({"scale": 0.0}, "cm/s per pixel, above 0"),
-            ({"scale": np.nan}, "cm/s per pixel, above 0"),
+            ({"per_pixel": 0.0}, "cm/s per pixel, above 0"),
+            ({"per_pixel": np.nan}, "cm/s per pixel, above 0"),
             ({"baseline": np.inf}, "the row of velocity 0"),
             ({"frame": (0, 200, 0, 10)}, "within an image of 128x256"),
-            ({"frame": (0, 10, 5, 5)}, "None is all of it"),
+            ({"frame": (0, 10, 5, 5)}, "None is the whole"),
             ({"frame": (0, 10)}, "expected \\(top, bottom, left, right\\)"),
         ],
     )
     def test_measure(self, change, advice):
-        given = {"mask": draw(MITRAL), "scale": SCALE, "baseline": BASELINE}
+        given = {
+            "mask": draw(MITRAL),
+            "per_pixel": SCALE,
+            "baseline": BASELINE,
+        }
         with pytest.raises(UmsrepError, match=advice):
             PeakVelocity.measure(**{**given, **change})
 
@@ -287,7 +291,7 @@ class TestOnAModel:
         found = PeakVelocity(batch_size=2)(
             model,
             self.images(),
-            scale=[SCALE, SCALE, 2 * SCALE],
+            per_pixel=[SCALE, SCALE, 2 * SCALE],
             baseline=BASELINE,
         )
         assert len(found) == 3
@@ -311,8 +315,8 @@ class TestOnAModel:
     @pytest.mark.parametrize(
         ("change", "advice"),
         [
-            ({"scale": None}, "pixels alone give no velocity"),
-            ({"scale": [1.0, 2.0]}, "one for each image"),
+            ({"per_pixel": None}, "pixels alone give no velocity"),
+            ({"per_pixel": [1.0, 2.0]}, "one for each image"),
             ({"frame": [(0, 1, 0, 1)] * 2}, "one such row for each"),
             ({"images": np.zeros(SHAPE)}, "Pass image\\[None\\]"),
         ],
@@ -320,14 +324,14 @@ class TestOnAModel:
     def test_bad_call(self, model, change, advice):
         given = {
             "images": self.images(),
-            "scale": SCALE,
+            "per_pixel": SCALE,
             "baseline": BASELINE,
         }
         with pytest.raises(UmsrepError, match=advice):
             PeakVelocity()(model, **{**given, **change})
 
     def test_a_task_without_masks(self, model):
-        with pytest.raises(UmsrepError, match="no mask task"):
+        with pytest.raises(UmsrepError, match="not a mask task"):
             PeakVelocity("flow")(model, self.images(), SCALE, BASELINE)
 
 
@@ -346,7 +350,7 @@ class TestScales:
         [
             (None, "No scale of the rows.*add it to scales.csv"),
             (Scale(x=AxisScale("s", 1.0)), "No scale of the rows.*scales.csv"),
-            (Scale(AxisScale("mm", 1.0, 3)), "in mm, .*cm/s or m/s.*convert"),
+            (Scale(AxisScale("mm", 1.0, 3)), "in mm; .*cm/s or m/s.*convert"),
             (Scale(AxisScale("cm/s", 1.0)), "fill in 'zero' in scales.csv"),
             (
                 Scale(AxisScale("cm/s", 1.0, 3, 5, 200)),
@@ -372,7 +376,7 @@ class TestScales:
         assert found == PeakVelocity()(
             model,
             images,
-            scale=[SCALE, SCALE, 2 * SCALE],
+            per_pixel=[SCALE, SCALE, 2 * SCALE],
             baseline=BASELINE,
             frame=[(0, 128, 0, 256)] * 2 + [(0, 128, 50, 256)],
             beats=beats,

@@ -196,7 +196,7 @@ def test_a_derived_task_of_one_s_own(model, monkeypatch):
         ({"quality_classes": ("low", "good", "best")}, "one of two classes"),
         ({"flow_threshold": 1.2}, "expected a probability"),
         ({"quality_threshold": -0.1}, "from 0 \\(never a reason\\)"),
-        ({"wanted": ("AV",)}, "'AV' is none of flow_classes.*their names"),
+        ({"wanted": ("AV",)}, "'AV' is not one of flow_classes.*their names"),
         ({"quality_of": ("AV",)}, "quality_of.*Use their names"),
     ],
 )

@@ -183,7 +183,7 @@ def test_summary_is_by_class_and_patient(model, dataset):
     ("masks", "explain", "advice"),
     [
         ("blob", "both", "choose 'true' or 'predicted'"),
-        ("level", "true", "no mask task .* Choose one that is"),
+        ("level", "true", "not a mask task .* Choose one that is"),
         ({"ill": "blob"}, "true", "Use their names"),
         ({"low": "heart"}, "true", "Its tasks: blob, level"),
     ],

@@ -105,8 +105,8 @@ def expected(export_work, joint_run):
         look = frame.restore(outputs["look"][0, ..., 0])
         found["look"].append(look / look.sum())
     # A constant would agree with anything.
-    assert np.ptp(found["blob"][0]) > 0.3
-    assert np.ptp(np.stack(found["level"]), axis=0).max() > 0.3
+    assert np.ptp(found["blob"][0]) > 0.1
+    assert np.ptp(np.stack(found["level"]), axis=0).max() > 0.1
     assert found["look"][0].max() * found["look"][0].size > 2
     return found
 

@@ -239,7 +239,7 @@ def test_checkpoint_of_another_model_is_refused(dataset, tmp_path):
         ConvAutoencoder((32, 32, 1), filters=(4, 6)),
         [SegmentationHead("blob"), ClassificationHead(2, "level")],
     )
-    with pytest.raises(UmsrepError, match="start a new run folder"):
+    with pytest.raises(UmsrepError, match="use a new run folder"):
         fit(strategy, other, dataset, epochs=2, checkpoint=tmp_path)
 
 
@@ -258,7 +258,7 @@ def test_damaged_checkpoint(dataset, tmp_path):
     state = tmp_path / "state.npz"
     for damaged in (state.read_bytes()[:1000], b""):
         state.write_bytes(damaged)
-        with pytest.raises(UmsrepError, match="Delete .* to begin"):
+        with pytest.raises(UmsrepError, match="Delete .* to start"):
             fit(strategy, build(), dataset, epochs=2, checkpoint=tmp_path)
 
 

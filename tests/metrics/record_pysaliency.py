@@ -81,7 +81,7 @@ def record(target, predicted, baseline, fixations, other_fixations):
 def constants():
     """pysaliency's finite values for maps of ones and of zeros."""
     arguments = cases()["smooth"]
-    target, fixations = arguments["target"], arguments["fixations"]
+    target, fixations = arguments["true"], arguments["fixations"]
     x, y = fixations.astype(int).T
     zeros, ones = np.zeros(target.shape), np.ones(target.shape)
     own = fixated(fixations)

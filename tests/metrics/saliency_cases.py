@@ -60,7 +60,7 @@ def cases():
     ):
         rng = np.random.default_rng([2022, seed])
         made[name] = {
-            "target": blobs(rng),
+            "true": blobs(rng),
             "predicted": blobs(rng),
             "baseline": blobs(rng, count=1),
             "fixations": points(rng, max(count, 3))[-count:],

@@ -29,9 +29,9 @@ def test_a_constant_map_tells_nothing(constant):
     assert saliency.cc(values, constant) == 0
     assert saliency.cc(constant, values) == 0
     assert saliency.cc(constant, constant) == 0
-    assert saliency.nss(constant, fixations) == 0
-    assert saliency.auc_judd(constant, fixations) == 0.5
-    assert saliency.shuffled_auc(constant, fixations, others) == 0.5
+    assert saliency.nss(fixations, constant) == 0
+    assert saliency.auc_judd(fixations, constant) == 0.5
+    assert saliency.shuffled_auc(fixations, constant, others) == 0.5
 
 
 @pytest.mark.parametrize("constant", [ZEROS, TENTHS])
@@ -45,11 +45,11 @@ def test_zeros_are_the_uniform_distribution(constant):
     assert saliency.kld(constant, ONES) == pytest.approx(0, abs=1e-12)
     assert saliency.sim(constant, ONES) == pytest.approx(1)
     assert saliency.information_gain(
-        constant, values, fixations
-    ) == pytest.approx(saliency.information_gain(ONES, values, fixations))
+        fixations, constant, values
+    ) == pytest.approx(saliency.information_gain(fixations, ONES, values))
     assert saliency.information_gain(
-        values, constant, fixations
-    ) == pytest.approx(saliency.information_gain(values, ONES, fixations))
+        fixations, values, constant
+    ) == pytest.approx(saliency.information_gain(fixations, values, ONES))
 
 
 SINGLE = ZEROS.copy()
@@ -126,7 +126,7 @@ with_pair = pytest.mark.parametrize(
         saliency.kld,
         saliency.cc,
         saliency.sim,
-        lambda a, b: saliency.information_gain(b, a, MIDDLE),
+        lambda a, b: saliency.information_gain(MIDDLE, b, a),
     ],
     ids=["kld", "cc", "sim", "information_gain"],
 )
@@ -163,14 +163,14 @@ at_fixations = pytest.mark.parametrize(
     [
         saliency.nss,
         saliency.auc_judd,
-        lambda values, fixations: saliency.shuffled_auc(
-            values, fixations, MIDDLE
+        lambda fixations, values: saliency.shuffled_auc(
+            fixations, values, MIDDLE
         ),
-        lambda values, fixations: saliency.shuffled_auc(
-            values, MIDDLE, fixations
+        lambda fixations, values: saliency.shuffled_auc(
+            MIDDLE, values, fixations
         ),
-        lambda values, fixations: saliency.information_gain(
-            values, ONES, fixations
+        lambda fixations, values: saliency.information_gain(
+            fixations, values, ONES
         ),
     ],
     ids=["nss", "auc_judd", "shuffled", "shuffled_others", "gain"],
@@ -182,7 +182,7 @@ at_fixations = pytest.mark.parametrize(
 def test_bad_map_at_fixations(metric, bad):
     values, advice = BAD_MAPS[bad]
     with pytest.raises(UmsrepError, match=advice):
-        metric(values, MIDDLE)
+        metric(MIDDLE, values)
 
 
 @pytest.mark.parametrize(
@@ -192,19 +192,19 @@ def test_bad_map_at_fixations(metric, bad):
 @at_fixations
 def test_a_fixation_outside(metric, outside):
     with pytest.raises(UmsrepError, match="1 lie outside.*x and y swapped"):
-        metric(ONES, [*MIDDLE, outside])
+        metric([*MIDDLE, outside], ONES)
 
 
 @at_fixations
 def test_no_fixations(metric):
-    with pytest.raises(UmsrepError, match="Leave out of the mean an image"):
-        metric(ONES, np.zeros((0, 2)))
-    with pytest.raises(UmsrepError, match="Leave out of the mean an image"):
-        metric(ONES, [])
+    with pytest.raises(UmsrepError, match="Leave an image that nobody looked"):
+        metric(np.zeros((0, 2)), ONES)
+    with pytest.raises(UmsrepError, match="Leave an image that nobody looked"):
+        metric([], ONES)
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3), (1, 2, 2)])
 @at_fixations
 def test_fixations_of_another_shape(metric, shape):
     with pytest.raises(UmsrepError, match="Stack the two columns"):
-        metric(ONES, np.ones(shape))
+        metric(np.ones(shape), ONES)

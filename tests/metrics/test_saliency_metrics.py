@@ -132,34 +132,34 @@ def test_a_fixation_lies_on_its_pixel():
     values = ZEROS.copy()
     values[2, 5] = 1
     for inside in ([5, 2], [5.999, 2.999], [5.5, 2.0]):
-        assert saliency.auc_judd(values, [inside]) == 1
+        assert saliency.auc_judd([inside], values) == 1
     for outside in ([4.999, 2.5], [5.5, 3.0], [2.5, 5.5]):
-        assert saliency.auc_judd(values, [outside]) < 0.5
+        assert saliency.auc_judd([outside], values) < 0.5
 
 
 def test_nss_counts_standard_deviations():
     # Mean 1, population standard deviation sqrt(3): the peak is 3 above.
     values = [[4, 0], [0, 0]]
-    assert saliency.nss(values, [[0, 0]]) == pytest.approx(np.sqrt(3))
-    assert saliency.nss(values, [[1, 0]]) == pytest.approx(-1 / np.sqrt(3))
+    assert saliency.nss([[0, 0]], values) == pytest.approx(np.sqrt(3))
+    assert saliency.nss([[1, 0]], values) == pytest.approx(-1 / np.sqrt(3))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_fixations_on_all_pixels_are_chance(seed):
     values, _ = two_maps(seed)
     everywhere = pixel_centres()
-    assert saliency.nss(values, everywhere) == pytest.approx(0, abs=1e-12)
-    assert saliency.auc_judd(values, everywhere) == 0.5
+    assert saliency.nss(everywhere, values) == pytest.approx(0, abs=1e-12)
+    assert saliency.auc_judd(everywhere, values) == 0.5
     assert saliency.shuffled_auc(
-        values, everywhere, everywhere
+        everywhere, values, everywhere
     ) == pytest.approx(0.5)
 
 
 def test_nss_ignores_scale_and_offset():
     values, _ = two_maps()
     fixations = points(random(5), 9)
-    assert saliency.nss(5 * values + 2, fixations) == pytest.approx(
-        saliency.nss(values, fixations)
+    assert saliency.nss(fixations, 5 * values + 2) == pytest.approx(
+        saliency.nss(fixations, values)
     )
 
 
@@ -169,21 +169,21 @@ def test_areas_depend_on_the_order_of_the_pixels_only():
     fixations = CASES["smooth"]["fixations"]
     others = CASES["smooth"]["other_fixations"]
     for monotone in (ranks, ranks**2, np.log(ranks), np.exp(-1 / ranks)):
-        assert saliency.auc_judd(monotone, fixations) == saliency.auc_judd(
-            values, fixations
+        assert saliency.auc_judd(fixations, monotone) == saliency.auc_judd(
+            fixations, values
         )
         assert saliency.shuffled_auc(
-            monotone, fixations, others
-        ) == saliency.shuffled_auc(values, fixations, others)
+            fixations, monotone, others
+        ) == saliency.shuffled_auc(fixations, values, others)
     # The opposite order gives the opposite area.
-    assert saliency.auc_judd(ranks.max() - ranks, fixations) == pytest.approx(
-        1 - saliency.auc_judd(values, fixations)
+    assert saliency.auc_judd(fixations, ranks.max() - ranks) == pytest.approx(
+        1 - saliency.auc_judd(fixations, values)
     )
 
 
 def test_one_random_fixation_has_area_one_half_on_average():
     values = CASES["smooth"]["predicted"]
-    areas = [saliency.auc_judd(values, [place]) for place in pixel_centres()]
+    areas = [saliency.auc_judd([place], values) for place in pixel_centres()]
     assert np.mean(areas) == pytest.approx(0.5)
 
 
@@ -192,15 +192,15 @@ def test_a_repeated_fixation_counts_repeatedly():
     one, two = points(random(1), 4)[2:]
     others = points(random(2), 20)
     for metric in (
-        lambda fixations: saliency.nss(values, fixations),
-        lambda fixations: saliency.shuffled_auc(values, fixations, others),
-        lambda fixations: saliency.information_gain(values, ONES, fixations),
+        lambda fixations: saliency.nss(fixations, values),
+        lambda fixations: saliency.shuffled_auc(fixations, values, others),
+        lambda fixations: saliency.information_gain(fixations, values, ONES),
     ):
         expected = (3 * metric([one]) + metric([two])) / 4
         assert metric([one, one, one, two]) == pytest.approx(expected)
     positives = np.array(at(values, [one, one, one, two]))
     unfixated = [value for value in values.ravel() if value not in positives]
-    assert saliency.auc_judd(values, [one, one, one, two]) == pytest.approx(
+    assert saliency.auc_judd([one, one, one, two], values) == pytest.approx(
         np.mean(positives[:, None] > unfixated)
     )
 
@@ -216,13 +216,13 @@ def test_centre_bias_is_nothing_to_the_shuffled_area():
     bias = gaussian(*middle)
     own, others = looks(20_000), looks(20_000)
     # Its standard error is about 0.003.
-    assert saliency.shuffled_auc(bias, own, others) == pytest.approx(
+    assert saliency.shuffled_auc(own, bias, others) == pytest.approx(
         0.5, abs=0.01
     )
-    assert saliency.auc_judd(bias, own[:30]) > 0.8
+    assert saliency.auc_judd(own[:30], bias) > 0.8
     # What is particular to the image is not nothing.
     corner = gaussian(3, 3)
-    assert saliency.shuffled_auc(corner, [[3, 3], [4, 3]], others) > 0.95
+    assert saliency.shuffled_auc([[3, 3], [4, 3]], corner, others) > 0.95
 
 
 def test_information_gain_is_a_mean_of_log_likelihoods():
@@ -236,15 +236,15 @@ def test_information_gain_is_a_mean_of_log_likelihoods():
             )
         ]
     )
-    gain = saliency.information_gain(values, baseline, fixations)
+    gain = saliency.information_gain(fixations, values, baseline)
     assert gain == pytest.approx(expected)
     assert saliency.information_gain(
-        9 * values, baseline / 5, fixations
+        fixations, 9 * values, baseline / 5
     ) == pytest.approx(gain)
     assert saliency.information_gain(
-        baseline, values, fixations
+        fixations, baseline, values
     ) == pytest.approx(-gain)
-    assert saliency.information_gain(baseline, baseline, fixations) == 0
+    assert saliency.information_gain(fixations, baseline, baseline) == 0
 
 
 def test_information_gain_in_bits():
@@ -252,11 +252,11 @@ def test_information_gain_in_bits():
     values = np.zeros((2, 4))
     values[1, 3] = 1
     uniform = np.ones((2, 4))
-    assert saliency.information_gain(values, uniform, [[3, 1]]) == 3
-    assert saliency.information_gain(values, uniform, [[0, 0]]) == (
+    assert saliency.information_gain([[3, 1]], values, uniform) == 3
+    assert saliency.information_gain([[0, 0]], values, uniform) == (
         pytest.approx(np.log2(saliency.FLOOR) + 3)
     )
-    assert saliency.information_gain(uniform, values, [[0, 0]]) == (
+    assert saliency.information_gain([[0, 0]], uniform, values) == (
         pytest.approx(-np.log2(saliency.FLOOR) - 3)
     )
 
@@ -264,7 +264,7 @@ def test_information_gain_in_bits():
 def test_expected_information_gain_is_the_divergence():
     values, baseline = two_maps(6)
     gains = [
-        saliency.information_gain(values, baseline, [place])
+        saliency.information_gain([place], values, baseline)
         for place in pixel_centres()
     ]
     bits = saliency.kld(values, baseline) / np.log(2)

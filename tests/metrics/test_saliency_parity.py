@@ -30,31 +30,31 @@ def test_other_areas_of_pysaliency(case):
     predicted, fixations = CASES[case]["predicted"], CASES[case]["fixations"]
     everywhere = pixel_centres()
     assert saliency.shuffled_auc(
-        predicted, fixations, everywhere
+        fixations, predicted, everywhere
     ) == pytest.approx(RECORDED[case]["AUC uniform"], abs=1e-6)
     # AUC_Judd sees thresholds at fixations only: more by half the largest
     # share of fixations at one value, at most.
     _, repeats = np.unique(at(predicted, fixations), return_counts=True)
-    more = RECORDED[case]["AUC_Judd"] - saliency.auc_judd(predicted, fixations)
+    more = RECORDED[case]["AUC_Judd"] - saliency.auc_judd(fixations, predicted)
     assert 0 < more <= repeats.max() / (2 * len(fixations))
 
 
 def test_constants_equal_pysaliency():
-    target, fixations = CASES["smooth"]["target"], CASES["smooth"]["fixations"]
+    target, fixations = CASES["smooth"]["true"], CASES["smooth"]["fixations"]
     values = {
         "kld of predicted zeros": saliency.kld(target, ZEROS),
         "kld of target zeros": saliency.kld(ZEROS, target),
         "cc of predicted ones": saliency.cc(target, ONES),
         "sim of predicted zeros": saliency.sim(target, ZEROS),
-        "nss of ones": saliency.nss(ONES, fixations),
-        "auc_judd of ones": saliency.auc_judd(ONES, fixations),
+        "nss of ones": saliency.nss(fixations, ONES),
+        "auc_judd of ones": saliency.auc_judd(fixations, ONES),
     }
     assert values == pytest.approx(RECORDED["constants"], abs=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_equal_scipy(case):
-    target, predicted = CASES[case]["target"], CASES[case]["predicted"]
+    target, predicted = CASES[case]["true"], CASES[case]["predicted"]
     assert saliency.cc(target, predicted) == pytest.approx(
         stats.pearsonr(target.ravel(), predicted.ravel()).statistic
     )
@@ -63,7 +63,7 @@ def test_equal_scipy(case):
         stats.entropy(target.ravel(), floored.ravel())
     )
     fixations = CASES[case]["fixations"]
-    assert saliency.nss(predicted, fixations) == pytest.approx(
+    assert saliency.nss(fixations, predicted) == pytest.approx(
         np.mean(at(stats.zscore(predicted, axis=None), fixations))
     )
 
@@ -85,9 +85,9 @@ def test_areas_equal_scikit_learn(case):
         labels = [1] * len(positives) + [0] * len(negatives)
         return sk.roc_auc_score(labels, positives + negatives)
 
-    assert saliency.auc_judd(predicted, fixations) == pytest.approx(
+    assert saliency.auc_judd(fixations, predicted) == pytest.approx(
         area(unfixated)
     )
-    assert saliency.shuffled_auc(predicted, fixations, others) == pytest.approx(
+    assert saliency.shuffled_auc(fixations, predicted, others) == pytest.approx(
         area(at(predicted, others))
     )

@@ -194,5 +194,5 @@ def test_normal_chest_has_nothing_to_return_to(read):
 )
 def test_bad_arguments_are_explained(arguments):
     chest = draw_chest(0, 0, size=64)
-    with pytest.raises(UmsrepError, match="Give finite numbers from 0"):
+    with pytest.raises(UmsrepError, match="Give finite numbers of at least 0"):
         draw_scanpath(chest, **({"seed": 0, "index": 0} | arguments))

@@ -126,7 +126,7 @@ def test_a_file_executes_nothing(tmp_path):
     path.write_text(
         f"stage: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n"
     )
-    with pytest.raises(UmsrepError, match="not a valid recipe.* Mend that"):
+    with pytest.raises(UmsrepError, match="not a valid recipe.* Correct that"):
         search.load_recipe(path)
     assert not (tmp_path / "made").exists()
 

@@ -54,7 +54,7 @@ def test_what_is_written_is_read_again(tmp_path, stage, settings, tasks):
         ("stage: finetune\nsettings: {epochs: true}", "whole number. Mend"),
         ("stage: finetune\nsettings: {strategy: jiont}", "Choose one of"),
         ("stage: finetune\nepochs: 3", "'epochs' is unknown.* Mend or remove"),
-        ("stage: finetune\nstage: finetune", "there twice.* Mend that line"),
+        ("stage: finetune\nstage: finetune", "there twice.* Correct that line"),
         ("stage: construct", "Pass it to `umsrep pretrain`"),
         ("- finetune", "a settings file with lines such as"),
         ("stage: [finetune]", "expected one of construct"),

@@ -17,9 +17,9 @@ class Balancer(keras.layers.Layer):
     Call arguments:
         losses: {task: scalar float32}, each the mean over the images of the
             batch that have the task's label; 0 where none has.
-        present: {task: scalar float32}, 1 where the batch holds a label of
-            the task, else 0. What a task learns about its own weight must not
-            move when it is absent.
+        present: {task: scalar float32}, 1 if the batch has a label of the
+            task, else 0. What a task learns about its own weight must not
+            change when the task is absent.
 
     Returns:
         A float32 scalar.
@@ -31,12 +31,12 @@ class Balancer(keras.layers.Layer):
         self.tasks = ()
 
     def attach(self, tasks):
-        """Names the tasks; called once by the model."""
+        """Sets the tasks' names; the model calls it once."""
         self.tasks = tuple(tasks)
         self.built = True
 
-    def check_tasks(self, named, argument):
-        """Raises if `named` mentions a task that the model has not."""
+    def check_tasks(self, named, argument: str) -> None:
+        """Raises if `named` contains a task that the model does not have."""
         unknown = set(named) - set(self.tasks)
         if unknown:
             raise UmsrepError(
@@ -45,14 +45,15 @@ class Balancer(keras.layers.Layer):
             )
 
     def weights_of(self, tasks):
-        """Variables that belong to these tasks alone (none by default).
+        """Variables that belong only to these tasks; none by default.
 
-        An optimizer with momentum moves a variable whose gradient is 0; a
-        training step puts these back for tasks that its batch lacks.
+        An optimizer with momentum moves even a variable whose gradient is 0,
+        so a training step restores those of tasks without a label in its
+        batch.
         """
         return []
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         config.pop("dtype", None)
         return config

@@ -9,10 +9,15 @@ class FixedWeighting(Balancer):
     """`sum_i w_i L_i` (UMS-Rep, Section 2.3), all weights 1 by default.
 
     Args:
-        weights: {task: weight}, at least 0; a task not named gets 1.
+        weights: {task: weight}, each at least 0; tasks not named get 1.
     """
 
-    def __init__(self, weights=None, name="fixed_weighting", **kwargs):
+    def __init__(
+        self,
+        weights: dict[str, float] | None = None,
+        name: str = "fixed_weighting",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         self.weights_by_task = dict(weights or {})
         negative = {k: w for k, w in self.weights_by_task.items() if w < 0}
@@ -31,5 +36,5 @@ class FixedWeighting(Balancer):
             for task, loss in losses.items()
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "weights": self.weights_by_task}

@@ -7,8 +7,8 @@ from keras import ops
 from umsrep.balancing.base import Balancer, registry
 from umsrep.errors import UmsrepError
 
-# Below this the gradient of ln sigma, about L * e^(-2 ln sigma), overflows
-# float32 once Adam squares it, and sigma never moves again.
+# Below this, the gradient of ln sigma, about L * e^(-2 ln sigma), overflows
+# float32 when Adam squares it, and sigma never moves again.
 SMALLEST_LOG_SIGMA = -20.0
 LARGEST_LOG_SIGMA = 20.0
 REGULARIZERS = ("log1p", "log")
@@ -28,8 +28,8 @@ class UncertaintyWeighting(Balancer):
             and 5).
         initial: {task: initial sigma}, from e^-20 to e^20; default 1.
         halved: Task or tasks whose loss counts half, `L_i / (2 sigma_i^2)`,
-            as Kendall et al. (2018) have it for regression: attention in
-            GG-CAM (Equation 11), and saliency in MT-UNet's published code.
+            as in Kendall et al. (2018) for regression: attention in GG-CAM
+            (Equation 11), and saliency in MT-UNet's published code.
         regularizer: "log1p", `ln(sigma + 1)` (Liebel & Koerner 2018), never
             negative; or "log", `ln sigma`, Kendall's log-variance form, whose
             equilibrium is `L = sigma^2 / 2` and whose total may be negative.
@@ -39,12 +39,12 @@ class UncertaintyWeighting(Balancer):
 
     def __init__(
         self,
-        fixed=(),
-        initial=None,
-        halved=(),
-        regularizer="log1p",
-        keep_constants=False,
-        name="uncertainty_weighting",
+        fixed: str | tuple[str, ...] = (),
+        initial: dict[str, float] | None = None,
+        halved: str | tuple[str, ...] = (),
+        regularizer: str = "log1p",
+        keep_constants: bool = False,
+        name: str = "uncertainty_weighting",
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
@@ -72,12 +72,18 @@ class UncertaintyWeighting(Balancer):
                     f"initial sigma of '{task}' is {sigma}: expected from "
                     f"e^{SMALLEST_LOG_SIGMA:g}, below which its gradient "
                     f"overflows float32, to e^{LARGEST_LOG_SIGMA:g}, above "
-                    "which the loss is lost. Start from 1, or from e^-16."
+                    "which the loss vanishes. Start from 1, or from e^-16."
                 )
         self.log_sigma = {}
 
     @classmethod
-    def scheme(cls, name, saliency, classification, fidelity="paper"):
+    def scheme(
+        cls,
+        name: str,
+        saliency: str,
+        classification: str,
+        fidelity: str = "paper",
+    ) -> "UncertaintyWeighting":
         """One of MT-UNet's learning schemes.
 
         Args:
@@ -119,7 +125,7 @@ class UncertaintyWeighting(Balancer):
                 name=f"log_sigma_{task}",
             )
 
-    def sigmas(self):
+    def sigmas(self) -> dict[str, float]:
         """{task: current sigma}, for logs and plots."""
         return {
             task: float(math.exp(ops.convert_to_numpy(value)))
@@ -140,13 +146,13 @@ class UncertaintyWeighting(Balancer):
                 continue
             log_sigma = ops.convert_to_tensor(self.log_sigma[task])
             weighted = loss * ops.exp(-2.0 * log_sigma)
-            regulariser = log_sigma
+            penalty = log_sigma
             if self.regularizer == "log1p":
-                regulariser = ops.log1p(ops.exp(log_sigma))
-            total = total + present[task] * (weighted + regulariser)
+                penalty = ops.log1p(ops.exp(log_sigma))
+            total = total + present[task] * (weighted + penalty)
         return total
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "fixed": self.fixed,

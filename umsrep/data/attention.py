@@ -1,14 +1,23 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks
 from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
 
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
-def box_mask(boxes, size):
+Floats = NDArray[np.float32]
+
+
+def box_mask(boxes: ArrayLike, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The mask of one or more boxes.
 
     Args:
@@ -28,7 +37,7 @@ def box_mask(boxes, size):
     if boxes.ndim != 2 or boxes.shape[1] != 4 or len(boxes) == 0:
         raise UmsrepError(
             f"boxes of shape {np.shape(boxes)}: expected (x1, y1, x2, y2) or "
-            "a list of such."
+            "a list of them."
         )
     height, width = size
     mask = np.zeros((height, width), np.uint8)
@@ -47,11 +56,13 @@ def box_mask(boxes, size):
     return mask
 
 
-def to_grid(full_map, grid, rescale=False):
+def to_grid(
+    full_map: ArrayLike, grid: Sequence[int], rescale: bool = False
+) -> Floats:
     """A map on coarser cells: each cell has the mean of its pixels.
 
-    Where the grid divides the map, the sum times the pixels per cell is that
-    of the map; elsewhere a pixel on a border counts for its cells in
+    Where the cells are whole pixels, the sum times the pixels per cell is
+    that of the map; elsewhere a pixel on a border counts for its cells in
     proportion.
 
     Args:
@@ -59,7 +70,7 @@ def to_grid(full_map, grid, rescale=False):
             {0, 1}, whose cells then hold the share that it covers.
         grid: (rows, columns), such as the shape of a head's maps.
         rescale: Divide by the maximum afterwards, so that the peak is 1, as
-            of a gaze heat map (GG-CAM, Zhu et al. 2022, Algorithm 1).
+            in a gaze heat map (GG-CAM, Zhu et al. 2022, Algorithm 1).
 
     Returns:
         (rows, columns) float32.
@@ -83,7 +94,7 @@ def to_grid(full_map, grid, rescale=False):
     if not np.isfinite(full_map).all() or full_map.min() < 0:
         raise UmsrepError(
             "The map has values that are negative or not finite. Expected a "
-            "heat map or a mask, of at least 0 everywhere."
+            "heat map or a mask of values of at least 0."
         )
     if full_map.max() == 0:
         raise UmsrepError(
@@ -96,16 +107,21 @@ def to_grid(full_map, grid, rescale=False):
     return cells / cells.max() if rescale else cells
 
 
-def attention_target(maps, labels, classes, grid=None):
+def attention_target(
+    maps: Iterable[ArrayLike | None],
+    labels: ArrayLike,
+    num_classes: int,
+    grid: Sequence[int] | None = None,
+) -> Floats:
     """Targets of an `AttentionHead` for a batch of images.
 
     Args:
-        maps: One (rows, columns) map in [0, 1] per image, as of `to_grid`;
-            None for an image without one.
-        labels: (n,) index of each image's true class; -1 where unknown, which
-            makes an image one without target (as `Dataset.labels`).
-        classes: Number of classes.
-        grid: (rows, columns); needed where no image has a map.
+        maps: A (rows, columns) map in [0, 1] per image, as `to_grid` returns;
+            None for an image without a map.
+        labels: (n,) index of each image's true class, as `Dataset.labels`
+            returns; -1 where unknown, and the image has no target.
+        num_classes: Number of classes.
+        grid: (rows, columns); needed if no image has a map.
 
     Returns:
         (n, rows, columns, classes) float32: the map in the channel of the true
@@ -122,14 +138,14 @@ def attention_target(maps, labels, classes, grid=None):
             f"{len(maps)} maps and labels of shape {labels.shape}: expected a "
             "label per map, -1 where unknown."
         )
-    wrong = labels[(labels < -1) | (labels >= classes)]
+    wrong = labels[(labels < -1) | (labels >= num_classes)]
     if len(wrong):
         raise UmsrepError(
-            f"Class {wrong[0]} does not exist: expected 0 to {classes - 1}, "
-            "or -1 where unknown."
+            f"Class {wrong[0]} does not exist: expected 0 to "
+            f"{num_classes - 1}, or -1 where unknown."
         )
     if grid is None:
-        found = [np.shape(one) for one in maps if one is not None]
+        found = [np.shape(given) for given in maps if given is not None]
         if not found:
             raise UmsrepError(
                 "No image has a map, so their size is unknown. Pass grid="
@@ -137,26 +153,32 @@ def attention_target(maps, labels, classes, grid=None):
             )
         grid = found[0]
     grid = tuple(grid)
-    target = np.full((len(maps), *grid, classes), -1, np.float32)
-    for number, (one, label) in enumerate(zip(maps, labels, strict=True)):
-        if one is None or label < 0:
+    target = np.full((len(maps), *grid, num_classes), -1, np.float32)
+    for number, (given, label) in enumerate(zip(maps, labels, strict=True)):
+        if given is None or label < 0:
             continue
-        one = np.asarray(one, np.float32)
-        if one.shape != grid:
+        cells = np.asarray(given, np.float32)
+        if cells.shape != grid:
             raise UmsrepError(
-                f"Map {number} has the shape {one.shape}; expected {grid} "
+                f"Map {number} has the shape {cells.shape}; expected {grid} "
                 "like the others. Bring all to one grid with to_grid."
             )
-        if not (one.min() >= 0 and one.max() <= 1):
+        if not (cells.min() >= 0 and cells.max() <= 1):
             raise UmsrepError(
-                f"Map {number} has values from {one.min()} to {one.max()}; "
+                f"Map {number} has values from {cells.min()} to {cells.max()}; "
                 "expected [0, 1]. Pass to_grid(..., rescale=True)."
             )
-        target[number, ..., label] = one
+        target[number, ..., label] = cells
     return target
 
 
-def attention_spec(dataset, name, label, sources, grid):
+def attention_spec(
+    dataset: "Dataset",
+    name: str,
+    label: str,
+    sources: str | dict[str, str],
+    grid: tuple[int, int],
+) -> AttentionSpec:
     """The checked task of `Dataset.with_attention`, whose arguments these are.
 
     Raises:
@@ -186,5 +208,5 @@ def attention_spec(dataset, name, label, sources, grid):
         "attention",
         label=label,
         sources=tuple(sources.items()),
-        grid=tuple(grid),
+        grid=(grid[0], grid[1]),
     )

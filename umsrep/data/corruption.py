@@ -11,111 +11,25 @@ Images are float32 (or uint8) in [0, 255], (height, width) or
 (height, width, channels); noise is independent per pixel and channel.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from umsrep.data.parameters import (
+    Parameters,
+    Range,
+    as_range,
+    build,
+    draw_log_uniform,
+    draw_seed,
+    is_number,
+)
+from umsrep.data.pixels import Floats, add_gaussian_noise, as_float_image
 from umsrep.errors import UmsrepError
-
-# Seeds stay exact as JSON numbers.
-_SEEDS = 2**53
-
-
-def draw_seed(rng):
-    """An integer noise seed that survives JSON."""
-    return int(rng.integers(_SEEDS))
-
-
-def draw_log_uniform(rng, limits):
-    """A number in [low, high], uniform in its logarithm.
-
-    Consumes one draw even where low equals high, so that changing one range
-    leaves what is drawn after it alone.
-    """
-    low, high = limits
-    value = math.exp(rng.uniform(math.log(low), math.log(high)))
-    # exp(log(x)) is not always x.
-    return float(min(max(value, low), high))
-
-
-def _is_number(value):
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
-def as_number(value, name, low, high):
-    """`value` as a float in [low, high], or an error that names it."""
-    if not _is_number(value) or not low <= value <= high:
-        raise UmsrepError(
-            f"{name}={value!r} was received; expected a number from {low:g} "
-            f"to {high:g}. Change {name}."
-        )
-    return float(value)
-
-
-def as_range(value, name, low, high):
-    """A number or (low, high) pair as a pair of floats in [low, high]."""
-    pair = (value, value) if _is_number(value) else value
-    if (
-        not isinstance(pair, (tuple, list))
-        or len(pair) != 2
-        or not all(_is_number(end) and low <= end <= high for end in pair)
-        or pair[0] > pair[1]
-    ):
-        raise UmsrepError(
-            f"{name}={value!r} was received; expected a number or an "
-            f"increasing pair (low, high) from {low:g} to {high:g}. "
-            f"Change {name}."
-        )
-    return (float(pair[0]), float(pair[1]))
-
-
-def as_float_image(image):
-    """A new float32 array of an image in [0, 255], checked.
-
-    Raises:
-        UmsrepError: Not an array of two or three axes, not uint8 or float32,
-            or with values that are outside [0, 255] or not numbers.
-    """
-    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
-        raise UmsrepError(
-            f"An image of shape {np.shape(image)} was received; expected an "
-            "array (height, width) or (height, width, channels). Pass one "
-            "image, not a batch."
-        )
-    if image.dtype == np.uint8:
-        return image.astype(np.float32)
-    if image.dtype != np.float32:
-        raise UmsrepError(
-            f"An image of type {image.dtype} was received; expected uint8 or "
-            "float32 in [0, 255]. Convert it with .astype('float32')."
-        )
-    if not (image.min() >= 0 and image.max() <= 255):  # False for NaN too.
-        raise UmsrepError(
-            f"An image with values from {image.min():g} to {image.max():g} "
-            "was received; expected finite numbers in [0, 255]. Rescale or "
-            "clip it first."
-        )
-    return image.copy()
-
-
-def add_gaussian_noise(image, std, seed, clip=True):
-    """`image` (float32, changed in place) plus noise of `std` grey levels."""
-    if std:
-        noise = np.random.default_rng(seed).standard_normal(
-            image.shape, dtype=np.float32
-        )
-        noise *= np.float32(std)
-        image += noise
-        if clip:
-            np.clip(image, 0, 255, out=image)
-    return image
 
 
 class Corruption:
@@ -123,7 +37,7 @@ class Corruption:
 
     name: ClassVar[str]
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> Parameters:
         """The parameters of one corruption, a JSON-able dict.
 
         Args:
@@ -131,26 +45,27 @@ class Corruption:
         """
         raise NotImplementedError
 
-    def apply(self, image, parameters):
+    def apply(self, image: NDArray, parameters: Parameters) -> Floats:
         """The corrupted image, float32, of the shape of `image`.
 
         Args:
-            image: In [0, 255], not changed.
-            parameters: From `draw`; equal parameters give equal results.
+            image: uint8 or float32 in [0, 255]; it is not changed.
+            parameters: What `draw` returned; equal parameters give equal
+                results.
 
         Raises:
             UmsrepError: `image` is of another type, shape or range.
         """
         raise NotImplementedError
 
-    def __call__(self, image, rng):
+    def __call__(self, image: NDArray, rng: np.random.Generator) -> Floats:
         """Draws and applies in one step."""
         return self.apply(image, self.draw(rng))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The name and the arguments, JSON-able, for `from_config`."""
-        config = {"name": self.name}
-        for field in fields(self):
+        config: dict[str, Any] = {"name": self.name}
+        for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             config[field.name] = (
                 list(value) if isinstance(value, tuple) else value
@@ -158,11 +73,11 @@ class Corruption:
         return config
 
     @staticmethod
-    def from_config(config):
-        """The corruption that gave `config`, of whichever class.
+    def from_config(config: Mapping[str, Any]) -> "Corruption":
+        """The corruption whose `get_config` is `config`, of whichever class.
 
         Raises:
-            UmsrepError: No corruption has the name, or an argument is
+            UmsrepError: no corruption has the name, or an argument is
                 missing or unknown.
         """
         arguments = dict(config)
@@ -180,39 +95,28 @@ class Corruption:
         return build(CORRUPTIONS[name], arguments)
 
 
-def build(cls, arguments):
-    """`cls(**arguments)`, where unknown arguments are a clear error."""
-    known = {field.name for field in fields(cls)}
-    if unknown := set(arguments) - known:
-        raise UmsrepError(
-            f"{cls.__name__} got the arguments {sorted(unknown)}; expected "
-            f"some of {sorted(known)}. Was the config written by another "
-            "version? Remove or rename them."
-        )
-    return cls(**arguments)
-
-
 @dataclass(frozen=True)
 class GaussianNoise(Corruption):
     """Adds independent Gaussian noise.
 
     Args:
         std: Standard deviation in grey levels of 255: a number, or a range
-            (low, high) that it is drawn from uniformly. 0 changes nothing.
+            (low, high) from which it is drawn uniformly. 0 changes nothing.
         clip: Whether the result is clipped to [0, 255].
     """
 
     name: ClassVar[str] = "gaussian"
-    std: float | tuple[float, float] = (5.0, 50.0)
+    std: float | Range = (5.0, 50.0)
     clip: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "std", as_range(self.std, "std", 0, 255))
 
-    def draw(self, rng):
-        return {"std": float(rng.uniform(*self.std)), "seed": draw_seed(rng)}
+    def draw(self, rng: np.random.Generator) -> Parameters:
+        low, high = cast(Range, self.std)  # since __post_init__
+        return {"std": float(rng.uniform(low, high)), "seed": draw_seed(rng)}
 
-    def apply(self, image, parameters):
+    def apply(self, image: NDArray, parameters: Parameters) -> Floats:
         return add_gaussian_noise(
             as_float_image(image),
             parameters["std"],
@@ -230,25 +134,25 @@ class PoissonNoise(Corruption):
 
     Args:
         peak: Photon count of a white pixel (255): a number, or a range
-            (low, high) that it is drawn from uniformly in its logarithm.
+            (low, high) from which it is drawn uniformly in its logarithm.
             Fewer photons, more noise.
         clip: Whether the result is clipped to [0, 255].
     """
 
     name: ClassVar[str] = "poisson"
-    peak: float | tuple[float, float] = (20.0, 500.0)
+    peak: float | Range = (20.0, 500.0)
     clip: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "peak", as_range(self.peak, "peak", 1, 1e6))
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> Parameters:
         return {
-            "peak": draw_log_uniform(rng, self.peak),
+            "peak": draw_log_uniform(rng, cast(Range, self.peak)),
             "seed": draw_seed(rng),
         }
 
-    def apply(self, image, parameters):
+    def apply(self, image: NDArray, parameters: Parameters) -> Floats:
         image = as_float_image(image)
         gain = 255.0 / parameters["peak"]
         rng = np.random.default_rng(parameters["seed"])
@@ -269,7 +173,7 @@ class RandomChoice(Corruption):
     corruptions: tuple[Corruption, ...]
     weights: tuple[float, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         corruptions = self.corruptions
         if (
             not isinstance(corruptions, (tuple, list))
@@ -287,7 +191,7 @@ class RandomChoice(Corruption):
             if (
                 not isinstance(weights, (tuple, list))
                 or len(weights) != len(corruptions)
-                or not all(_is_number(item) and item >= 0 for item in weights)
+                or not all(is_number(item) and item >= 0 for item in weights)
                 or sum(weights) <= 0
             ):
                 raise UmsrepError(
@@ -298,7 +202,7 @@ class RandomChoice(Corruption):
             weights = tuple(float(item) for item in weights)
             object.__setattr__(self, "weights", weights)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> Parameters:
         weights = np.array(self.weights or [1.0] * len(self.corruptions))
         index = int(rng.choice(len(weights), p=weights / weights.sum()))
         return {
@@ -306,11 +210,11 @@ class RandomChoice(Corruption):
             "parameters": self.corruptions[index].draw(rng),
         }
 
-    def apply(self, image, parameters):
+    def apply(self, image: NDArray, parameters: Parameters) -> Floats:
         corruption = self.corruptions[parameters["choice"]]
         return corruption.apply(image, parameters["parameters"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config["corruptions"] = [
             corruption.get_config() for corruption in self.corruptions
@@ -323,7 +227,7 @@ CORRUPTIONS = MappingProxyType(
 )
 
 # The test levels of Table 2 of the UMS-Rep paper. Its sigma and Poisson values
-# are lost from the text at hand, so both are ours. The paper's denoised PSNR
+# are missing in the text at hand, so both are ours. The paper's denoised PSNR
 # under Poisson noise (33.37 dB) lies between its second and third Gaussian
 # level, at sigma 22 if these are 15 and 25: a peak of 70 photons gives chest
 # X-rays (measured on two sets) the noisy PSNR of sigma 21 to 23.

@@ -3,27 +3,34 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from umsrep.errors import UmsrepError
 
+Row = dict[str, str]
+
 SEPARATORS = (",", ";", "\t")
 
 
-def read_csv(file, columns, called=None):
+def read_csv(
+    file: str | Path,
+    columns: Sequence[str],
+    called: Mapping[str, str] | None = None,
+) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     """Reads a table with a column named image.
 
     UTF-8, with or without a byte order mark; separated by commas, semicolons
-    or tabs, whichever gives a column named image. Empty rows are passed over.
+    or tabs, whichever gives a column named image. Empty rows are skipped.
 
     Args:
         file: A CSV file.
-        columns: Names that are read without regard to case.
+        columns: Names whose case does not matter.
         called: {column of the file: the name that is meant}, or None.
 
     Returns:
         (names of the columns in order, "" where one has none; iterator of
-        (line in the file, {name: cell without outer blanks})).
+        (line in the file, {name: cell without surrounding blanks})).
 
     Raises:
         UmsrepError: not UTF-8, no column image, columns with the same name;
@@ -36,7 +43,9 @@ def read_csv(file, columns, called=None):
     return names, _rows(file, text, separator, names)
 
 
-def _rows(file, text, separator, names):
+def _rows(
+    file: Path, text: str, separator: str, names: list[str]
+) -> Iterator[tuple[int, Row]]:
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
@@ -56,7 +65,7 @@ def _rows(file, text, separator, names):
         ) from error
 
 
-def _text(file):
+def _text(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,7 +82,9 @@ def _text(file):
         ) from error
 
 
-def _header(file, text, columns, called):
+def _header(
+    file: Path, text: str, columns: Sequence[str], called: Mapping[str, str]
+) -> tuple[str, list[str]]:
     """The separator and the names of the columns."""
     image = next((n for n, ours in called.items() if ours == "image"), "image")
     own = [name for name in columns if name not in called.values()]
@@ -111,7 +122,7 @@ def _header(file, text, columns, called):
     return separator, names
 
 
-def _row(file, line, header, cells):
+def _row(file: Path, line: int, header: list[str], cells: list[str]) -> Row:
     more = cells[len(header) :]
     unnamed = [
         cell

@@ -10,16 +10,18 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
+from numpy.typing import NDArray
 from pydicom import pixels
 
 from umsrep.data import images as reading
 from umsrep.errors import UmsrepError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
-# Millimetres between pixels; what is beyond is a mistake of the header.
+# Millimetres between pixels; other values are mistakes in the header.
 PLAUSIBLE = (1e-3, 100.0)
 _AGAIN = "Download or export it again."
 _NEEDED = (
@@ -37,7 +39,7 @@ class DicomImage:
     """One radiograph of a DICOM file.
 
     Attributes:
-        image: uint8 (height, width), bright = dense, not constant.
+        image: (height, width), bright = dense, not constant.
         pixel_spacing: (row, column) distance in mm, or None. Pixel Spacing
             where the file has it; otherwise Imager Pixel Spacing, which holds
             at the detector and so exceeds the patient's by the magnification.
@@ -49,26 +51,23 @@ class DicomImage:
             without a spacing.
     """
 
-    image: np.ndarray
+    image: NDArray[np.uint8]
     pixel_spacing: tuple[float, float] | None
     bits_stored: int
     photometric: str
     spacing_at: str | None = None
 
 
-def read_dicom(path, data=None):
+def read_dicom(path: str | Path, data: bytes | None = None) -> DicomImage:
     """Reads a grey, single-frame DICOM file.
 
-    The first VOI LUT or window counts if there are several. Without one the
-    image's own minimum and maximum become 0 and 255.
+    Of several VOI LUTs or windows the first is used. Without any, the image's
+    own minimum and maximum become 0 and 255.
 
     Args:
         path: A DICOM file, judged by its content.
-        data: Its bytes, where they are in memory already; `path` is then only
-            its name in messages.
-
-    Returns:
-        `DicomImage`.
+        data: Its bytes, if they are in memory already; `path` is then only its
+            name in messages.
 
     Raises:
         UmsrepError: missing, unreadable, not DICOM, truncated or damaged,
@@ -100,18 +99,18 @@ def read_dicom(path, data=None):
     )
 
 
-def read_shape(path):
+def read_shape(path: str | Path) -> tuple[int, int]:
     """(height, width) of a DICOM file, without decoding its pixels.
 
     Raises:
-        UmsrepError: as `read_dicom` about the header.
+        UmsrepError: as `read_dicom` does for the header.
     """
     path = Path(path)
     dataset = _parse(path, reading.read_bytes(path))
     return int(dataset.Rows), int(dataset.Columns)
 
 
-def _parse(path, data):
+def _parse(path: Path, data: bytes) -> pydicom.FileDataset:
     try:
         with warnings.catch_warnings(record=True) as noticed:
             warnings.simplefilter("always")
@@ -148,19 +147,19 @@ def _parse(path, data):
     return dataset
 
 
-def _check(path, dataset):
+def _check(path: Path, dataset: pydicom.Dataset) -> None:
     try:
-        samples, frames, pixels_, bits, high = (
+        samples, frames, size, bits, high = (
             int(dataset.get("SamplesPerPixel") or 1),
             int(dataset.get("NumberOfFrames") or 1),
             int(dataset.Rows) * int(dataset.Columns),
             int(dataset.BitsStored),
             int(dataset.get("HighBit") or dataset.BitsStored - 1),
         )
-    # An element with other or several values.
+    # An element with several values, or with another type.
     except (TypeError, ValueError) as error:
         raise UmsrepError(
-            f"{path} has a header value that is no number where one belongs "
+            f"{path} has a header value that is not a single number "
             f"({error}). {_AGAIN}"
         ) from error
     photometric = dataset.PhotometricInterpretation
@@ -175,7 +174,7 @@ def _check(path, dataset):
             f"{path} holds {frames} frames. Expected one image; export the "
             "wanted frame to a file of its own."
         )
-    if pixels_ > reading.MAX_PIXELS:
+    if size > reading.MAX_PIXELS:
         raise UmsrepError(reading.too_large(path))
     if high != bits - 1:
         raise UmsrepError(
@@ -185,7 +184,7 @@ def _check(path, dataset):
         )
 
 
-def _decode(path, dataset):
+def _decode(path: Path, dataset: pydicom.FileDataset) -> NDArray:
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise UmsrepError(f"{path} does not say its transfer syntax. {_AGAIN}")
@@ -216,14 +215,14 @@ def _decode(path, dataset):
         ) from error
 
 
-def _grey(stored, dataset):
+def _grey(stored: NDArray, dataset: pydicom.Dataset) -> NDArray[np.uint8]:
     """Stored values -> uint8, bright = dense."""
     with np.errstate(all="ignore"):
         values = pixels.apply_modality_lut(stored, dataset)
     _check_finite(values, "rescaled values")
     table = (dataset.get("VOILUTSequence") or [None])[0]
     if table is not None:
-        # A table is looked up by whole numbers; rescaling made real ones.
+        # A table is indexed by integers; rescaling made floats.
         values = np.rint(values).astype(np.int64)
         values = pixels.apply_voi(values, dataset).astype(np.float64)
         low, high = 0.0, 2.0 ** table.LUTDescriptor[2] - 1
@@ -242,16 +241,16 @@ def _grey(stored, dataset):
     return grey
 
 
-def _check_finite(values, what):
+def _check_finite(values: NDArray, what: str) -> None:
     if not np.isfinite(values).all():
         raise ValueError(f"{what} that are not finite")
 
 
-def _eight_bit_window(dataset):
+def _eight_bit_window(dataset: pydicom.Dataset) -> pydicom.Dataset:
     """The window alone, with 0-255 as its output.
 
     pydicom takes the output range from the bits stored and the rescaling;
-    with those of the file a negative slope would turn the range around.
+    with those of the file, a negative slope would invert the range.
     """
     window = pydicom.Dataset()
     for name in ("WindowCenter", "WindowWidth", "VOILUTFunction"):
@@ -263,7 +262,9 @@ def _eight_bit_window(dataset):
     return window
 
 
-def _spacing(dataset):
+def _spacing(
+    dataset: pydicom.Dataset,
+) -> tuple[tuple[float, float] | None, str | None]:
     """(spacing, where it holds); PS3.3 10.7.1.1 and 10.7.1.3."""
     pixel, imager = (
         _pair(dataset.get(name))
@@ -276,7 +277,7 @@ def _spacing(dataset):
     return pixel, "detector" if at_detector else "object"
 
 
-def _pair(value):
+def _pair(value: Any) -> tuple[float, float] | None:
     try:
         rows, columns = (float(part) for part in value)
     except (TypeError, ValueError):  # absent, or no two numbers

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from umsrep.data import gaze
-from umsrep.data import images as reading
+from umsrep.data import gaze, resizing
 from umsrep.data.scale import AXES, Scale
 from umsrep.errors import UmsrepError
 
 FITS = ("stretch", "pad")
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -28,48 +30,50 @@ class Frame:
     size: tuple[int, int]
     fit: str = "stretch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.fit not in FITS:
             raise UmsrepError(
                 f"fit='{self.fit}' is unknown. Choose one of {', '.join(FITS)}."
             )
 
     @property
-    def inner(self):
+    def inner(self) -> tuple[int, int]:
         """(height, width) of the content in the prepared image."""
         if self.fit == "stretch":
-            return tuple(self.size)
+            return self.size[0], self.size[1]
         ratios = [n / m for n, m in zip(self.size, self.shape, strict=True)]
-        return tuple(
+        height, width = (
             max(1, min(n, round(m * min(ratios))))
             for n, m in zip(self.size, self.shape, strict=True)
         )
+        return height, width
 
     @property
-    def offset(self):
+    def offset(self) -> tuple[int, int]:
         """(rows, columns) before the content."""
-        return tuple(
+        rows, columns = (
             (n - m) // 2 for n, m in zip(self.size, self.inner, strict=True)
         )
+        return rows, columns
 
-    def image(self, grey):
-        """uint8 (height, width); black beside the content."""
-        return self._padded(reading.resize_image(grey, self.inner))
+    def image(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The prepared image (height, width); black beside the content."""
+        return self._padded(resizing.resize_image(grey, self.inner))
 
-    def unrounded(self, grey):
-        """float32: `image` before its rounding to whole grey levels."""
-        values = reading.resized_values(grey, self.inner)
+    def unrounded(self, grey: NDArray[np.uint8]) -> Floats:
+        """`image` before its rounding to whole grey levels."""
+        values = resizing.resized_values(grey, self.inner)
         return self._padded(np.clip(values, 0, 255))
 
-    def mask(self, mask):
-        """bool (height, width)."""
-        return self._padded(reading.resize_mask(mask, self.inner))
+    def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The prepared mask (height, width); False beside the content."""
+        return self._padded(resizing.resize_mask(mask, self.inner))
 
-    def map(self, values):
-        """float32 (height, width) of sum 1; 0 beside the content."""
+    def map(self, values: NDArray) -> Floats:
+        """The prepared map (height, width), sum 1; 0 beside the content."""
         return self._padded(gaze.resize_map(values, self.inner))
 
-    def restore(self, values):
+    def restore(self, values: ArrayLike) -> Floats:
         """Values of the prepared image at the source image's own size.
 
         The padding is cut off; the rest is interpolated bilinearly between
@@ -77,7 +81,7 @@ class Frame:
         probabilities, and a map is divided by its sum afterwards.
 
         Args:
-            values: float32 of the prepared (height, width).
+            values: (height, width) of the prepared image.
 
         Returns:
             float32 (height, width) of the source image.
@@ -100,18 +104,18 @@ class Frame:
             interpolation=cv2.INTER_LINEAR,
         )
 
-    def points(self, table):
-        """The points with x and y in pixels of the prepared image."""
+    def points(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The table with x and y in pixels of the prepared image."""
         table = table.copy()
         for column, axis in (("y", 0), ("x", 1)):
             scale = self.inner[axis] / self.shape[axis]
             moved = table[column].to_numpy(float) * scale + self.offset[axis]
-            # Rounding must not carry a point over the far border.
+            # Rounding must not move a point across the far border.
             last = np.nextafter(self.offset[axis] + self.inner[axis], 0)
             table[column] = np.minimum(moved, last)
         return table
 
-    def scale(self, scale):
+    def scale(self, scale: Scale) -> Scale:
         """The scale of the prepared image.
 
         Args:
@@ -132,7 +136,7 @@ class Frame:
                 )
         return Scale(**moved)
 
-    def _padded(self, inner):
+    def _padded(self, inner: NDArray) -> NDArray:
         if inner.shape == tuple(self.size):
             return inner
         whole = np.zeros(self.size, inner.dtype)

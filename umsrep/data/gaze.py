@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.tasks.map import normalized
@@ -20,7 +21,7 @@ COLUMNS = ("observer", "x", "y", "duration_ms")
 # A kernel of 500 pixels in MT-UNet's published code, by OpenCV's rule
 # 0.3 ((size - 1) / 2 - 1) + 0.8 with the odd size 501.
 SIGMA_OF_MT_UNET = 75.5
-# Images on which both papers' kernel of 500 pixels was set are this long.
+# The longer side of the images for which both papers chose that kernel.
 LONG_SIDE_OF_MT_UNET = 3056
 
 
@@ -33,8 +34,8 @@ class GazeMap:
             whose number is time) or "duration" (each fixation its duration).
         sigma: Standard deviation of the Gaussian blur in pixels of the source
             image. Give `sigma`, `sigma_degrees` or `sigma_share`.
-        sigma_degrees: The same in degrees of visual angle, for sets that say
-            how many pixels a degree is.
+        sigma_degrees: The same in degrees of visual angle, for data sets that
+            state how many pixels a degree is.
         sigma_share: The same as a share of the image's longer side. Default:
             0.0247, MT-UNet's 75.5 pixels of 3,056.
     """
@@ -44,7 +45,7 @@ class GazeMap:
     sigma_degrees: float | None = None
     sigma_share: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.weight not in WEIGHTS:
             raise UmsrepError(
                 f"weight='{self.weight}' is unknown. Choose one of "
@@ -64,7 +65,9 @@ class GazeMap:
                 "them, above 0. Leave the others out."
             )
 
-    def pixels(self, shape, pixels_per_degree=None):
+    def pixels(
+        self, shape: tuple[int, int], pixels_per_degree: float | None = None
+    ) -> float:
         """Sigma in pixels of an image of `shape` (height, width)."""
         if self.sigma is not None:
             return self.sigma
@@ -88,7 +91,7 @@ class Gaze:
         points: Data frame with x and y; `duration_ms` is needed for the
             weight "duration", `observer` tells people apart. The map is made
             from these.
-        fixations: Data frame of the same columns, if the points are raw
+        fixations: Data frame of the same columns, where the points are raw
             samples; metrics at fixations use these. Default: the points.
         pixels_per_degree: Pixels of the image per degree of visual angle.
     """
@@ -98,8 +101,10 @@ class Gaze:
     pixels_per_degree: float | None = None
 
 
-def inside(points, shape):
-    """The points on the image, and how many are not.
+def inside(
+    points: pd.DataFrame, shape: tuple[int, int]
+) -> tuple[pd.DataFrame, int]:
+    """The points on the image, and the number of those that are not.
 
     Args:
         points: Data frame with x and y.
@@ -133,7 +138,12 @@ def inside(points, shape):
     return table[kept].reset_index(drop=True), int((~kept).sum())
 
 
-def density(points, shape, sigma, weight="count"):
+def density(
+    points: pd.DataFrame,
+    shape: tuple[int, int],
+    sigma: float | ArrayLike,
+    weight: str = "count",
+) -> NDArray[np.float32]:
     """A map of points: counted or weighted by time, and blurred.
 
     The blur mirrors at the border, so that no time is lost there; the sum is
@@ -142,8 +152,8 @@ def density(points, shape, sigma, weight="count"):
     Args:
         points: Data frame as `inside` returns.
         shape: (height, width) in pixels.
-        sigma: Of the Gaussian blur, in pixels, or one for (y, x); 0 is no
-            blur.
+        sigma: Standard deviation of the Gaussian blur in pixels, or a pair for
+            (y, x); 0 is no blur.
         weight: "count" or "duration".
 
     Returns:
@@ -162,7 +172,7 @@ def density(points, shape, sigma, weight="count"):
         weights = points["duration_ms"].to_numpy(float)
         if np.isnan(weights).any() or weights.sum() <= 0:
             raise UmsrepError(
-                "A gaze point has no duration, but durations are to be the "
+                "A gaze point has no duration, but durations are the "
                 "weights. Use weight='count', or fixations with durations."
             )
     dots = np.zeros(shape, np.float64)
@@ -172,15 +182,15 @@ def density(points, shape, sigma, weight="count"):
     return normalized(blur(dots, sigma))
 
 
-def blur(values, sigma):
+def blur(values: NDArray, sigma: ArrayLike) -> NDArray[np.float64]:
     """Gaussian blur, cut at 4 sigma, that keeps the sum."""
     sigmas = np.broadcast_to(sigma, 2)
     if sigmas.max() <= 0:
         return values
     # Mirroring is defined up to the far border only.
     radius = [
-        min(math.ceil(4 * one), n - 1)
-        for one, n in zip(sigmas, values.shape, strict=True)
+        min(math.ceil(4 * deviation), n - 1)
+        for deviation, n in zip(sigmas, values.shape, strict=True)
     ]
     return cv2.GaussianBlur(
         np.ascontiguousarray(values, np.float64),
@@ -191,7 +201,7 @@ def blur(values, sigma):
     )
 
 
-def resize_map(values, size):
+def resize_map(values: NDArray, size: tuple[int, int]) -> NDArray[np.float32]:
     """A density at another size: area averages down, bilinear up, sum 1."""
     height, width = size
     if values.shape == (height, width):

@@ -1,10 +1,16 @@
 """Gaze on its way into a prepared data set: maps, fixations, provenance."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep.data import gaze, storage
 from umsrep.data import images as reading
+from umsrep.data.frame import Frame
 from umsrep.data.prepared import FIXATION_COLUMNS
 from umsrep.errors import UmsrepError
 
@@ -13,25 +19,31 @@ class GazeRecord:
     """Draws maps, and remembers what they were made of.
 
     Args:
-        gaze_map: A `gaze.GazeMap`.
+        gaze_map: How points become a map.
     """
 
-    def __init__(self, gaze_map):
+    def __init__(self, gaze_map: gaze.GazeMap) -> None:
         self.gaze_map = gaze_map
-        self._notes = {}
+        self._notes: dict[str, dict[str, Any]] = {}
 
-    def draw(self, path, frame, task, value):
+    def draw(
+        self,
+        path: str | Path,
+        frame: Frame,
+        task: str,
+        value: gaze.Gaze | str | Path,
+    ) -> NDArray[np.float32]:
         """The prepared map of one image.
 
         Args:
             path: The image, for messages.
             frame: Its `Frame`.
             task: Name of the map task.
-            value: A `gaze.Gaze`, or a heat map file.
+            value: The gaze on the image, or a heat map file.
 
         Raises:
-            UmsrepError: a heat map of another size, or gaze that never meets
-                the image.
+            UmsrepError: a heat map of another size, or gaze without a point
+                on the image.
         """
         if not isinstance(value, gaze.Gaze):
             heat = reading.read_map(value)
@@ -59,8 +71,10 @@ class GazeRecord:
                 f"{frame.shape[0]} pixels): {error}"
             ) from error
 
-    def keep(self, image, frame, task, value):
-        """Notes the gaze of an image that was written."""
+    def keep(
+        self, image: str, frame: Frame, task: str, value: gaze.Gaze
+    ) -> None:
+        """Keeps the gaze on an image that was written, for `write`."""
         note = self._notes.setdefault(
             task,
             {
@@ -86,7 +100,12 @@ class GazeRecord:
         table.insert(0, "image", image)
         note["tables"].append(table)
 
-    def write(self, folder, checksums, warn):
+    def write(
+        self,
+        folder: Path,
+        checksums: dict[str, str],
+        warn: Callable[[str], object],
+    ) -> dict[str, dict[str, Any]]:
         """Writes the fixations of every task.
 
         Args:
@@ -104,11 +123,18 @@ class GazeRecord:
             for task, note in self._notes.items()
         }
 
-    def _write(self, task, note, folder, checksums, warn):
+    def _write(
+        self,
+        task: str,
+        note: dict[str, Any],
+        folder: Path,
+        checksums: dict[str, str],
+        warn: Callable[[str], object],
+    ) -> dict[str, Any]:
         table = pd.concat(note["tables"], ignore_index=True)
         table = table[list(FIXATION_COLUMNS)]
         for column in ("x", "y"):
-            # Down, so that no point is rounded over the border.
+            # Rounded down, so that no point moves across the border.
             table[column] = np.floor(table[column] * 1000) / 1000
         file = f"fixations/{task}.csv"
         storage.write_csv(folder / file, table)
@@ -126,18 +152,18 @@ class GazeRecord:
             "observers": int(table["observer"].nunique()),
             "images": len(note["sigma"]),
             "weight": self.gaze_map.weight,
-            # Of the blur, in pixels of the source images.
+            # Least and largest sigma, in pixels of the source images.
             "sigma_pixels": [
                 round(min(note["sigma"]), 3),
                 round(max(note["sigma"]), 3),
             ],
-            # The same in the prepared images, (y, x), the median image's.
+            # The median over the prepared images, (y, x).
             "sigma_prepared": [
-                round(float(one), 4)
-                for one in np.median(note["prepared"], axis=0)
+                round(float(sigma), 4)
+                for sigma in np.median(note["prepared"], axis=0)
             ],
             "border": "mirrored",
         }
 
-    def _sigma(self, frame, value):
+    def _sigma(self, frame: Frame, value: gaze.Gaze) -> float:
         return self.gaze_map.pixels(frame.shape, value.pixels_per_degree)

@@ -1,4 +1,4 @@
-"""Reading image and mask files strictly, and resizing them.
+"""Reading image and mask files strictly.
 
 Public data sets arrive as palette, RGB and grey PNG, JPEG, TIFF and DICOM,
 with truncated downloads among them. A file is read whole or refused, never
@@ -11,15 +11,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from umsrep.data import storage
+from umsrep.data.deep_pixels import SIXTEEN_BIT, deep_values, is_deep, rescale
 from umsrep.errors import UmsrepError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-SIXTEEN_BIT = ("refuse", "rescale")
-# TIFF's tag; 0 says that the smallest value is white.
-PHOTOMETRIC = 262
 # Far above a full-size radiograph (20 million), far below what fills memory.
 MAX_PIXELS = 200_000_000
 
@@ -45,7 +44,7 @@ _MAGIC = (
 )
 
 
-def open_image(path):
+def open_image(path: str | Path) -> Image.Image:
     """Opens and fully decodes one image file.
 
     Args:
@@ -61,7 +60,7 @@ def open_image(path):
     return _decode(Path(path), read_bytes(Path(path)))
 
 
-def read_bytes(path):
+def read_bytes(path: Path) -> bytes:
     """The whole content of a file, or an error that says what is wrong."""
     try:
         data = path.read_bytes()
@@ -82,7 +81,7 @@ def read_bytes(path):
     return data
 
 
-def _decode(path, data):
+def _decode(path: Path, data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # Odd metadata does not matter, and size is checked below.
@@ -114,7 +113,7 @@ def _decode(path, data):
         ) from error
 
 
-def too_large(path):
+def too_large(path: Path) -> str:
     """The message about an image of more than `MAX_PIXELS`."""
     return (
         f"{path} claims more than {MAX_PIXELS // 1_000_000} million pixels. "
@@ -122,7 +121,7 @@ def too_large(path):
     )
 
 
-def _check_layout(path, image):
+def _check_layout(path: Path, image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise UmsrepError(too_large(path))
     frames = getattr(image, "n_frames", 1)
@@ -133,7 +132,7 @@ def _check_layout(path, image):
         )
 
 
-def _describe(data):
+def _describe(data: bytes) -> str:
     for offset, magic, words in _MAGIC:
         if data[offset : offset + len(magic)] == magic:
             return words
@@ -144,12 +143,14 @@ def _describe(data):
     return "a text file"
 
 
-def read_grey(path, sixteen_bit="refuse", data=None):
+def read_grey(
+    path: str | Path, sixteen_bit: str = "refuse", data: bytes | None = None
+) -> NDArray[np.uint8]:
     """Reads an image as 8-bit grey.
 
-    A DICOM file is read as `umsrep.data.dicom.read_dicom` says: rescaled,
+    A DICOM file is read by `umsrep.data.dicom.read_dicom`: rescaled,
     windowed, bright = dense. Its header says what its bits mean, so
-    `sixteen_bit` does not apply to it. Of the other formats, colour and
+    `sixteen_bit` does not apply to it. In the other formats, colour and
     palette images become luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B),
     which leaves equal channels exactly as they are; transparency is ignored.
 
@@ -157,11 +158,11 @@ def read_grey(path, sixteen_bit="refuse", data=None):
         path: A PNG, JPEG, TIFF, BMP or DICOM file, judged by its content.
         sixteen_bit: What to do with more than 8 bits per value: "refuse", or
             "rescale" from the image's own minimum and maximum to 0-255.
-        data: The file's bytes, where they are in memory already; `path` is
+        data: The file's bytes, if they are in memory already; `path` is
             then only its name in messages.
 
     Returns:
-        uint8 array (height, width), not constant.
+        Grey levels (height, width), not constant.
 
     Raises:
         UmsrepError: the file cannot be read (see `open_image`,
@@ -181,15 +182,15 @@ def read_grey(path, sixteen_bit="refuse", data=None):
 
         return dicom.read_dicom(path, data).image
     image = _decode(path, data)
-    if _is_deep(image, data):
-        grey = _rescale(path, _deep_values(path, image, data), sixteen_bit)
+    if is_deep(image, data):
+        grey = rescale(path, deep_values(path, image, data), sixteen_bit)
     else:
         grey = np.array(_luma(path, image))
     check_not_constant(path, grey)
     return grey
 
 
-def _luma(path, image):
+def _luma(path: Path, image: Image.Image) -> Image.Image:
     try:
         if image.mode == "CMYK":
             image = image.convert("RGB")
@@ -201,12 +202,12 @@ def _luma(path, image):
         ) from error
 
 
-def is_dicom(data):
-    """Whether a file that begins with these bytes says it is DICOM."""
+def is_dicom(data: bytes) -> bool:
+    """Whether a file that begins with these bytes claims to be DICOM."""
     return data[128:132] == b"DICM"
 
 
-def check_not_constant(path, grey):
+def check_not_constant(path: Path, grey: NDArray) -> None:
     """Raises if every pixel of `grey` has the same value."""
     if grey.min() == grey.max():
         raise UmsrepError(
@@ -215,66 +216,14 @@ def check_not_constant(path, grey):
         )
 
 
-def _is_deep(image, data):
-    # Pillow reads a 16-bit RGB PNG as 8-bit without a word, so ask the file.
-    png_depth = data[24] if data.startswith(b"\x89PNG") else 8
-    return png_depth == 16 or image.mode.startswith(("I", "F"))
-
-
-def _deep_values(path, image, data):
-    if not image.mode.startswith(("I", "F")):
-        values = cv2.imdecode(
-            np.frombuffer(data, np.uint8),
-            cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH,
-        )
-        if values is None:
-            raise UmsrepError(
-                f"{path} is a 16-bit image of an unusual layout. Convert it "
-                "to 8-bit or 16-bit grey first."
-            )
-        return values.astype(np.float64)
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise UmsrepError(
-            f"{path} holds {np.count_nonzero(~np.isfinite(values))} NaN or "
-            "infinite values. Expected finite grey values; mend the export, "
-            "or leave the file out."
-        )
-    # Pillow inverts a white zero in 8-bit files only.
-    if _white_is_zero(data):
-        whole = image.mode.startswith("I;16")
-        values = (65535 if whole else values.max() + values.min()) - values
-    return values
-
-
-def _white_is_zero(data):
-    if data[:4] not in (b"II*\x00", b"MM\x00*"):
-        return False
-    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
-        return image.tag_v2.get(PHOTOMETRIC) == 0
-
-
-def _rescale(path, values, sixteen_bit):
-    low, high = values.min(), values.max()
-    if sixteen_bit == "refuse":
-        raise UmsrepError(
-            f"{path} has more than 8 bits per pixel (values {low:g} to "
-            f"{high:g}). Expected 8-bit grey; convert it with the window a "
-            "radiologist would use, or ask for minimum-maximum rescaling "
-            "(--sixteen-bit rescale)."
-        )
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return np.rint((values - low) * scale).astype(np.uint8)
-
-
-def read_mask(path):
+def read_mask(path: str | Path) -> NDArray[np.bool_]:
     """Reads a binary mask.
 
     Args:
         path: An image whose values are 0 and 255, or 0 and 1 (1-bit PNG).
 
     Returns:
-        bool array (height, width), True inside. It may be empty.
+        (height, width), True inside. It may be empty.
 
     Raises:
         UmsrepError: the file cannot be read, or holds other values.
@@ -304,11 +253,11 @@ def read_mask(path):
     return values != 0
 
 
-def read_map(path):
-    """Reads a heat map: a grey image, bright where there is much.
+def read_map(path: str | Path) -> NDArray[np.float32]:
+    """Reads a heat map: a grey image of 8 or 16 bits, bright where it is high.
 
     Returns:
-        float32 array (height, width), at least 0; 8 or 16 bits.
+        (height, width), at least 0, as in the file.
 
     Raises:
         UmsrepError: the file cannot be read, is coloured, or is 0 everywhere.
@@ -319,10 +268,10 @@ def read_map(path):
     if image.mode in ("P", "RGB", "RGBA", "CMYK"):
         raise UmsrepError(
             f"{path} is a coloured picture. Expected a grey heat map, bright "
-            "where there is much; export it without a colour scale."
+            "where it is high; export it without a colour scale."
         )
-    if _is_deep(image, data):
-        values = _deep_values(path, image, data)
+    if is_deep(image, data):
+        values = deep_values(path, image, data)
     else:
         values = np.array(_luma(path, image), np.float64)
     if values.min() < 0 or values.max() <= 0:
@@ -334,67 +283,7 @@ def read_map(path):
     return values.astype(np.float32)
 
 
-def resize_image(image, size):
-    """Stretches a grey image to `size` with OpenCV's bicubic interpolation.
-
-    Bicubic interpolation reads 4 x 4 neighbours however large the reduction,
-    so 3000 -> 256 pixels would skip most of the picture and turn fine texture
-    into noise. A side longer than twice the target is therefore first
-    averaged by area down to exactly twice the target; up to a factor of 2
-    the result is plain bicubic interpolation (Zamzmi et al. 2021, Section
-    2.1), and at 2 the two agree.
-
-    Args:
-        image: uint8 array (height, width).
-        size: (height, width) in pixels.
-
-    Returns:
-        uint8 array of shape `size`; overshoot is clipped to 0-255.
-    """
-    if image.shape == tuple(size):
-        return image.copy()
-    return np.clip(np.rint(resized_values(image, size)), 0, 255).astype(
-        np.uint8
-    )
-
-
-def resized_values(image, size):
-    """`resize_image` before it rounds: float32, may overshoot 0-255."""
-    height, width = size
-    values = image.astype(np.float32)
-    rows = min(image.shape[0], 2 * height)
-    columns = min(image.shape[1], 2 * width)
-    if (rows, columns) != image.shape:
-        values = cv2.resize(
-            values, (columns, rows), interpolation=cv2.INTER_AREA
-        )
-    return cv2.resize(values, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def resize_mask(mask, size):
-    """Stretches a mask to `size` by nearest neighbour: it stays binary.
-
-    OpenCV's INTER_NEAREST_EXACT takes the pixel under the centre of the new
-    one, as the image's interpolation does; its INTER_NEAREST takes the
-    pixel's corner and shifts the mask by up to half a pixel.
-
-    Args:
-        mask: bool array (height, width).
-        size: (height, width) in pixels.
-
-    Returns:
-        bool array of shape `size`.
-    """
-    height, width = size
-    resized = cv2.resize(
-        mask.astype(np.uint8),
-        (width, height),
-        interpolation=cv2.INTER_NEAREST_EXACT,
-    )
-    return resized.astype(bool)
-
-
-def write_png(path, picture):
+def write_png(path: str | Path, picture: NDArray) -> None:
     """Writes a grey or BGR uint8 picture atomically."""
     done, encoded = cv2.imencode(".png", picture)
     if not done:

@@ -1,4 +1,4 @@
-"""What training images look like in numbers, and which image does not.
+"""What training images look like in numbers, and how an image differs.
 
 The statistics are those of 8-bit grey images as the network sees them, so
 padding counts. `differences` says in words where an image lies outside:
@@ -9,7 +9,7 @@ padding counts. `differences` says in words where an image lies outside:
   the training images' largest;
 - it resembles the mean training image less than any of them did: the
   correlation over 8 x 8 cells is more than `RESEMBLANCE` below the smallest.
-  An inverted or turned image is found by that;
+  This finds inverted and turned images;
 - its aspect ratio is more than `ASPECT` times beyond the training images', or
   a side less than 1 / `SMALLER` of their shortest.
 
@@ -17,11 +17,15 @@ No rule proves that an image is like the training images; each only finds one
 way of being unlike them.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 DEVIATIONS = 4.0
-# Of nearly equal images any other would be far off.
+# Without it, every image would be far from nearly equal ones.
 LEAST_DEVIATION = 2.0
 SATURATED = 0.1
 RESEMBLANCE = 0.3
@@ -29,17 +33,21 @@ ASPECT = 1.25
 SMALLER = 2.0
 CELLS = 8
 
+Grey = NDArray[np.uint8]
 
-def measure(images, sizes=None):
+
+def measure(
+    images: Iterable[Grey], sizes: dict[str, list[float]] | None = None
+) -> dict[str, Any] | None:
     """Statistics of training images, for run.json.
 
     Args:
-        images: Iterable of uint8 (height, width), all of one size.
+        images: (height, width) each, all of one size.
         sizes: {"height": [least, most], "width": ..., "aspect_ratio": ...} of
-            the source images, or None where that is not known.
+            the source images; None where they are unknown.
 
     Returns:
-        A dict that `differences` takes; None without an image.
+        The dict that `differences` takes; None without an image.
     """
     rows, cells = [], []
     for image in images:
@@ -49,7 +57,7 @@ def measure(images, sizes=None):
         return None
     table = np.array(rows)
     mean_image = np.mean(cells, axis=0)
-    alike = [_correlation(one, mean_image) for one in cells]
+    alike = [_correlation(image, mean_image) for image in cells]
     return {
         "images": len(rows),
         "mean": {"mean": table[:, 0].mean(), "std": table[:, 0].std()},
@@ -62,16 +70,18 @@ def measure(images, sizes=None):
     }
 
 
-def differences(image, shape, known):
-    """In what an image is far from the training images.
+def differences(
+    image: Grey, shape: tuple[int, int], known: dict[str, Any] | None
+) -> list[str]:
+    """In what respects an image is far from the training images.
 
     Args:
-        image: uint8 (height, width), as the network sees it.
+        image: (height, width), as the network sees it.
         shape: (height, width) of the source image.
-        known: Of `measure`; None finds nothing.
+        known: What `measure` returned; None finds nothing.
 
     Returns:
-        List of texts, empty where all is as usual.
+        A sentence per difference; empty if there is none.
     """
     if not known:
         return []
@@ -100,7 +110,9 @@ def differences(image, shape, known):
     return found + _size_differences(shape, known.get("source_sizes"))
 
 
-def _size_differences(shape, sizes):
+def _size_differences(
+    shape: tuple[int, int], sizes: dict[str, list[float]] | None
+) -> list[str]:
     if not sizes:
         return []
     found = []
@@ -120,8 +132,8 @@ def _size_differences(shape, sizes):
     return found
 
 
-def _numbers(image):
-    """Mean, standard deviation, shares of black and of white."""
+def _numbers(image: Grey) -> tuple[float, float, float, float]:
+    """Mean, standard deviation, shares of black and of white pixels."""
     return (
         float(image.mean()),
         float(image.std()),
@@ -130,14 +142,16 @@ def _numbers(image):
     )
 
 
-def _cells(image):
+def _cells(image: Grey) -> NDArray[np.float64]:
     """Means over 8 x 8 cells."""
     return cv2.resize(
         image.astype(np.float32), (CELLS, CELLS), interpolation=cv2.INTER_AREA
     ).astype(np.float64)
 
 
-def _correlation(first, second):
+def _correlation(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> float:
     first, second = first - first.mean(), second - second.mean()
     scale = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / scale) if scale > 0 else 0.0

@@ -1,21 +1,25 @@
 """Masks of one image, from files or arrays, united into one."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from umsrep.data import images as reading
 from umsrep.errors import UmsrepError
 
+Mask = str | Path | np.ndarray
 
-def as_list(given):
-    """What a caller gave as the mask of a task, as a list.
+
+def as_list(given: Mask | Sequence[Mask] | None) -> list[Path | np.ndarray]:
+    """The masks that a caller gave for a task, as a list.
 
     Args:
         given: A mask file or array, several in a list, or None.
 
     Returns:
-        List of `Path`s and arrays; empty for None, "" or an empty list.
+        Paths and arrays; empty for None, "" or an empty list.
     """
     if given is None or (isinstance(given, str) and not given):
         return []
@@ -26,17 +30,22 @@ def as_list(given):
     ]
 
 
-def unite(masks, shape, task, image):
+def unite(
+    masks: Iterable[Path | np.ndarray],
+    shape: tuple[int, int],
+    task: str,
+    image: str | Path,
+) -> NDArray[np.bool_]:
     """Reads masks of one image and unites them.
 
     Args:
-        masks: Of `as_list`.
+        masks: What `as_list` returned.
         shape: (height, width) of the image.
         task: The masks' task, for messages about arrays.
         image: The image's file, for messages.
 
     Returns:
-        bool (height, width), True inside any of the masks.
+        (height, width), True inside any of the masks.
 
     Raises:
         UmsrepError: a file that cannot be read as a mask, an array of other
@@ -45,7 +54,7 @@ def unite(masks, shape, task, image):
     united = np.zeros(shape, bool)
     for mask in masks:
         if isinstance(mask, Path):
-            name, inside = mask, reading.read_mask(mask)
+            name, inside = str(mask), reading.read_mask(mask)
         else:
             name = f"The array for task '{task}'"
             inside = _checked(name, image, mask)
@@ -60,7 +69,9 @@ def unite(masks, shape, task, image):
     return united
 
 
-def _checked(name, image, mask):
+def _checked(
+    name: str, image: str | Path, mask: np.ndarray
+) -> NDArray[np.bool_]:
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise UmsrepError(
             f"{name} of {image} is {mask.dtype} of shape {mask.shape}. "

@@ -6,15 +6,17 @@ which this holds.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
+from typing import Any
 
 from umsrep.errors import UmsrepError
 
 AXES = ("y", "x")
 NUMBERS = ("per_pixel", "zero", "start", "stop")
 COLUMNS = tuple(f"{axis}_{name}" for axis in AXES for name in NUMBERS)
-# Of a loaded table; on the disk the units stand in the header.
+# Columns of a loaded table; on disk the units are in the header.
 UNIT_COLUMNS = tuple(f"{axis}_unit" for axis in AXES)
 
 
@@ -27,7 +29,7 @@ class AxisScale:
     upwards, a depth downwards.
 
     Attributes:
-        unit: Of the values, such as "cm/s", "s" or "mm".
+        unit: Unit of the values, such as "cm/s", "s" or "mm".
         per_pixel: Units per pixel, above 0.
         zero: Where the value is 0, in pixels, also between two pixels or
             outside the image; None is unknown.
@@ -43,7 +45,7 @@ class AxisScale:
     start: float | None = None
     stop: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.unit, str) or not self.unit.strip():
             raise UmsrepError(
                 f"A scale has the unit {self.unit!r}. Expected text; give "
@@ -78,7 +80,7 @@ class AxisScale:
                 "whole image."
             )
 
-    def check_within(self, length, axis):
+    def check_within(self, length: int, axis: str) -> None:
         """Raises if the region goes beyond an image of `length` pixels."""
         if (self.start or 0) >= length or (self.stop or 0) > length:
             raise UmsrepError(
@@ -90,7 +92,7 @@ class AxisScale:
                 "use the image in its original size."
             )
 
-    def resized(self, old, new, offset):
+    def resized(self, old: int, new: int, offset: int) -> "AxisScale":
         """The scale of a resized image.
 
         Args:
@@ -98,7 +100,7 @@ class AxisScale:
             offset: Pixels before the content in the new image.
         """
 
-        def moved(value, half):
+        def moved(value: float | None, half: float) -> float | None:
             if value is None:
                 return None
             return (value + half) * new / old - half + offset
@@ -114,7 +116,7 @@ class AxisScale:
 
 @dataclass(frozen=True)
 class Scale:
-    """The scales of an image; None is an axis without one.
+    """The scales of an image; an axis without a scale is None.
 
     Attributes:
         y: Along the rows, downwards.
@@ -124,7 +126,7 @@ class Scale:
     y: AxisScale | None = None
     x: AxisScale | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None and not isinstance(value, AxisScale):
@@ -139,24 +141,20 @@ class Scale:
             )
 
     @property
-    def units(self):
+    def units(self) -> dict[str, str]:
         """{axis: unit} of the axes with a scale."""
         return {axis: value.unit for axis, value in self.axes.items()}
 
     @property
-    def axes(self):
+    def axes(self) -> dict[str, AxisScale]:
         """{axis: AxisScale} of the axes with a scale."""
         both = {axis: getattr(self, axis) for axis in AXES}
         return {axis: value for axis, value in both.items() if value}
 
 
-def to_cells(scale):
-    """{column of `COLUMNS`: text}, "" where unknown; units are left out.
-
-    Args:
-        scale: `Scale` or None.
-    """
-    axes = scale.axes if scale else {}
+def to_cells(scale: Scale | None) -> dict[str, str]:
+    """{column of `COLUMNS`: text}, "" where unknown; units are left out."""
+    axes: dict[str, AxisScale] = scale.axes if scale else {}
     return {
         f"{axis}_{name}": cell(getattr(axes.get(axis), name, None))
         for axis in AXES
@@ -164,12 +162,14 @@ def to_cells(scale):
     }
 
 
-def from_cells(cells, units):
-    """The `Scale` of a row of the manifest, or None where it has none.
+def from_cells(
+    cells: Mapping[str, str], units: Mapping[str, str]
+) -> Scale | None:
+    """The scale of a row of the manifest, or None where it has none.
 
     Args:
         cells: {column: text}, with all of `COLUMNS`.
-        units: {axis: unit}, of the header.
+        units: {axis: unit} of the header.
 
     Raises:
         UmsrepError: a cell that is no number, numbers without `per_pixel`, an
@@ -192,15 +192,15 @@ def from_cells(cells, units):
     return Scale(**axes) if axes else None
 
 
-def cell(value):
+def cell(value: float | None) -> str:
     """A number as text that reads back the same; "" for None."""
     if value is None:
         return ""
     return repr(int(value) if value == int(value) else value)
 
 
-def number(text):
-    """A cell's number; None where it is empty, the text if it is none."""
+def number(text: str) -> Any:
+    """A cell's number: None if it is empty, the text itself if it is none."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Tables that say what the pixels of images measure (scales.csv)."""
+"""Tables that state what the pixels of images measure (scales.csv)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,15 @@ class ScaleRow:
     scale: AxisScale
 
 
-def read_scale_table(file):
+def read_scale_table(file: str | Path) -> list[ScaleRow]:
     """Reads scales, a row per image and axis.
 
     Args:
         file: A CSV file with the columns image, axis (x or y), unit and
             per_pixel and, where known, zero, start and stop.
 
-    Returns:
-        List of `ScaleRow`.
-
     Raises:
-        UmsrepError: no table that `read_csv` reads, a column that is missing
+        UmsrepError: not a table that `read_csv` reads, a column that is missing
             or unknown, another axis, or what `AxisScale` refuses.
     """
     file = Path(file)
@@ -54,7 +51,7 @@ def read_scale_table(file):
     return [_row(file, line, cells) for line, cells in rows]
 
 
-def _row(file, line, cells):
+def _row(file: Path, line: int, cells: dict[str, str]) -> ScaleRow:
     axis = cells["axis"].lower()
     if axis not in AXES:
         raise UmsrepError(

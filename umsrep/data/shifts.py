@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from umsrep.data.augmentation import check_mask
-from umsrep.data.corruption import as_float_image
+from umsrep.data.pixels import Mask, as_float_image, check_mask
+
+Floats = NDArray[np.floating]
+Pair = tuple[Floats, Mask | None]
+Change = Callable[[Floats, Mask | None, np.random.Generator], Pair]
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,26 @@ class SimulatedShift:
     """
 
     name: str
-    change: Callable
+    change: Change
 
-    def apply(self, image, mask, rng):
+    def apply(
+        self, image: NDArray, mask: Mask | None, rng: np.random.Generator
+    ) -> Pair:
         """The shifted (image, mask); only "noise" uses `rng`."""
         image = as_float_image(image)
         check_mask(image, mask)
         shifted, shifted_mask = self.change(image, mask, rng)
         shifted = np.clip(shifted, 0, 255).astype(np.float32)
-        if mask is not None:
+        if mask is not None and shifted_mask is not None:
             mask = shifted_mask.reshape(mask.shape).copy()
         return shifted.reshape(image.shape), mask
 
 
-def simulated_shifts():
-    """Probes for choosing settings on validation images: name -> shift.
+def simulated_shifts() -> dict[str, SimulatedShift]:
+    """{name: shift}, for choosing settings on validation images.
 
-    Validation-time probes, not augmentation: each is one fixed change at or
-    just beyond the edge of the default augmentation's range, and goes through
+    They are probes, not augmentation: each is one fixed change at or just
+    beyond the edge of the default augmentation's range, and goes through
     other code (resize and paste, another tone curve, replicated edges), so
     that a model is not rewarded for knowing the augmentation itself. Score a
     model on its validation images under each of them, never on the images of
@@ -66,7 +72,7 @@ def simulated_shifts():
     }
 
 
-def _resize(image, mask, width, height):
+def _resize(image: Floats, mask: Mask | None, width: int, height: int) -> Pair:
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     if mask is not None:
         mask = cv2.resize(
@@ -75,7 +81,9 @@ def _resize(image, mask, width, height):
     return image, mask
 
 
-def _paste(values, shape, left, top):
+def _paste(
+    values: NDArray, shape: tuple[int, ...], left: int, top: int
+) -> NDArray:
     """`values` at (left, top) of a black frame; what sticks out is lost."""
     frame = np.zeros(shape[:2] + values.shape[2:], values.dtype)
     source = values[max(-top, 0) :, max(-left, 0) :]
@@ -85,16 +93,23 @@ def _paste(values, shape, left, top):
     return frame
 
 
-def _place(image, mask, size, corner):
+def _place(
+    image: Floats,
+    mask: Mask | None,
+    size: tuple[int, int],
+    corner: tuple[int, int],
+) -> Pair:
     """Resizes to `size` (width, height) and pastes at `corner`."""
     small, small_mask = _resize(image, mask, *size)
-    return (
-        _paste(small, image.shape, *corner),
-        None if mask is None else _paste(small_mask, mask.shape, *corner),
-    )
+    placed = _paste(small, image.shape, *corner)
+    if mask is None or small_mask is None:
+        return placed, None
+    return placed, _paste(small_mask, mask.shape, *corner)
 
 
-def _borders(image, mask, rng):
+def _borders(
+    image: Floats, mask: Mask | None, rng: np.random.Generator
+) -> Pair:
     """Content of 66 x 70 % of the frame, with a wide band below it."""
     height, width = image.shape[:2]
     return _place(
@@ -105,8 +120,10 @@ def _borders(image, mask, rng):
     )
 
 
-def _stretch(aspect):
-    def change(image, mask, rng):
+def _stretch(aspect: float) -> Change:
+    def change(
+        image: Floats, mask: Mask | None, rng: np.random.Generator
+    ) -> Pair:
         height, width = image.shape[:2]
         new_width = round(width * math.sqrt(aspect))
         new_height = round(height / math.sqrt(aspect))
@@ -116,14 +133,16 @@ def _stretch(aspect):
     return change
 
 
-def _tone_shift(curve):
-    def change(image, mask, rng):
+def _tone_shift(curve: Callable[[Floats], Floats]) -> Change:
+    def change(
+        image: Floats, mask: Mask | None, rng: np.random.Generator
+    ) -> Pair:
         return 255 * curve(image / 255), mask
 
     return change
 
 
-def _rotate(image, mask, rng):
+def _rotate(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
     """12 degrees, edges replicated; the mask is 0 outside."""
     height, width = image.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)
@@ -142,7 +161,9 @@ def _rotate(image, mask, rng):
     return image, mask
 
 
-def _zoom_out(image, mask, rng):
+def _zoom_out(
+    image: Floats, mask: Mask | None, rng: np.random.Generator
+) -> Pair:
     """Content of 72 % of the frame, edges replicated instead of black."""
     height, width = image.shape[:2]
     size = (round(0.72 * width), round(0.72 * height))
@@ -156,17 +177,17 @@ def _zoom_out(image, mask, rng):
         width - size[0] - left,
         cv2.BORDER_REPLICATE,
     )
-    if mask is not None:
+    if mask is not None and small_mask is not None:
         mask = _paste(small_mask, mask.shape, left, top)
     return image, mask
 
 
-def _noise(image, mask, rng):
+def _noise(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
     """Noise of 15 grey levels, above the augmentation's 12."""
     return image + rng.normal(0, 15, image.shape), mask
 
 
-def _blur(image, mask, rng):
+def _blur(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
     """A box of 7 pixels at a height of 256 (sigma 2), in proportion."""
     width = 2 * round(image.shape[0] * 3 / 256) + 1
     return cv2.blur(image, (width, width)), mask

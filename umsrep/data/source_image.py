@@ -1,9 +1,10 @@
-"""One image file of any kind, with what it says about its pixels' size."""
+"""One image file of any kind, with the size of its pixels if it states one."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from umsrep.data import dicom, images
 from umsrep.errors import UmsrepError
@@ -14,22 +15,24 @@ class SourceImage:
     """An image as it is on disk.
 
     Attributes:
-        grey: uint8 (height, width).
-        pixel_spacing: (row, column) distance in mm, or None. Of DICOM files
+        grey: (height, width).
+        pixel_spacing: (row, column) distance in mm, or None. From DICOM files
             only: the resolution in a PNG, JPEG or TIFF file is that of a
             screen or printer.
-        spacing_at: "object", "detector" or None, as of `dicom.DicomImage`.
+        spacing_at: "object", "detector" or None, as in `dicom.DicomImage`.
     """
 
-    grey: np.ndarray
+    grey: NDArray[np.uint8]
     pixel_spacing: tuple[float, float] | None = None
     spacing_at: str | None = None
 
 
-def read(path, sixteen_bit="refuse", data=None):
+def read(
+    path: str | Path, sixteen_bit: str = "refuse", data: bytes | None = None
+) -> SourceImage:
     """Reads a PNG, JPEG, TIFF, BMP or DICOM file, judged by its content.
 
-    Args, errors: As `images.read_grey`.
+    Arguments and errors are those of `images.read_grey`.
     """
     path = Path(path)
     data = images.read_bytes(path) if data is None else data

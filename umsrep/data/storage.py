@@ -13,14 +13,21 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
 from umsrep.errors import UmsrepError
 
+if TYPE_CHECKING:  # Loading pandas takes as long as all the rest.
+    import pandas as pd
 
-def sha256(path):
+AnyPath = str | os.PathLike[str]
+
+
+def sha256(path: AnyPath) -> str:
     """Hex SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
@@ -30,12 +37,12 @@ def sha256(path):
 
 
 @contextlib.contextmanager
-def explain_os_errors(path, every=False):
+def explain_os_errors(path: AnyPath, every: bool = False) -> Iterator[None]:
     """Turns a full disk or a missing permission into a clear error.
 
     Args:
         path: The output that is being written.
-        every: Explain every other error of the system, too; for code that
+        every: Explain every other error of the system too; for code that
             touches nothing but `path`.
     """
     try:
@@ -60,17 +67,17 @@ def explain_os_errors(path, every=False):
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: AnyPath) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to it on success."""
     path = Path(path)
     with explain_os_errors(path):
         with explain_os_errors(path, every=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(
+            handle, name = tempfile.mkstemp(
                 prefix=".partial-", suffix=path.suffix, dir=path.parent
             )
             os.close(handle)
-        temporary = Path(temporary)
+        temporary = Path(name)
         try:
             yield temporary
             umask = os.umask(0)
@@ -82,19 +89,19 @@ def atomic_path(path):
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: AnyPath, text: str) -> None:
     """Writes text atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
-    """Writes JSON atomically; not-a-number becomes null."""
+def write_json(path: AnyPath, value: object) -> None:
+    """Writes JSON atomically; nan becomes null."""
     write_text(path, json.dumps(plain(value), indent=2) + "\n")
 
 
-def plain(value):
-    """`value` in the types of JSON: no tuples, arrays, paths or NaN."""
+def plain(value: Any) -> Any:
+    """`value` in the types of JSON: no tuples, arrays, paths or nan."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -108,8 +115,13 @@ def plain(value):
     return value
 
 
-def read_json(path, what="file"):
-    """Reads JSON; a missing or broken file is an error that names it."""
+def read_json(path: AnyPath, what: str = "file") -> Any:
+    """Reads JSON; a missing or damaged file is an error that names it.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+    """
     path = Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -124,7 +136,7 @@ def read_json(path, what="file"):
         ) from error
 
 
-def write_csv(path, table):
+def write_csv(path: AnyPath, table: "pd.DataFrame") -> None:
     """Writes a data frame atomically, without its index."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)
@@ -135,13 +147,13 @@ class InUse(UmsrepError):
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """Holds `folder` for one command; a second one gets an error at once.
+def locked(path: AnyPath) -> Iterator[Path]:
+    """Holds a folder for one command; a second one gets an error at once.
 
-    The lock is the operating system's: it goes when the process ends, however
-    it ends.
+    The lock is the operating system's, so it is released when the process
+    ends, however it ends.
     """
-    folder = Path(folder)
+    folder = Path(path)
     with explain_os_errors(folder, every=True):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder.parent / f".{folder.name}.lock")
@@ -161,24 +173,24 @@ def locked(folder):
 
 
 @contextlib.contextmanager
-def new_folder(folder):
-    """Yields a temporary folder that becomes `folder` when all went well.
+def new_folder(path: AnyPath) -> Iterator[Path]:
+    """Yields a temporary folder that becomes `path` on success.
 
     Args:
-        folder: The final path; it must not exist, or be empty.
+        path: The final folder; it must not exist, or be empty.
 
     Raises:
-        UmsrepError: `folder` exists and is not empty, or is being written by
+        UmsrepError: the folder exists and is not empty, or is being written by
             another command.
     """
-    folder = Path(folder)
+    folder = Path(path)
     with locked(folder), explain_os_errors(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UmsrepError(
                 f"{folder} already exists and is not empty. Choose a new "
                 "output folder, or delete it first."
             )
-        # Under the lock, what an earlier, killed command left is nobody's.
+        # Under the lock, what an earlier, killed command left is not in use.
         prefix = f".umsrep-partial-{folder.name}-"
         for stale in folder.parent.glob(f"{glob.escape(prefix)}*"):
             shutil.rmtree(stale, ignore_errors=True)

@@ -1,11 +1,12 @@
 """YAML files that people write: strict, and with the numbers people mean.
 
 PyYAML follows YAML 1.1, where `1e-3` is text and the second of two equal keys
-wins silently. Both would train something else than was written.
+silently wins. Either would train something other than what was written.
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,7 +25,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _mapping(loader, node):
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     loader.flatten_mapping(node)
     result = {}
     for key_node, value_node in node.value:
@@ -46,11 +47,15 @@ _Loader.add_constructor(
 )
 
 
-def read_yaml(path, what="file"):
+def read_yaml(path: str | Path, what: str = "file") -> dict[str, Any]:
     """The mapping in a YAML file.
 
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
     Raises:
-        UmsrepError: no such file, not YAML, a key twice, or no mapping.
+        UmsrepError: no such file, not YAML, a repeated key, or no mapping.
     """
     path = Path(path)
     try:
@@ -69,7 +74,7 @@ def read_yaml(path, what="file"):
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UmsrepError(
-            f"{path} is not a valid {what} ({reason}). Mend that line."
+            f"{path} is not a valid {what} ({reason}). Correct that line."
         ) from error
     if not isinstance(value, dict):
         raise UmsrepError(
@@ -79,13 +84,15 @@ def read_yaml(path, what="file"):
     return value
 
 
-def write_yaml(path, value, comment=""):
+def write_yaml(
+    path: storage.AnyPath, value: dict[str, Any], comment: str = ""
+) -> None:
     """Writes plain values as YAML, atomically.
 
     Args:
         path: The file.
         value: A mapping; tuples and paths become lists and text.
-        comment: Lines before it.
+        comment: Lines written above it.
     """
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     text = yaml.safe_dump(

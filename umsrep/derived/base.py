@@ -1,4 +1,4 @@
-"""The contract of a derivable task."""
+"""The contract of a derived task."""
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
@@ -10,17 +10,17 @@ class DerivedTask:
     """Something computed from a trained model's outputs (abstract).
 
     UMS-Rep, Section 3.2.1: it needs no training and no labels of its own. A
-    subclass implements `__call__(model, images)` on a `MultiTaskModel` and
+    subclass implements `__call__(model, images)` for a `MultiTaskModel` and
     (batch, height, width, channels) images with grey levels in [0, 255].
 
-    One that also names `reads` and `columns` and implements `cells` gives
-    columns of predictions.csv (`umsrep predict --derive NAME`), from a run or
-    from an exported file.
+    A subclass that also sets `reads` and `columns` and implements `cells` adds
+    columns to predictions.csv (`umsrep predict --derive NAME`), for a run and
+    for an exported file.
 
     Attributes:
         reads: Names of the tasks whose outputs `cells` takes.
         kinds: {task: "label", "mask" or "map"} of those that must be such.
-        columns: Names of its cells.
+        columns: Names of the columns that `cells` fills.
     """
 
     reads = ()
@@ -33,9 +33,10 @@ class DerivedTask:
 
         Args:
             specs: {task: TaskSpec} (kind, classes) of the model.
-            thresholds: {task: probability or None} from which on the model's
-                positive class, or a pixel of a mask, is decided for.
-            **arguments: Those of the class.
+            thresholds: {task: probability or None}: the probability from which
+                the model decides for the positive class, or for a pixel of a
+                mask.
+            **arguments: Arguments of the class.
         """
         return cls(**arguments)
 
@@ -43,7 +44,7 @@ class DerivedTask:
         raise NotImplementedError
 
     def cells(self, outputs, scale=None):
-        """What a table says of one image.
+        """The cells of one image in a table.
 
         Args:
             outputs: {task: output} of the tasks in `reads`: calibrated
@@ -55,8 +56,8 @@ class DerivedTask:
             {column: value} of all `columns`; text, a number, or None.
 
         Raises:
-            UmsrepError: it cannot be said of this image; its cells stay empty
-                and the message is among its warnings.
+            UmsrepError: there is no answer for this image; its cells stay
+                empty and the message is among its warnings.
         """
         raise UmsrepError(
             f"{type(self).__name__} says nothing about single images in a "

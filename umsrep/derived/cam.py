@@ -14,13 +14,13 @@ class CAM(Explainer):
     `Omega_c = sum_k Lambda_ck A_k + lambda_c` (Zhou et al. 2016; GG-CAM,
     Equation 4), exact for a `CAMHead` and for a `ClassificationHead` with
     `hidden_units=0` on one feature: the average of `grids` is the class's
-    value before the softmax, sign and bias included (but for a head of
+    value before the softmax, sign and bias included (except for a head of
     fidelity "code", whose maps lack the bias). The full-size map is the
-    positive part, divided by its maximum; where the bias is 0 that is
+    positive part divided by its maximum; where the bias is 0, it equals
     Grad-CAM's.
 
     Args:
-        task, class_index, batch_size, and call arguments: As `Explainer`.
+        task, class_index, batch_size, and call arguments: As for `Explainer`.
     """
 
     def head(self, model):
@@ -28,9 +28,9 @@ class CAM(Explainer):
         if not getattr(head, "has_maps", False):
             raise UmsrepError(
                 f"Head '{head.name}' ({type(head).__name__}) has no class "
-                "activation map: only an average over cells and one dense "
-                "layer, on one feature, have. Use GradCAM, a CAMHead, or a "
-                "ClassificationHead with hidden_units=0."
+                "activation map: that takes an average over the cells of one "
+                "feature and a single dense layer. Use GradCAM, a CAMHead, or "
+                "a ClassificationHead with hidden_units=0."
             )
         return head
 

@@ -12,29 +12,31 @@ from umsrep.errors import UmsrepError
 
 
 class Explainer(DerivedTask):
-    """Maps of what speaks for a class of one classification task (abstract).
+    """Maps of the evidence for a class of a classification task (abstract).
 
     A subclass implements `function(model, head)`, or `raw(model, head, images,
-    classes)` where the map is no function of tensors.
+    classes)` where the map is not a function of tensors.
 
     Args:
         task: Name of a classification task; the model may have others.
-        class_index: Class to explain; None is each image's winning class.
+        class_index: Class to explain; None is each image's likeliest class.
         batch_size: Images per forward pass.
 
     Call arguments:
         model: A `MultiTaskModel`.
         images: (n, height, width, channels), grey levels in [0, 255].
         classes: (n,) class to explain for each image, instead of
-            `class_index`; -1 is the winning one.
+            `class_index`; -1 is the likeliest one.
 
     Returns:
         (n, height, width) float32 in [0, 1]: the grid's positive part, divided
         by its maximum and then enlarged (which may lower the peak); all zero
-        where nothing speaks for the class.
+        where there is no evidence for the class.
     """
 
-    def __init__(self, task, class_index=None, batch_size=32):
+    def __init__(
+        self, task: str, class_index: int | None = None, batch_size: int = 32
+    ):
         self.task = task
         self.class_index = class_index
         self.batch_size = batch_size
@@ -46,11 +48,11 @@ class Explainer(DerivedTask):
         return self.enlarge(grids, np.shape(images)[1:3])
 
     def grids(self, model, images, classes=None):
-        """The maps as they are computed, on their own cells.
+        """The maps as computed, on the cells of the feature.
 
         Returns:
-            (n, rows, columns) float32, neither scaled nor, where the method
-            has signs, cut off at 0.
+            (n, rows, columns) float32, not scaled; negative values are kept
+            where the method has them.
         """
         if np.ndim(images) != 4 or len(images) == 0:
             raise UmsrepError(
@@ -63,7 +65,7 @@ class Explainer(DerivedTask):
         return self.raw(model, head, images, classes)
 
     def enlarge(self, grids, size):
-        """Maps in [0, 1] of the images' (height, width), from `grids`."""
+        """Maps in [0, 1] at the images' (height, width), from `grids`."""
         return np.stack(
             [cv2.resize(grid, tuple(size)[::-1]) for grid in scaled(grids)]
         )
@@ -73,14 +75,14 @@ class Explainer(DerivedTask):
         head = model.head(self.task)
         if not hasattr(head, "logits"):
             raise UmsrepError(
-                f"Task '{self.task}' is no classification task, so it has no "
-                "class to explain. Choose a task with a ClassificationHead "
+                f"Task '{self.task}' is not a classification task, so it has "
+                "no class to explain. Choose a task with a ClassificationHead "
                 "or a CAMHead."
             )
         return head
 
     def function(self, model, head):
-        """(images, classes) -> raw maps, all tensors; classes may be -1."""
+        """The function (images, classes) -> maps; classes may hold -1."""
         raise NotImplementedError
 
     def raw(self, model, head, images, classes):
@@ -101,25 +103,26 @@ class Explainer(DerivedTask):
 
     def _classes(self, head, classes, count):
         if classes is None:
-            # -1 stands for the winning class.
-            one = -1 if self.class_index is None else self.class_index
-            if self.class_index is not None and one < 0:
+            if self.class_index is not None and self.class_index < 0:
                 raise UmsrepError(
-                    f"class_index={one}: task '{self.task}' has the classes 0 "
-                    f"to {head.num_classes - 1}; None is the winning one."
+                    f"class_index={self.class_index}: task '{self.task}' has "
+                    f"the classes 0 to {head.num_classes - 1}; None is the "
+                    "likeliest one."
                 )
-            classes = np.full(count, one)
+            # -1 stands for the likeliest class.
+            chosen = -1 if self.class_index is None else self.class_index
+            classes = np.full(count, chosen)
         elif len(classes) != count:
             raise UmsrepError(
-                f"classes: {len(classes)} for {count} images. Pass the "
-                "class to explain for each image."
+                f"{len(classes)} classes for {count} images. Pass the class to "
+                "explain for each image."
             )
         classes = np.asarray(classes, np.int32)
         wrong = classes[(classes < -1) | (classes >= head.num_classes)]
         if len(wrong):
             raise UmsrepError(
                 f"class {wrong[0]}: task '{self.task}' has the classes 0 "
-                f"to {head.num_classes - 1}; -1 is the winning one."
+                f"to {head.num_classes - 1}; -1 is the likeliest one."
             )
         return classes
 
@@ -132,7 +135,7 @@ def scaled(grids):
 
 
 def one_hot_of(classes, logits):
-    """(batch, classes) float32, 1 at each image's class to explain."""
+    """(batch, classes) float32, 1 at the class to explain of each image."""
     winner = ops.argmax(logits, axis=-1)
     chosen = ops.where(classes < 0, ops.cast(winner, "int32"), classes)
     return ops.one_hot(chosen, logits.shape[-1], dtype="float32")

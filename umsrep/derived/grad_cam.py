@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++: which regions speak for a class."""
+"""Grad-CAM and Grad-CAM++: which regions are evidence for a class."""
 
 from keras import ops
 
@@ -9,9 +9,15 @@ from umsrep.errors import UmsrepError
 
 
 class _Weighted(Explainer):
-    """`ReLU(sum_k w_k A_k)`, the weights made of the gradient (abstract)."""
+    """`ReLU(sum_k w_k A_k)` with weights from the gradient (abstract)."""
 
-    def __init__(self, task, class_index=None, feature=None, batch_size=32):
+    def __init__(
+        self,
+        task: str,
+        class_index: int | None = None,
+        feature: str | None = None,
+        batch_size: int = 32,
+    ):
         super().__init__(task, class_index, batch_size)
         self.feature = feature
 
@@ -56,13 +62,13 @@ class GradCAM(_Weighted):
 
     `map = ReLU(sum_k w_k A_k)` with `w_k = mean_ij d score / d A_k,ij`
     (Selvaraju et al. 2017, Equations 1 and 2), where A is the feature that the
-    head reads and the score is the class's value before the softmax; then
-    divided by its maximum (UMS-Rep, Section 4.1.3: the heatmap of the winning
-    class in [0, 1]).
+    head reads and the score is the class's value before the softmax. The map
+    is then divided by its maximum (UMS-Rep, Section 4.1.3: the heatmap of the
+    winning class in [0, 1]).
 
     Args:
-        feature: Which of the head's features; default: its first.
-        task, class_index, batch_size, and call arguments: As `Explainer`.
+        feature: Which of the features that the head reads; default: its first.
+        task, class_index, batch_size, and call arguments: As for `Explainer`.
     """
 
     def weights(self, activation, gradient):
@@ -71,19 +77,20 @@ class GradCAM(_Weighted):
 
 @registry.register("grad_cam_plus_plus")
 class GradCAMPlusPlus(_Weighted):
-    """Grad-CAM++ maps, which weigh each cell's gradient by itself.
+    """Grad-CAM++ maps, which weight the gradient of each cell individually.
 
     `map = ReLU(sum_k w_k A_k)` with `w_k = sum_ij a_k,ij ReLU(g_k,ij)` and
     `a = g^2 / (2 g^2 + sum_ab A_ab g^3)`, g the gradient of the score
     (Chattopadhay et al. 2018, Equations 7 and 19). Their positive factor
     exp(score), one per image, is left out: it cancels in the scaled map and
-    overflows. Written as `a = 1 / (2 + g sum_ab A_ab)` where g > 0, elsewhere
-    the ReLU makes it count nothing; so it is defined for every feature that
-    follows a ReLU. The formula takes the score to be piecewise linear in A.
+    overflows. The code uses `a = 1 / (2 + g sum_ab A_ab)` where g > 0 (for
+    other g the ReLU makes the term 0), which is defined for every feature that
+    follows a ReLU. The formula assumes that the score is piecewise linear in
+    A.
 
     Args:
-        feature: Which of the head's features; default: its first.
-        task, class_index, batch_size, and call arguments: As `Explainer`.
+        feature: Which of the features that the head reads; default: its first.
+        task, class_index, batch_size, and call arguments: As for `Explainer`.
     """
 
     def weights(self, activation, gradient):

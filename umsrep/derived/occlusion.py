@@ -1,4 +1,4 @@
-"""Occlusion: what the class loses when a part of the image is covered."""
+"""Occlusion: what a class loses when part of the image is covered."""
 
 import numpy as np
 
@@ -9,21 +9,21 @@ from umsrep.errors import UmsrepError
 
 @registry.register("occlusion")
 class Occlusion(Explainer):
-    """Drop of the class's probability under a patch, position by position.
+    """Drop in a class's probability under a patch, position by position.
 
-    Zeiler & Fergus 2014, Section 4.2. It asks the model about changed images
-    and nothing about its layers, so it is the reference for the others; it is
-    slow, with one forward pass per position. `grids` has a cell for each
-    position of the patch: positive where covering lowers the probability,
-    negative where it raises it. In the full-size map a pixel has the mean of
-    the patches that cover it.
+    Zeiler & Fergus 2014, Section 4.2. It relies only on the model's answers to
+    changed images, not on its layers, which makes it the reference for the
+    other explainers; with one forward pass per position it is slow. `grids`
+    has a cell for each position of the patch: positive where covering lowers
+    the probability, negative where it raises it. In the full-size map, a pixel
+    has the mean of the patches that cover it.
 
     Args:
         patch: Side of the square, in pixels.
         stride: Pixels between positions, at most `patch`; the last position
             of a row ends at the border. Default: half the patch.
-        fill: Grey level that covers, in [0, 255]; None is the image's mean.
-        task, class_index, batch_size, and call arguments: As `Explainer`.
+        fill: Grey level of the patch, in [0, 255]; None is the image's mean.
+        task, class_index, batch_size, and call arguments: As for `Explainer`.
 
     Raises:
         UmsrepError: a patch larger than the image, or a stride that leaves
@@ -32,12 +32,12 @@ class Occlusion(Explainer):
 
     def __init__(
         self,
-        task,
-        patch=32,
-        stride=None,
-        fill=None,
-        class_index=None,
-        batch_size=32,
+        task: str,
+        patch: int = 32,
+        stride: int | None = None,
+        fill: float | None = None,
+        class_index: int | None = None,
+        batch_size: int = 32,
     ):
         super().__init__(task, class_index, batch_size)
         self.patch = int(patch)
@@ -70,8 +70,11 @@ class Occlusion(Explainer):
             for start in range(0, len(corners), self.batch_size):
                 here = corners[start : start + self.batch_size]
                 batch = np.repeat(image[None], len(here), axis=0)
-                for one, (top, left) in zip(batch, here, strict=True):
-                    one[top : top + self.patch, left : left + self.patch] = fill
+                for copy, (top, left) in zip(batch, here, strict=True):
+                    square = np.s_[
+                        top : top + self.patch, left : left + self.patch
+                    ]
+                    copy[square] = fill
                 covered.append(predict(batch)[:, index])
             drop = whole[index] - np.concatenate(covered)
             grids.append(drop.reshape(len(rows), len(columns)))
@@ -92,7 +95,7 @@ class Occlusion(Explainer):
         if self.patch > length:
             raise UmsrepError(
                 f"patch={self.patch}: the images have a side of {length} "
-                "pixels. Choose a smaller patch, such as an eighth of it."
+                "pixels. Choose a smaller patch, such as an eighth of that."
             )
         last = length - self.patch
         return sorted({*range(0, last + 1, self.stride), last})

@@ -1,107 +1,15 @@
 """Peak velocities in cm/s from the envelope of a spectral Doppler strip."""
 
-from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
 from umsrep.derived.base import DerivedTask, registry
 from umsrep.derived.predictions import decide, predictions
+from umsrep.derived.velocities import HIGHEST, MEASURES, Velocities
 from umsrep.derived.velocity_scale import velocity_scale
-from umsrep.derived.waves import Wave, early_and_late, find_waves
+from umsrep.derived.waves import early_and_late, find_waves
 from umsrep.errors import UmsrepError
-
-# What is measured in each flow, by its name in `Velocities`.
-MEASURES = {
-    "MV": ("e", "a", "e_a_ratio"),
-    "MA": ("s_prime", "e_prime", "a_prime"),
-    "TR": ("tr_vmax",),
-}
-# What is measured where the flow is not known.
-HIGHEST = ("peak_above", "peak_below")
-
-
-@dataclass(frozen=True)
-class Velocities:
-    """What was measured in one strip; speeds in cm/s, nan where there is none.
-
-    Only whole waves count: one that the border cuts off may have its peak
-    outside. `peak_above` and `peak_below` are the highest speeds; everything
-    else is the mean over the beats, as is usual in sinus rhythm.
-
-    Attributes:
-        above, below: All waves on each side of the baseline, from left to
-            right, cut ones included.
-        pairs_above, pairs_below: The (early, late) waves of each whole beat.
-    """
-
-    above: tuple[Wave, ...]
-    below: tuple[Wave, ...]
-    pairs_above: tuple[tuple[Wave, Wave], ...]
-    pairs_below: tuple[tuple[Wave, Wave], ...]
-
-    @property
-    def peak_above(self):
-        """The highest speed of a whole wave above the baseline."""
-        return max(_whole(self.above), default=np.nan)
-
-    @property
-    def peak_below(self):
-        """The highest speed of a whole wave below the baseline."""
-        return max(_whole(self.below), default=np.nan)
-
-    @property
-    def e(self):
-        """E of mitral inflow: early waves above, mean over beats."""
-        return _mean([early.velocity for early, _ in self.pairs_above])
-
-    @property
-    def a(self):
-        """A of mitral inflow: late waves above, mean over beats."""
-        return _mean([late.velocity for _, late in self.pairs_above])
-
-    @property
-    def e_a_ratio(self):
-        """E/A, of the means."""
-        return self.e / self.a
-
-    @property
-    def s_prime(self):
-        """s' of the annulus: waves above, mean over beats."""
-        return _mean(_whole(self.above))
-
-    @property
-    def e_prime(self):
-        """e' of the annulus: early waves below, mean over beats."""
-        return _mean([early.velocity for early, _ in self.pairs_below])
-
-    @property
-    def a_prime(self):
-        """a' of the annulus: late waves below, mean over beats."""
-        return _mean([late.velocity for _, late in self.pairs_below])
-
-    @property
-    def tr_vmax(self):
-        """Vmax of tricuspid regurgitation: jets below, mean over beats."""
-        return _mean(_whole(self.below))
-
-    def row(self, flow=None):
-        """{measure: value} for a table.
-
-        Args:
-            flow: "MV", "MA" or "TR" for what is measured there; None for the
-                highest speeds above and below.
-        """
-        if flow is None:
-            names = HIGHEST
-        elif flow in MEASURES:
-            names = MEASURES[flow]
-        else:
-            raise UmsrepError(
-                f"flow='{flow}' is unknown. Choose one of "
-                f"{', '.join(MEASURES)}, or None for the highest speeds."
-            )
-        return {name: float(getattr(self, name)) for name in names}
 
 
 @registry.register("peak_velocity")
@@ -109,35 +17,35 @@ class PeakVelocity(DerivedTask):
     """Peak velocities of each beat, from the predicted envelope.
 
     UMS-Rep keeps images for measurements (Section 4.2.3) without saying how
-    these are made; `waves.find_waves` and `waves.early_and_late` say how here.
-    A speed read off a correct mask is at most half a pixel too high or too
-    low, and lower still where the peak lies between two columns. Nothing is
-    measured in an empty mask: all is nan.
+    these are made; here, `waves.find_waves` and `waves.early_and_late` make
+    them. A speed read off a correct mask is at most half a pixel too high or
+    too low, and lower still where the peak lies between two columns. In an
+    empty mask nothing is measured: all values are nan.
 
     Args:
         envelope: Name of the mask task.
         threshold: A pixel belongs to the envelope above this probability.
         batch_size: Images per forward pass.
-        flow: In tables (`cells`): name of the label task with the classes
-            "MV", "MA" and "TR", which says what is measured in an image; None
-            is the highest speeds above and below.
-        flow_classes: Its classes in order.
-        positive_from: Of two of them: probability from which on the last one
-            is decided for; None is the likeliest.
+        flow: For tables (`cells`), the name of the label task with the classes
+            "MV", "MA" and "TR", which determines what is measured in an image;
+            None gives the highest speeds above and below.
+        flow_classes: Its classes, in order.
+        positive_from: With two classes, the probability from which the last
+            one is predicted; None predicts the likeliest class.
 
     Call arguments:
         model: A `MultiTaskModel`.
         images: (n, height, width, channels), grey levels in [0, 255].
-        scale: cm/s per pixel, of all images or (n,).
+        per_pixel: Velocity per pixel, cm/s, of all images or (n,).
         baseline: Row of velocity 0 (pixel centres at whole numbers), of all
-            or (n,).
+            images or (n,).
         frame: (top, bottom, left, right) of the strip, the second and fourth
-            exclusive, of all or (n, 4); None is the whole image. Waves that
-            this border cuts off do not count.
-        beats: n lists of columns of QRS onsets, or None, see
+            exclusive, of all images or (n, 4); None is the whole image. Waves
+            that this border cuts off do not count.
+        beats: n lists of the columns of QRS onsets, or None; see
             `waves.early_and_late`.
-        scales: n `umsrep.data.Scale` with rows in cm/s or m/s, such as
-            `dataset.scale(i)`, instead of scale, baseline and frame.
+        scales: n `umsrep.data.Scale`s with rows in cm/s or m/s, such as
+            `dataset.scale(i)`, instead of per_pixel, baseline and frame.
 
     Returns:
         List of n `Velocities`.
@@ -145,12 +53,12 @@ class PeakVelocity(DerivedTask):
 
     def __init__(
         self,
-        envelope="envelope",
-        threshold=0.5,
-        batch_size=32,
-        flow=None,
-        flow_classes=("MA", "MV", "TR"),
-        positive_from=None,
+        envelope: str = "envelope",
+        threshold: float = 0.5,
+        batch_size: int = 32,
+        flow: str | None = None,
+        flow_classes: tuple[str, ...] = ("MA", "MV", "TR"),
+        positive_from: float | None = None,
     ):
         self.envelope = envelope
         self.threshold = threshold
@@ -166,9 +74,9 @@ class PeakVelocity(DerivedTask):
         unknown = set(self.flow_classes) - set(MEASURES)
         if flow is not None and unknown:
             raise UmsrepError(
-                f"Flow task '{flow}' has the class '{min(unknown)}'. What is "
-                f"measured is known of {', '.join(MEASURES)}; pass flow=None "
-                "for the highest speeds above and below."
+                f"Flow task '{flow}' has the class '{min(unknown)}'. Expected "
+                f"classes among {', '.join(MEASURES)}; pass flow=None for the "
+                "highest speeds above and below."
             )
 
     @classmethod
@@ -226,36 +134,36 @@ class PeakVelocity(DerivedTask):
         self,
         model,
         images,
-        scale=None,
+        per_pixel=None,
         baseline=None,
         frame=None,
         beats=None,
         scales=None,
-    ):
+    ) -> list[Velocities]:
         if model.head(self.envelope).kind != "mask":
             raise UmsrepError(
-                f"Task '{self.envelope}' is no mask task. Pass "
-                "PeakVelocity(envelope=...) the name of one."
+                f"Task '{self.envelope}' is not a mask task. Pass the name of "
+                "one, as PeakVelocity(envelope=...)."
             )
         if scales is not None:
-            if not (scale is baseline is frame is None):
+            if not (per_pixel is baseline is frame is None):
                 raise UmsrepError(
-                    "scales= and one of scale=, baseline=, frame= were given. "
-                    "Expected one of the two; leave the others out."
+                    "scales= was given together with per_pixel=, baseline= or "
+                    "frame=. Expected either; leave the others out."
                 )
-            scale, baseline, frame = _of_scales(scales, images)
-        if scale is None or baseline is None:
+            per_pixel, baseline, frame = _of_scales(scales, images)
+        if per_pixel is None or baseline is None:
             raise UmsrepError(
-                f"scale={scale}, baseline={baseline}: pixels alone give no "
-                "velocity. Pass scales= (such as dataset.scale(i) of each "
-                "image), or scale= (cm/s per pixel) and baseline= (row of "
+                f"per_pixel={per_pixel}, baseline={baseline}: pixels alone "
+                "give no velocity. Pass scales= (such as dataset.scale(i) of "
+                "each image), or per_pixel= (cm/s) and baseline= (row of "
                 "velocity 0), for all images or for each."
             )
         masks = predictions(model, [self.envelope], images, self.batch_size)
         count = len(images)
         each = zip(
             masks[self.envelope][..., 0] > self.threshold,
-            _each(scale, count, "scale"),
+            _each(per_pixel, count, "per_pixel"),
             _each(baseline, count, "baseline"),
             [None] * count if frame is None else _frames(frame, count),
             [None] * count if beats is None else beats,
@@ -264,14 +172,16 @@ class PeakVelocity(DerivedTask):
         return [self.measure(*arguments) for arguments in each]
 
     @staticmethod
-    def measure(mask, scale, baseline, frame=None, beats=None):
-        """`Velocities` of one mask, (height, width), such as a reference's.
+    def measure(
+        mask, per_pixel, baseline, frame=None, beats=None
+    ) -> Velocities:
+        """`Velocities` of one mask, (height, width), such as a reference mask.
 
-        With an image's scale: `measure(mask, *velocity_scale(scale,
+        With an image's scale, call `measure(mask, *velocity_scale(scale,
         mask.shape))`.
         """
         above, below = (
-            tuple(find_waves(mask, scale, baseline, side, frame))
+            tuple(find_waves(mask, per_pixel, baseline, side, frame))
             for side in (1, -1)
         )
         return Velocities(
@@ -283,7 +193,7 @@ class PeakVelocity(DerivedTask):
 
 
 def _of_scales(scales, images):
-    """(scale, baseline, frame) of each image."""
+    """The cm/s per pixel, baseline and frame of each image."""
     scales = list(scales)
     if len(scales) != len(images):
         raise UmsrepError(
@@ -297,14 +207,6 @@ def _of_scales(scales, images):
         except UmsrepError as error:
             raise UmsrepError(f"Image number {number}: {error}") from error
     return zip(*found, strict=True)
-
-
-def _whole(waves):
-    return [wave.velocity for wave in waves if wave.whole]
-
-
-def _mean(values):
-    return float(np.mean(values)) if values else np.nan
 
 
 def _each(values, count, name):
@@ -328,5 +230,5 @@ def _frames(frame, count):
 
 
 def _column(measure):
-    """Its name in a table, with the unit."""
+    """The name of a measure in a table, with its unit."""
     return measure if measure == "e_a_ratio" else f"{measure}_cm_s"

@@ -1,17 +1,17 @@
-"""Outputs of a model that derived tasks combine."""
+"""The outputs of a model that derived tasks combine."""
 
 import numpy as np
 
 from umsrep.errors import UmsrepError
 
 
-def decide(probabilities, positive_from=None):
-    """Index of the class that is decided for, of one image.
+def decide(probabilities, positive_from: float | None = None) -> int:
+    """Index of the predicted class of one image.
 
     Args:
         probabilities: (classes,).
-        positive_from: Of two classes: the last one is decided for from this
-            probability on; None is the likeliest class.
+        positive_from: With two classes, the probability from which the last
+            one is predicted; None predicts the likeliest class.
     """
     if positive_from is None or len(probabilities) != 2:
         return int(np.argmax(probabilities))
@@ -19,11 +19,11 @@ def decide(probabilities, positive_from=None):
 
 
 def predictions(model, tasks, images, batch_size=32):
-    """{task: outputs} of some tasks.
+    """{task: outputs} of some tasks of a model.
 
     Args:
         model: A `MultiTaskModel`.
-        tasks: Names of its tasks.
+        tasks: Names of the tasks.
         images: (n, height, width, channels).
         batch_size: Images per forward pass.
     """

@@ -16,13 +16,13 @@ class Recommended:
     """What is recommended for one image, and why.
 
     Attributes:
-        keep: Whether the image suits further analysis.
-        reasons: Why not, of "low quality", "uncertain flow" and "other flow";
-            empty for an image that is kept.
+        keep: Whether the image is suitable for further analysis.
+        reasons: Why it is not: any of "low quality", "uncertain flow" and
+            "other flow"; empty for an image that is kept.
         flow: The likeliest flow.
         flow_probability: Its probability.
-        quality: The quality that follows from the threshold.
-        quality_probability: Probability of the quality that is asked for.
+        quality: The quality according to the threshold.
+        quality_probability: Probability of the desired quality.
     """
 
     keep: bool
@@ -39,27 +39,27 @@ class Recommendation(DerivedTask):
 
     UMS-Rep, Section 4.2.3: echocardiographers leave out low-quality images of
     tricuspid regurgitation with unclear envelopes, because these make
-    measurements less accurate. How the two outputs are combined is not given;
-    here an image is not kept
+    measurements less accurate. The paper does not say how the two outputs are
+    combined; here an image is rejected for
 
-    - because of "low quality", if the probability of `good` is below
-      `quality_threshold` (and the flow is one of `quality_of`);
-    - because of "uncertain flow", if the likeliest flow's probability is
-      below `flow_threshold`;
-    - because of "other flow", if the likeliest flow is none of `wanted`.
+    - "low quality", if the probability of `good` is below `quality_threshold`
+      (and the flow is one of `quality_of`);
+    - "uncertain flow", if the likeliest flow's probability is below
+      `flow_threshold`;
+    - "other flow", if the likeliest flow is not one of `wanted`.
 
     Args:
         flow, quality: Names of the two label tasks.
         flow_classes, quality_classes: Their classes, in the order of the
             outputs (`dataset.task(name).classes`, or `Run.classes`).
-        good: The class of quality that is asked for.
+        good: The desired class of quality.
         flow_threshold, quality_threshold: Probabilities in [0, 1].
-        wanted: Flows to be analysed; None is all.
+        wanted: Flows to analyse; None is all.
         quality_of: Flows whose quality counts; None is all. `("TR",)` is what
             echocardiographers do by hand.
         batch_size: Images per forward pass.
-        positive_from: Of a flow task of two classes: probability from which
-            on its last class is decided for; None is the likeliest.
+        positive_from: For a flow task of two classes, the probability from
+            which the last one is predicted; None predicts the likeliest class.
 
     Call arguments:
         model: A `MultiTaskModel` of both tasks.
@@ -69,23 +69,23 @@ class Recommendation(DerivedTask):
         List of n `Recommended`; `pandas.DataFrame(list)` is a table.
 
     Raises:
-        UmsrepError: classes that a task does not have, or a threshold out of
+        UmsrepError: classes that a task does not have, or a threshold outside
             its range.
     """
 
     def __init__(
         self,
-        flow="flow",
-        quality="quality",
-        flow_classes=("MA", "MV", "TR"),
-        quality_classes=("low", "good"),
-        good="good",
-        flow_threshold=0.5,
-        quality_threshold=0.5,
-        wanted=None,
-        quality_of=None,
-        batch_size=32,
-        positive_from=None,
+        flow: str = "flow",
+        quality: str = "quality",
+        flow_classes: tuple[str, ...] = ("MA", "MV", "TR"),
+        quality_classes: tuple[str, ...] = ("low", "good"),
+        good: str = "good",
+        flow_threshold: float = 0.5,
+        quality_threshold: float = 0.5,
+        wanted: str | tuple[str, ...] | None = None,
+        quality_of: str | tuple[str, ...] | None = None,
+        batch_size: int = 32,
+        positive_from: float | None = None,
     ):
         self.flow, self.quality = flow, quality
         self.flow_classes = tuple(flow_classes)
@@ -115,8 +115,7 @@ class Recommendation(DerivedTask):
 
     @classmethod
     def for_tasks(cls, specs, thresholds=None, **arguments):
-        """With the classes of the model's two label tasks, decided for as the
-        model does."""
+        """With the classes and thresholds of the model's two label tasks."""
         found = {}
         for name in ("flow", "quality"):
             task = specs.get(arguments.get(name, name))
@@ -125,7 +124,7 @@ class Recommendation(DerivedTask):
         quality = arguments.get("quality", "quality")
         threshold = (thresholds or {}).get(quality)
         if threshold is not None and quality in specs:
-            # It is that of the last class.
+            # The threshold is for the last class.
             good = arguments.get("good", "good")
             last = good == specs[quality].classes[-1]
             found["quality_threshold"] = threshold if last else 1 - threshold
@@ -159,8 +158,8 @@ class Recommendation(DerivedTask):
                 raise UmsrepError(
                     f"Task '{task}' has {found} classes, but "
                     f"{len(classes)} were named ({', '.join(classes)}). Pass "
-                    "flow_classes= and quality_classes= as the data set has "
-                    "them."
+                    "flow_classes= and quality_classes= with the classes of "
+                    "the data set."
                 )
         outputs = predictions(
             model, [self.flow, self.quality], images, self.batch_size
@@ -176,7 +175,7 @@ class Recommendation(DerivedTask):
         """`Recommended` of one image's probabilities.
 
         Args:
-            flow, quality: (classes,), as the model gives them or calibrated.
+            flow, quality: (classes,), as the model outputs them, or calibrated.
         """
         winner = decide(flow, self.positive_from)
         name, probability = self.flow_classes[winner], float(flow[winner])
@@ -205,7 +204,7 @@ class Recommendation(DerivedTask):
         unknown = [name for name in names if name not in self.flow_classes]
         if unknown:
             raise UmsrepError(
-                f"{argument}={names}: '{unknown[0]}' is none of "
+                f"{argument}={names}: '{unknown[0]}' is not one of "
                 f"flow_classes={self.flow_classes}. Use their names."
             )
         return names

@@ -1,4 +1,4 @@
-"""From an image's scale to what finding waves in it takes."""
+"""From an image's scale to what is needed to find waves in the image."""
 
 import math
 
@@ -20,24 +20,24 @@ def velocity_scale(scale, shape):
 
     Raises:
         UmsrepError: no scale, none of y, another unit, no zero, or a region
-            outside of the mask.
+            outside the mask.
     """
     y = None if scale is None else scale.y
     if y is None:
         raise UmsrepError(
             "No scale of the rows is known; pixels alone give no velocity. "
             "Leave the image out, or add it to scales.csv, and prepare again "
-            "(of new images: pass the table to --scales)."
+            "(for new images: pass the table to --scales)."
         )
     if y.unit not in CM_S:
         raise UmsrepError(
-            f"The rows are in {y.unit}, which is no velocity in "
+            f"The rows are in {y.unit}; expected a velocity in "
             f"{' or '.join(CM_S)}. Leave the image out, or convert its scale."
         )
     if y.zero is None:
         raise UmsrepError(
             "The row of velocity 0 is unknown. Leave the image out, or fill "
-            "in 'zero' in scales.csv, and prepare again (of new images: pass "
+            "in 'zero' in scales.csv, and prepare again (for new images: pass "
             "the table to --scales)."
         )
     return (
@@ -51,7 +51,7 @@ def velocity_scale(scale, shape):
 
 
 def _pixels(axis, length, what):
-    """First pixel whose centre is in the region, and the one after the last."""
+    """First pixel with its centre in the region, and the one after the last."""
     edges = (0, length)
     if axis is not None:
         given = (axis.start, axis.stop)
@@ -61,7 +61,7 @@ def _pixels(axis, length, what):
         )
     if not 0 <= edges[0] < edges[1] <= length:
         raise UmsrepError(
-            f"The scale holds in the {what} {edges[0]} to {edges[1]} of "
+            f"The scale applies to the {what} {edges[0]} to {edges[1]} of "
             f"{length}. Expected a part of the image; pass the scale of an "
             "image of this size."
         )

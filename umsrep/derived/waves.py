@@ -1,8 +1,8 @@
 """Waves of a spectral Doppler envelope: found in a mask, joined to beats.
 
-A mask has time on x and velocity on y, upwards positive. Rows are counted
-from the top, and pixel centres lie at whole numbers, also of the baseline: a
-baseline between rows 99 and 100 is 99.5.
+A mask has time on x and velocity on y, positive upwards. Rows are counted from
+the top, and pixel centres lie at whole numbers, so a baseline between rows 99
+and 100 is 99.5.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from scipy import ndimage, signal
 
 from umsrep.errors import UmsrepError
 
-# Of the highest wave on its side: what rises less above the valleys beside it
-# is part of a wave.
+# Share of the highest wave on its side: a peak that rises less above the
+# valleys beside it is part of another wave.
 PROMINENCE = 0.15
-# Of the strip: smaller specks are no waves.
+# Share of the strip: smaller specks are not waves.
 SMALLEST = 0.0005
-# Two waves are of one beat if their gap is shorter than this part of the gaps
-# beside it.
+# Two waves belong to one beat if the gap between them is shorter than this
+# share of the gaps beside it.
 CLOSER = 0.8
 
 
@@ -29,10 +29,11 @@ class Wave:
 
     Attributes:
         velocity: Highest speed, cm/s, positive on both sides.
-        column: Where it is reached.
+        column: Column of the peak.
         start, stop: First column, and the one after the last.
         whole: Whether all of it is in the strip: it touches neither the first
-            or last column nor, with its peak, the first or last row.
+            nor the last column, and its peak neither the first nor the last
+            row.
     """
 
     velocity: float
@@ -42,7 +43,13 @@ class Wave:
     whole: bool
 
 
-def find_waves(mask, scale, baseline, side, frame=None):
+def find_waves(
+    mask: np.ndarray,
+    per_pixel: float,
+    baseline: float,
+    side: int,
+    frame: tuple[int, int, int, int] | None = None,
+) -> list[Wave]:
     """The waves on one side of the baseline, from left to right.
 
     The outline is, per column, the outer border of the outermost pixel; a
@@ -52,7 +59,7 @@ def find_waves(mask, scale, baseline, side, frame=None):
 
     Args:
         mask: (height, width), bool or 0 and 1.
-        scale: cm/s per pixel.
+        per_pixel: Velocity per pixel, cm/s.
         baseline: Row of velocity 0.
         side: 1 above the baseline, -1 below.
         frame: (top, bottom, left, right) of the strip in the image, the
@@ -64,7 +71,7 @@ def find_waves(mask, scale, baseline, side, frame=None):
     Raises:
         UmsrepError: a mask, scale, baseline or frame that cannot be used.
     """
-    mask = _checked(mask, scale, baseline)
+    mask = _checked(mask, per_pixel, baseline)
     top, bottom, left, right = _frame(frame, mask.shape)
     distance = side * (baseline - np.arange(top, bottom))
     part = mask[top:bottom, left:right] & (distance > 0)[:, None]
@@ -93,7 +100,7 @@ def find_waves(mask, scale, baseline, side, frame=None):
         inside = start > 0 and stop < len(outline) and outline[peak] < edge
         waves.append(
             Wave(
-                float(outline[peak] * scale),
+                float(outline[peak] * per_pixel),
                 int(peak + left),
                 int(start + left),
                 int(stop + left),
@@ -104,14 +111,15 @@ def find_waves(mask, scale, baseline, side, frame=None):
 
 
 def early_and_late(waves, beats=None):
-    """Pairs (early, late) of the waves of one beat's diastole, both whole.
+    """Pairs (early, late) of whole waves of one beat's diastole.
 
-    With `beats`, the two waves between neighbouring beats, if there are
-    exactly two. Without, two waves are of one beat if the gap between them is
-    clearly (`CLOSER`) shorter than the gaps beside it, or, of two waves in
-    all, shorter than they are wide on average. So there is no pair where the
-    waves have merged or one is missing; and at slow rates, when the pause
-    between early and late filling is as long as systole, `beats` is needed.
+    With `beats`, a pair is the two waves between neighbouring beats, if there
+    are exactly two. Without it, two waves belong to one beat if the gap
+    between them is clearly (`CLOSER`) shorter than the gaps beside it or, if
+    there are only two waves, shorter than their mean width. So there is no
+    pair where waves have merged or one is missing; and at slow rates, when the
+    pause between early and late filling is as long as systole, `beats` is
+    needed.
 
     Args:
         waves: List of `Wave`, from left to right.
@@ -146,7 +154,7 @@ def _longest_gap(pair, gaps, number):
     return np.mean([wave.stop - wave.start for wave in pair])
 
 
-def _checked(mask, scale, baseline):
+def _checked(mask, per_pixel, baseline):
     mask = np.asarray(mask)
     if mask.ndim != 2 or not np.isin(mask, (0, 1)).all():
         raise UmsrepError(
@@ -154,10 +162,10 @@ def _checked(mask, scale, baseline):
             "width) of true and false. Pass mask > 127 of a picture, or "
             "probability > 0.5 of a prediction."
         )
-    if not np.isfinite(scale) or scale <= 0:
+    if not np.isfinite(per_pixel) or per_pixel <= 0:
         raise UmsrepError(
-            f"scale={scale}: expected cm/s per pixel, above 0. Take it from "
-            "the strip's velocity scale, at the size of the mask."
+            f"per_pixel={per_pixel}: expected cm/s per pixel, above 0. Take it "
+            "from the strip's velocity scale, at the size of the mask."
         )
     if not np.isfinite(baseline):
         raise UmsrepError(
@@ -177,5 +185,6 @@ def _frame(frame, shape):
             return frame
     raise UmsrepError(
         f"frame={frame}: expected (top, bottom, left, right) of the strip "
-        f"within an image of {shape[0]}x{shape[1]} pixels. None is all of it."
+        f"within an image of {shape[0]}x{shape[1]} pixels. None is the whole "
+        "image."
     )

@@ -7,12 +7,17 @@ Welsh 2007). A resample is stored as how often each image counts, so metrics
 that accept weights treat all resamples in a few matrix products.
 """
 
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
+
+Key = TypeVar("Key", bound=Hashable)
 
 # Weights held at a time: bounds memory at a few tens of megabytes.
 _CELLS = 2_000_000
@@ -33,11 +38,15 @@ class Interval:
     undefined: int
 
 
-def patient_weights(patients, resamples=1000, seed=0):
+def patient_weights(
+    patients: Sequence[Hashable] | NDArray,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Iterator[NDArray[np.float64]]:
     """Yields the resamples in blocks of weights `(some, images)`.
 
     Args:
-        patients: Patient of each image, any hashable.
+        patients: Patient of each image.
         resamples: Number of resamples over all blocks.
         seed: A non-negative integer; equal seeds give equal resamples.
     """
@@ -52,8 +61,12 @@ def patient_weights(patients, resamples=1000, seed=0):
 
 
 def bootstrap_intervals(
-    statistics, patients, resamples=1000, seed=0, level=0.95
-):
+    statistics: Callable[[NDArray[np.float64]], dict[Key, NDArray]],
+    patients: Sequence[Hashable] | NDArray,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[Key, Interval]:
     """Patient-clustered percentile intervals of several statistics at once.
 
     Args:

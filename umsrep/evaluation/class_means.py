@@ -1,7 +1,10 @@
 """Means of per-image columns by class, with intervals by patient."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.bootstrap import bootstrap_intervals
@@ -9,18 +12,26 @@ from umsrep.evaluation.table_metrics import patients_of
 
 ALL = "all"
 
+Key = tuple[str, str]
 
-def class_means(table, metrics, resamples=1000, seed=0):
+
+def class_means(
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
     """The mean of each metric over all images and over each class.
 
     Args:
         table: One row per image: `image`, `patient`, `class` (empty where
             unknown) and the metrics' columns.
-        metrics: Names of columns of numbers; an empty cell takes no part.
-        resamples, seed: Of the bootstrap, which draws patients.
+        metrics: Names of columns of numbers; empty cells are left out.
+        resamples: Resamples of patients for the intervals.
+        seed: Seed of the resamples.
 
     Returns:
-        A data frame: class ("all", then the classes in order of appearance),
+        class ("all", then the classes in order of appearance),
         metric, value, low, high (95 %; nan for a single patient), images,
         patients.
     """
@@ -36,13 +47,13 @@ def class_means(table, metrics, resamples=1000, seed=0):
     for label in dict.fromkeys(labels):
         if label:
             groups[f"class {label}"] = labels == label
-    columns = {}
+    columns: dict[Key, tuple[NDArray, NDArray]] = {}
     for group, member in groups.items():
         for metric in metrics:
             values = table[metric].to_numpy(float)
             columns[group, metric] = member & np.isfinite(values), values
 
-    def statistics(weights):
+    def statistics(weights: NDArray[np.float64]) -> dict[Key, NDArray]:
         means = {}
         for key, (used, values) in columns.items():
             part = weights[:, used]

@@ -1,16 +1,19 @@
-"""Keeping the organs of a predicted mask and leaving out the specks."""
+"""Keeping the organs of a predicted mask and dropping the specks."""
+
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 
 
-def keep_largest(probabilities, count):
-    """Probability maps without what lies outside the largest components.
+def keep_largest(probabilities: ArrayLike, count: int) -> NDArray:
+    """Probability maps whose smaller components are set to 0.
 
-    What is above 0.5 falls into 8-connected components; all but the `count`
-    largest of each map are set to 0 (two for a pair of lungs).
+    The pixels above 0.5 form 8-connected components; all but the `count`
+    largest of each map are set to 0 (two remain for a pair of lungs).
 
     Args:
         probabilities: (n, height, width) in [0, 1].
@@ -25,32 +28,34 @@ def keep_largest(probabilities, count):
             "as 2 for a pair of lungs."
         )
     result = np.array(probabilities)
-    for one in result:
+    for probability in result:
         found, labels, stats, _ = cv2.connectedComponentsWithStats(
-            (one > 0.5).astype(np.uint8), connectivity=8
+            (probability > 0.5).astype(np.uint8), connectivity=8
         )
         if found - 1 <= count:
             continue
         areas = stats[1:, cv2.CC_STAT_AREA]
         # Stable, so that of equal areas the upper left one stays.
         smaller = np.argsort(-areas, kind="stable")[int(count) :] + 1
-        one[np.isin(labels, smaller)] = 0
+        probability[np.isin(labels, smaller)] = 0
     return result
 
 
-def clean(outputs, components):
+def clean(
+    outputs: Mapping[str, NDArray], components: Mapping[str, int] | None
+) -> dict[str, NDArray]:
     """`keep_largest` for the tasks of {task: count}; others unchanged.
 
     Args:
-        outputs: {task: outputs} as of `predict.probabilities`.
+        outputs: {task: outputs}, as `predict.probabilities` returns.
         components: {mask task: count}, or None.
     """
     components = components or {}
     for task in components:
         if task not in outputs or outputs[task].ndim != 3:
-            masks = [name for name, one in outputs.items() if one.ndim == 3]
+            masks = [name for name, maps in outputs.items() if maps.ndim == 3]
             raise UmsrepError(
-                f"components: '{task}' is no mask task of the run. Its mask "
+                f"components: '{task}' is not a mask task of the run. Its mask "
                 f"tasks: {', '.join(masks) or 'none'}."
             )
     return {

@@ -1,4 +1,4 @@
-"""Whether an explanation's map tells what the model's answer hangs on.
+"""Whether an explanation's map shows what the model's answer depends on.
 
 Deletion and insertion (RISE, Petsiuk et al. 2018, Section 4.3): pixels are
 taken away, or put back, in the order of the map, while the probability of the
@@ -6,21 +6,31 @@ class is watched. A faithful map makes it fall early (small area under the
 deletion curve) and rise early (large area under the insertion curve).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
+from umsrep.data import Dataset
+from umsrep.derived import Explainer
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.class_means import class_means
 from umsrep.evaluation.interpretability import identity, pictures, spec_of
+from umsrep.finetuning import SeparateModels
+from umsrep.model import MultiTaskModel
 from umsrep.progress import Progress
 
 BATCH_SIZE = 32
 METRICS = ("deletion", "insertion", "deletion_random", "insertion_random")
 # RISE blurs with a sigma of 5 pixels at 224.
 BLUR_SHARE = 5 / 224
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,11 @@ class Curves:
         insertion: (n, steps + 1): from the baseline to the image.
     """
 
-    shares: np.ndarray
-    deletion: np.ndarray
-    insertion: np.ndarray
+    shares: Floats
+    deletion: Floats
+    insertion: Floats
 
-    def areas(self):
+    def areas(self) -> dict[str, Floats]:
         """{"deletion", "insertion"}: (n,) areas under the curves, in [0, 1]."""
         return {
             name: np.trapezoid(getattr(self, name), self.shares, axis=1)
@@ -46,34 +56,31 @@ class Curves:
 
 
 def perturbation_curves(
-    model,
-    task,
-    images,
-    maps,
-    classes=None,
-    steps=20,
-    baseline="blur",
-    numbers=None,
-    seed=0,
-):
+    model: MultiTaskModel,
+    task: str,
+    images: ArrayLike,
+    maps: ArrayLike,
+    classes: Iterable[int] | None = None,
+    steps: int = 20,
+    baseline: str | float = "blur",
+    numbers: Iterable[int] | None = None,
+    seed: int = 0,
+) -> Curves:
     """Deletion and insertion curves of given maps.
 
     Args:
-        model: A `MultiTaskModel`.
+        model: The model.
         task: A label task.
         images: (n, height, width, channels), grey levels in [0, 255].
         maps: (n, height, width); larger is more important. Equal pixels come
             in random order, so a constant map is the random control.
-        classes: (n,) class to watch; None is each image's winning class.
+        classes: (n,) class to watch; None is each image's likeliest class.
         steps: Number of equal parts in which the pixels change.
         baseline: What replaces a pixel: "blur", the image blurred with a sigma
             of 5/224 of its longer side, or a grey level in [0, 255].
-        numbers: (n,) number of each image, which with `seed` fixes the random
-            order; default 0, 1, ...
+        numbers: (n,) number of each image, which with `seed` determines the
+            random order; default 0, 1, ...
         seed: A non-negative integer.
-
-    Returns:
-        `Curves`.
     """
     images, maps = np.asarray(images, np.float32), np.asarray(maps, np.float64)
     if images.ndim != 4 or maps.shape != images.shape[:3]:
@@ -92,10 +99,10 @@ def perturbation_curves(
             f"steps={steps}: expected a whole number from 1 to the number of "
             f"pixels, {maps[0].size}."
         )
-    # A new view would be compiled anew.
+    # A new view would be compiled again.
     view = model if model.tasks == (task,) else model.view(task)
 
-    def predict(batch):
+    def predict(batch: NDArray) -> Floats:
         parts = [
             np.asarray(view.predict_on_batch(batch[i : i + BATCH_SIZE])[task])
             for i in range(0, len(batch), BATCH_SIZE)
@@ -108,11 +115,11 @@ def perturbation_curves(
         numbers = range(len(images))
     shares = np.linspace(0, 1, steps + 1)
     counts = np.rint(shares * maps[0].size)[:, None, None, None]
-    curves = {"deletion": [], "insertion": []}
-    for image, one, index, number in zip(
+    curves: dict[str, list[Floats]] = {"deletion": [], "insertion": []}
+    for image, ordered, index, number in zip(
         images, maps, classes, numbers, strict=True
     ):
-        rank = _ranks(one, np.random.default_rng([seed, number]))
+        rank = _ranks(ordered, np.random.default_rng([seed, number]))
         changed = rank[None, ..., None] < counts
         other = _baseline(image, baseline)
         for name, before, after in (
@@ -125,31 +132,30 @@ def perturbation_curves(
 
 
 def faithfulness_table(
-    model,
-    dataset,
-    explainer,
-    explain="predicted",
-    steps=20,
-    baseline="blur",
-    seed=0,
-    progress=False,
-):
+    model: MultiTaskModel | SeparateModels,
+    dataset: Dataset,
+    explainer: Explainer,
+    explain: str = "predicted",
+    steps: int = 20,
+    baseline: str | float = "blur",
+    seed: int = 0,
+    progress: bool = False,
+) -> pd.DataFrame:
     """Areas under the curves of each image, with a random control.
 
     Args:
-        model: A `MultiTaskModel` or `finetuning.SeparateModels`.
-        dataset: A `data.Dataset` with the explainer's task.
-        explainer: A `derived.Explainer`.
+        model: The model.
+        dataset: Images of the explainer's task.
+        explainer: What draws the maps.
         explain: Class to watch: the "predicted" one, or the "true" one, which
             leaves out images without a label.
-        steps, baseline, seed: As `perturbation_curves`.
+        steps, baseline, seed: As in `perturbation_curves`.
         progress: Show a progress bar.
 
     Returns:
-        A data frame: image, patient, split, class (the true one, empty where
-        unknown), explained, deletion and insertion (areas), and
-        deletion_random and insertion_random, the same for pixels in random
-        order.
+        image, patient, split, class (the true one, empty where unknown),
+        explained, deletion and insertion (areas), and deletion_random and
+        insertion_random, the same for pixels in random order.
     """
     if explain not in ("true", "predicted"):
         raise UmsrepError(
@@ -157,8 +163,8 @@ def faithfulness_table(
             "whose probability is watched."
         )
     task = explainer.task
-    model = model.view(task)
-    spec = spec_of(model, dataset, task)
+    view = model.view(task)
+    spec = spec_of(view, dataset, task)
     labels = dataset.labels(task)
     chosen = np.arange(len(dataset))
     if explain == "true":
@@ -168,25 +174,27 @@ def faithfulness_table(
             f"Data set '{dataset.name}' has no image with a label of "
             f"'{task}'. Pass explain='predicted', or other images."
         )
+    curves = partial(
+        perturbation_curves,
+        view,
+        task,
+        steps=steps,
+        baseline=baseline,
+        seed=seed,
+    )
     rows = []
     with Progress("delete and insert", len(chosen), enabled=progress) as bar:
         for start in range(0, len(chosen), BATCH_SIZE):
             part = chosen[start : start + BATCH_SIZE]
-            images = pictures(model, dataset.subset(part))
+            images = pictures(view, dataset.subset(part))
             explained = labels[part]
             if explain == "predicted":
-                outputs = np.asarray(model.predict_on_batch(images)[task])
+                outputs = np.asarray(view.predict_on_batch(images)[task])
                 explained = outputs.argmax(axis=-1)
-            maps = explainer(model, images, explained)
-            areas = {}
-            for suffix, ordered in (("", maps), ("_random", 0 * maps)):
-                curves = perturbation_curves(
-                    *(model, task, images, ordered, explained, steps, baseline),
-                    numbers=dataset.rows[part],
-                    seed=seed,
-                )
-                for name, values in curves.areas().items():
-                    areas[name + suffix] = values
+            maps = explainer(view, images, explained)
+            options = {"classes": explained, "numbers": dataset.rows[part]}
+            areas = curves(images, maps, **options).areas()
+            control = curves(images, 0 * maps, **options).areas()
             for i, index in enumerate(part):
                 label = labels[index]
                 rows.append(
@@ -195,18 +203,22 @@ def faithfulness_table(
                         "class": spec.classes[label] if label >= 0 else "",
                         "explained": spec.classes[explained[i]],
                     }
-                    | {name: float(areas[name][i]) for name in METRICS}
+                    | {name: float(areas[name][i]) for name in areas}
+                    | {f"{n}_random": float(control[n][i]) for n in control}
                 )
             bar.advance(len(part))
     return pd.DataFrame(rows)
 
 
-def faithfulness_summary(table, resamples=1000, seed=0):
+def faithfulness_summary(
+    table: pd.DataFrame, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Means over all images and by true class, with intervals by patient.
 
     Args:
-        table: As of `faithfulness_table`.
-        resamples, seed: Of the bootstrap.
+        table: What `faithfulness_table` returned.
+        resamples: Resamples of patients for the intervals.
+        seed: Seed of the resamples.
 
     Returns:
         As `class_means.class_means`, with two more metrics: deletion_gain and
@@ -221,16 +233,16 @@ def faithfulness_summary(table, resamples=1000, seed=0):
     return class_means(table, metrics, resamples, seed)
 
 
-def _ranks(one, rng):
+def _ranks(values: Floats, rng: np.random.Generator) -> Ints:
     """0 for the most important pixel, 1 for the next; ties at random."""
-    flat = one.ravel()
+    flat = values.ravel()
     order = np.lexsort((rng.permutation(flat.size), -flat))
     ranks = np.empty(flat.size, np.int64)
     ranks[order] = np.arange(flat.size)
-    return ranks.reshape(one.shape)
+    return ranks.reshape(values.shape)
 
 
-def _baseline(image, baseline):
+def _baseline(image: Floats, baseline: str | float) -> Floats:
     if baseline == "blur":
         sigma = BLUR_SHARE * max(image.shape[:2])
         return cv2.GaussianBlur(image, (0, 0), sigma).reshape(image.shape)

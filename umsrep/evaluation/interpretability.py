@@ -4,12 +4,21 @@ GG-CAM (Zhu et al. 2022, Section 4.3): a classifier is interpretable if, for an
 image of a disease, its map points at the organ of the disease.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from umsrep.data import Dataset, TaskSpec
+from umsrep.derived import Explainer
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.class_means import class_means
+from umsrep.finetuning import SeparateModels
 from umsrep.metrics import attention
+from umsrep.model import MultiTaskModel
 from umsrep.progress import Progress
 
 BATCH_SIZE = 32
@@ -25,22 +34,27 @@ METRICS = (
     "mask_share",
 )
 
+Floats = NDArray[np.floating]
+Model = MultiTaskModel | SeparateModels
+# An image's index in the data set, and the mask task of its class.
+Chosen = tuple[int, str]
+
 
 def interpretability_table(
-    model,
-    dataset,
-    explainer,
-    masks,
-    explain="true",
-    tolerance=1,
-    progress=False,
-):
+    model: Model,
+    dataset: Dataset,
+    explainer: Explainer,
+    masks: str | Mapping[str, str],
+    explain: str = "true",
+    tolerance: int = 1,
+    progress: bool = False,
+) -> pd.DataFrame:
     """One row per image that has a label and a mask.
 
     Args:
-        model: A `MultiTaskModel` or `finetuning.SeparateModels`.
-        dataset: A `data.Dataset` with the explainer's task and the masks.
-        explainer: A `derived.Explainer`.
+        model: The model.
+        dataset: Images of the explainer's task, with masks.
+        explainer: What draws the maps.
         masks: Name of the mask task in which the map should point; or {class:
             mask task} by the image's true class, and images of other classes
             are left out ({"cardiomegaly": "heart", "pneumonia": "lung"}).
@@ -50,16 +64,16 @@ def interpretability_table(
         progress: Show a progress bar.
 
     Returns:
-        A data frame: image, patient, split, class (the true one), predicted,
-        explained, mask (its task), and the metrics of `metrics.attention`:
-        peak_in_mask and peak_near_mask on the map's own cells, each with
-        `..._chance`, what a map that says nothing would score there (a cell
-        that the mask only touches counts, so this is more than the mask's
-        share); pointing_game and energy_in_mask at full size, where chance is
-        mask_share. `..._mean_map` is what the mean map of the other patients'
-        images scores that were explained for the same class: a map that is
-        the same for every image knows where organs are, too, and only what is
-        above it follows the single image. Images without a label, without a
+        image, patient, split, class (the true one), predicted, explained, mask
+        (its task), and the metrics of `metrics.attention`: peak_in_mask and
+        peak_near_mask on the map's own cells, each with `..._chance`, the
+        score of a map that says nothing (a cell that the mask only touches
+        counts, so this is more than the mask's share); pointing_game and
+        energy_in_mask at full size, where chance is mask_share.
+        `..._mean_map` is the score of the mean map of the other patients'
+        images that were explained for the same class: a map that is the same
+        for every image also knows where organs are, and only what exceeds its
+        score follows the single image. Images without a label, without a
         mask, or with an empty one are left out: which rows there are does not
         depend on the model.
 
@@ -67,58 +81,108 @@ def interpretability_table(
         UmsrepError: a task or class that does not exist, other classes in the
             model, or no image left.
     """
-    task = explainer.task
-    model = model.view(task)
-    spec, by_class = _check(model, dataset, explainer, masks, explain)
-    labels = dataset.labels(task)
+    view = model.view(explainer.task)
+    spec, by_class = _check(view, dataset, explainer, masks, explain)
+    chosen = _choose(dataset, spec, by_class)
+    rows, grids = [], []
+    with Progress("explain", len(chosen), enabled=progress) as bar:
+        for start in range(0, len(chosen), BATCH_SIZE):
+            part = chosen[start : start + BATCH_SIZE]
+            for found in _explain(view, dataset, explainer, part, explain):
+                rows.append(_row(dataset, spec, found, tolerance))
+                grids.append(found.grid)
+            bar.advance(len(part))
+    table = pd.DataFrame(rows)
+    means = _mean_maps(np.stack(grids), table)
+    enlarged = (
+        explainer.enlarge(mean[None], dataset.image_size)[0] for mean in means
+    )
+    outlines = (dataset.mask(name, index) for index, name in chosen)
+    return table.assign(**_of_mean_maps(means, enlarged, outlines))
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """An explained image: its classes and its maps."""
+
+    index: int
+    mask_task: str
+    label: int
+    predicted: int
+    explained: int
+    grid: Floats
+    full_map: Floats
+
+
+def _choose(
+    dataset: Dataset, spec: TaskSpec, by_class: Mapping[str, str]
+) -> list[Chosen]:
+    """The images with a label and a mask that is not empty."""
+    labels = dataset.labels(spec.name)
     chosen = []
     for index in np.flatnonzero(labels >= 0):
         name = by_class.get(spec.classes[labels[index]])
         mask = None if name is None else dataset.mask(name, index)
-        if mask is not None and mask.any():
-            chosen.append((index, name))
+        if name is not None and mask is not None and mask.any():
+            chosen.append((int(index), name))
     if not chosen:
         raise UmsrepError(
             f"Data set '{dataset.name}' has no image with both a label of "
-            f"'{task}' and a mask of {sorted(set(by_class.values()))}. Choose "
-            "another mask task, or prepare the masks."
+            f"'{spec.name}' and a mask of {sorted(set(by_class.values()))}. "
+            "Choose another mask task, or prepare the masks."
         )
-    rows, found = [], []
-    with Progress("explain", len(chosen), enabled=progress) as bar:
-        for start in range(0, len(chosen), BATCH_SIZE):
-            part = chosen[start : start + BATCH_SIZE]
-            indices = np.array([index for index, _ in part])
-            images = pictures(model, dataset.subset(indices))
-            predicted = np.asarray(model.predict_on_batch(images)[task])
-            predicted = predicted.argmax(axis=-1)
-            explained = labels[indices] if explain == "true" else predicted
-            grids = explainer.grids(model, images, explained)
-            maps = explainer.enlarge(grids, dataset.image_size)
-            found.append(grids)
-            for i, (index, name) in enumerate(part):
-                rows.append(
-                    identity(dataset, index)
-                    | {
-                        "class": spec.classes[labels[index]],
-                        "predicted": spec.classes[predicted[i]],
-                        "explained": spec.classes[explained[i]],
-                        "mask": name,
-                    }
-                    | _metrics(
-                        grids[i], maps[i], dataset.mask(name, index), tolerance
-                    )
-                )
-            bar.advance(len(part))
-    table = pd.DataFrame(rows)
-    means = _mean_maps(np.concatenate(found), table)
-    outlines = (dataset.mask(name, index) for index, name in chosen)
-    enlarged = (
-        explainer.enlarge(m[None], dataset.image_size)[0] for m in means
+    return chosen
+
+
+def _explain(
+    view: MultiTaskModel,
+    dataset: Dataset,
+    explainer: Explainer,
+    part: Sequence[Chosen],
+    explain: str,
+) -> Iterator[_Explained]:
+    """Explains one batch."""
+    indices = np.array([index for index, _ in part])
+    labels = dataset.labels(explainer.task)[indices]
+    images = pictures(view, dataset.subset(indices))
+    outputs = np.asarray(view.predict_on_batch(images)[explainer.task])
+    predicted = outputs.argmax(axis=-1)
+    explained = labels if explain == "true" else predicted
+    grids = explainer.grids(view, images, explained)
+    maps = explainer.enlarge(grids, dataset.image_size)
+    for i, (index, name) in enumerate(part):
+        yield _Explained(
+            index,
+            name,
+            labels[i],
+            predicted[i],
+            explained[i],
+            grids[i],
+            maps[i],
+        )
+
+
+def _row(
+    dataset: Dataset, spec: TaskSpec, found: _Explained, tolerance: int
+) -> dict[str, Any]:
+    return (
+        identity(dataset, found.index)
+        | {
+            "class": spec.classes[found.label],
+            "predicted": spec.classes[found.predicted],
+            "explained": spec.classes[found.explained],
+            "mask": found.mask_task,
+        }
+        | _metrics(
+            found.grid,
+            found.full_map,
+            dataset.mask(found.mask_task, found.index),
+            tolerance,
+        )
     )
-    return table.assign(**_of_mean_maps(means, enlarged, outlines))
 
 
-def _mean_maps(grids, table):
+def _mean_maps(grids: Floats, table: pd.DataFrame) -> Floats:
     """For each image the mean of other patients' maps of the same class."""
     positive = np.maximum(grids, 0)
     top = positive.max(axis=(1, 2), keepdims=True)
@@ -128,14 +192,16 @@ def _mean_maps(grids, table):
     result = np.zeros_like(shown)
     for number in range(len(shown)):
         others = (classes == classes[number]) & (patients != patients[number])
-        # Where there is nobody else, a map that says nothing.
+        # Without other patients, a map that says nothing.
         if others.any():
             result[number] = shown[others].mean(axis=0)
     return result
 
 
-def _of_mean_maps(grids, full_maps, masks):
-    """{metric: values}, as of `_metrics`."""
+def _of_mean_maps(
+    grids: Floats, full_maps: Iterable[Floats], masks: Iterable[NDArray]
+) -> dict[str, list[float]]:
+    """{metric: values} of the mean maps."""
     peaks, energies = [], []
     for grid, full_map, mask in zip(grids, full_maps, masks, strict=True):
         peaks.append(attention.peak_in_mask(grid, mask))
@@ -146,12 +212,15 @@ def _of_mean_maps(grids, full_maps, masks):
     }
 
 
-def interpretability_summary(table, resamples=1000, seed=0):
+def interpretability_summary(
+    table: pd.DataFrame, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Means over all images and by true class, with intervals by patient.
 
     Args:
-        table: As of `interpretability_table`.
-        resamples, seed: Of the bootstrap.
+        table: What `interpretability_table` returned.
+        resamples: Resamples of patients for the intervals.
+        seed: Seed of the resamples.
 
     Returns:
         As `class_means.class_means`.
@@ -159,19 +228,19 @@ def interpretability_summary(table, resamples=1000, seed=0):
     return class_means(table, METRICS, resamples, seed)
 
 
-def pictures(model, dataset):
-    """All images as a model takes them, float32."""
+def pictures(model: Model, dataset: Dataset) -> NDArray[np.float32]:
+    """All images as the model takes them."""
     channels = model.representation.image_shape[-1]
     return np.repeat(dataset.images.astype(np.float32), channels, axis=-1)
 
 
-def identity(dataset, index):
+def identity(dataset: Dataset, index: int) -> dict[str, Any]:
     """The columns of a table that say which image a row is of."""
     row = dataset.table.iloc[index]
     return {name: row[name] for name in ("image", "patient", "split")}
 
 
-def spec_of(model, dataset, task):
+def spec_of(model: MultiTaskModel, dataset: Dataset, task: str) -> TaskSpec:
     """The data set's label task, checked against the model's head."""
     spec = dataset.task(task)
     count = getattr(model.head(task), "num_classes", None)
@@ -184,16 +253,22 @@ def spec_of(model, dataset, task):
     return spec
 
 
-def _check(model, dataset, explainer, masks, explain):
+def _check(
+    model: MultiTaskModel,
+    dataset: Dataset,
+    explainer: Explainer,
+    masks: str | Mapping[str, str],
+    explain: str,
+) -> tuple[TaskSpec, Mapping[str, str]]:
     if explain not in ("true", "predicted"):
         raise UmsrepError(
             f"explain='{explain}': choose 'true' or 'predicted', the class "
             "whose map is to be judged."
         )
     spec = spec_of(model, dataset, explainer.task)
-    by_class = masks
-    if isinstance(masks, str):
-        by_class = dict.fromkeys(spec.classes, masks)
+    by_class = (
+        dict.fromkeys(spec.classes, masks) if isinstance(masks, str) else masks
+    )
     unknown = set(by_class) - set(spec.classes)
     if unknown:
         raise UmsrepError(
@@ -203,13 +278,15 @@ def _check(model, dataset, explainer, masks, explain):
     for name in set(by_class.values()):
         if dataset.task(name).kind != "mask":
             raise UmsrepError(
-                f"masks names '{name}', which is no mask task of data set "
+                f"masks names '{name}', which is not a mask task of data set "
                 f"'{dataset.name}'. Choose one that is."
             )
     return spec, by_class
 
 
-def _metrics(grid, full_map, mask, tolerance):
+def _metrics(
+    grid: Floats, full_map: Floats, mask: NDArray, tolerance: int
+) -> dict[str, float]:
     return {
         "peak_in_mask": attention.peak_in_mask(grid, mask),
         "peak_in_mask_chance": attention.peak_in_mask(0 * grid, mask),

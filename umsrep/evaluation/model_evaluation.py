@@ -1,32 +1,41 @@
 """A model on a data set -> a table of metrics, for notebooks."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 
 from umsrep import tasks
+from umsrep.data import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
+from umsrep.finetuning import SeparateModels
+from umsrep.model import MultiTaskModel
+from umsrep.runs.calibration import Calibration
+from umsrep.runs.gaze_reference import GazeReference
 
 
 def evaluate(
-    model,
-    dataset,
-    calibrations=None,
-    bootstrap=1000,
-    seed=0,
-    references=None,
-):
+    model: MultiTaskModel | SeparateModels,
+    dataset: Dataset,
+    calibrations: Mapping[str, Calibration] | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    references: Mapping[str, GazeReference] | None = None,
+) -> pd.DataFrame:
     """Metrics of every task that the data set has labels for.
 
     Args:
-        model: A `MultiTaskModel` or `finetuning.SeparateModels`.
-        dataset: A `data.Dataset`.
-        calibrations: {label task: `runs.calibration.Calibration`} from
-            validation images; default: none, and a threshold of 0.5.
+        model: The model.
+        dataset: The images.
+        calibrations: {label task: calibration} from validation images;
+            default: none, and a threshold of 0.5.
         bootstrap: Patient-clustered resamples for the 95 % intervals; 0 for
             none.
         seed: Seed of the resamples.
         references: {map task: `gaze_reference.measure(training images,
-            task)`}; without, shuffled AUC and information gain are left out.
+            task)`}; without them, shuffled AUC and information gain are left
+            out.
 
     Returns:
         A data frame: task, metric, value, low, high (`to_markdown` prints it
@@ -60,15 +69,17 @@ def evaluate(
     return pd.DataFrame(rows)
 
 
-def side_by_side(tables, metrics, digits=2):
-    """Several models' metrics, each with its 95 % interval, for reading.
+def side_by_side(
+    tables: Mapping[str, pd.DataFrame], metrics: Sequence[str], digits: int = 2
+) -> pd.DataFrame:
+    """Several models' metrics, each with its 95 % interval, as text.
 
     Args:
-        tables: {name of a model: data frame of `evaluate`, or one whose
-            first column says what a row is about, too, such as the class of
-            `interpretability_summary`}.
+        tables: {name of a model: table}, as `evaluate` returns, or another
+            whose first column says what a row is about, such as the class in
+            `interpretability_summary`.
         metrics: Names of metrics to show, in order.
-        digits: After the decimal point.
+        digits: Digits after the decimal point.
 
     Returns:
         A data frame of text with a row per task (or class) and metric and a
@@ -78,8 +89,9 @@ def side_by_side(tables, metrics, digits=2):
     Raises:
         UmsrepError: no model has one of the metrics.
     """
-    rows = {}
+    rows: dict[tuple[str, str], dict[str, str]] = {}
     for name, table in tables.items():
+        row: Any
         for row in table.itertuples(index=False, name="Row"):
             cell = f"{row.value:.{digits}f}"
             if pd.notna(row.low):

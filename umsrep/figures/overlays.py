@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from umsrep.data.images import resize_image
+from umsrep.data.resizing import resize_image
 
 # Blue and orange stay apart for colour-blind readers (BGR).
 REFERENCE = (255, 190, 60)

@@ -2,29 +2,31 @@
 
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.base import FineTuning, registry
+from umsrep.training import Schedule
 
 
 @registry.register("alternating")
 class Alternating(FineTuning):
-    """Tasks take turns over the encoder and their own heads.
+    """Tasks take turns at training the encoder and their own heads.
 
     Every task has its own loss and optimizer over the shared encoder and its
-    head. Task i gets n_i batches, then the next (UMS-Rep, Section 2.3). The
-    n_i follow Luong et al. 2015 (arXiv:1511.06114, Section 3.3): proportional
-    to mixing coefficients, by default the numbers of labelled images, the
-    smallest getting one batch.
+    head. Task i trains on n_i batches, then it is the next task's turn
+    (UMS-Rep, Section 2.3). The n_i follow Luong et al. 2015
+    (arXiv:1511.06114, Section 3.3): they are proportional to mixing
+    coefficients, by default the numbers of labelled images, and the smallest
+    is 1.
 
     Args:
-        optimizer, schedule, freeze, and others: As `FineTuning`.
-        ratio: {task: batches per turn}, instead of the rule.
+        optimizer, schedule, freeze, and others: As for `FineTuning`.
+        ratio: {task: batches per turn}, instead of this rule.
     """
 
     def __init__(
         self,
-        optimizer="adam",
-        schedule=None,
-        freeze=(),
-        ratio=None,
+        optimizer: str = "adam",
+        schedule: Schedule | None = None,
+        freeze: str | tuple[str, ...] = (),
+        ratio: dict[str, int] | None = None,
         **options,
     ):
         super().__init__(optimizer, schedule, freeze, **options)
@@ -39,9 +41,9 @@ class Alternating(FineTuning):
                 f"for tasks among {model.tasks}."
             )
         lanes = [lane(task, model.view(task)) for task in model.tasks]
-        counts = [len(one.training.dataset) for one in lanes]
-        for one, count in zip(lanes, counts, strict=True):
-            one.run_length = self.ratio.get(
-                one.name, max(1, round(count / min(counts)))
+        counts = [len(turn.training.dataset) for turn in lanes]
+        for turn, count in zip(lanes, counts, strict=True):
+            turn.run_length = self.ratio.get(
+                turn.name, max(1, round(count / min(counts)))
             )
         return [lanes]

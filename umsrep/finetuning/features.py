@@ -2,8 +2,8 @@
 
 A frozen encoder gives the same features for the same picture, whatever the
 heads on it do (UMS-Rep, Section 2.3). So each picture, or each augmented
-version of it, goes through the encoder once, and all heads train on what came
-out.
+version of it, goes through the encoder once, and all heads train on the
+result.
 """
 
 import errno
@@ -23,7 +23,7 @@ BATCH_SIZE = 32
 
 
 class _Rest(Representation):
-    """What follows some features of a representation, sharing its layers."""
+    """The part of a representation after some features; shares its layers."""
 
     def __init__(self, whole, names):
         inputs = {}
@@ -40,7 +40,7 @@ class _Rest(Representation):
 
 
 def sources(model, frozen):
-    """Names of the features from which the rest of `model` follows.
+    """Names of the features from which the rest of `model` is computed.
 
     Args:
         model: A `MultiTaskModel`.
@@ -57,11 +57,11 @@ def sources(model, frozen):
 
 
 def rest(model, names):
-    """The model from features instead of images; weights are shared.
+    """The model that starts from features instead of images, weights shared.
 
     Args:
         model: A `MultiTaskModel`.
-        names: As of `sources`.
+        names: Names of the features, as from `sources`.
     """
     return model.with_representation(_Rest(model.representation, names))
 
@@ -73,13 +73,13 @@ class FeatureStore:
         model: A `MultiTaskModel` with a frozen encoder.
         names: Features to keep.
         dataset: The images.
-        tasks: Names of the mask and map tasks whose targets are kept beside
-            them (an augmentation moves them as it moves the image).
-        seed, augmentation, draws: As of `data.Batches`. Without `draws`, the
-            versions of one epoch replace those of the last.
-        memory: Bytes that may be kept in memory; what needs more lies in a
-            file of the folder, mapped into memory.
-        folder: Where such a file may lie; None is the system's.
+        tasks: Names of the mask and map tasks whose targets are kept as well
+            (an augmentation moves them along with the image).
+        seed, augmentation, draws: As for `data.Batches`. Without `draws`, the
+            versions of each epoch replace those of the previous one.
+        memory: Bytes that may be kept in memory; anything larger is kept in a
+            memory-mapped file in `folder`.
+        folder: Folder for that file; None is the system's temporary folder.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FeatureStore:
         names,
         dataset,
         tasks=(),
-        seed=0,
+        seed: int = 0,
         augmentation=None,
         draws=None,
         memory=2 * 2**30,
@@ -115,7 +115,7 @@ class FeatureStore:
         self._arrays = None
 
     def prepare(self, draw):
-        """Computes the features of a draw, unless they are there."""
+        """Computes the features of a draw, unless they are already there."""
         slot = draw % self._versions
         if self._versions == 1 and self._batches.augmentation is None:
             draw = 0
@@ -164,7 +164,7 @@ class FeatureStore:
         }
 
     def release(self):
-        """Gives the memory, or the file, back."""
+        """Frees the memory or the file."""
         self._arrays = None
         self._filled = [None] * self._versions
 
@@ -172,7 +172,7 @@ class FeatureStore:
         if self._in_memory:
             return np.empty(shape, kind)
         needed = max(math.prod(shape) * np.dtype(kind).itemsize, 1)
-        # A file without a name: not even a killed training leaves it behind.
+        # The file has no name, so not even a killed training leaves it behind.
         with tempfile.TemporaryFile(dir=self._folder) as file:
             try:
                 if hasattr(os, "posix_fallocate"):
@@ -204,7 +204,7 @@ def size(model, names, dataset, tasks):
 
 
 def _target_type(dataset, task):
-    """What a target picture is kept as: masks are 0 and 1."""
+    """The type in which a target picture is kept; masks are 0 and 1."""
     return np.dtype(task_kinds.of(dataset.task(task)).cached_as)
 
 

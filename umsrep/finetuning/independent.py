@@ -2,23 +2,29 @@
 
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.base import FineTuning, registry
+from umsrep.training import Schedule
 
 
 @registry.register("independent")
 class Independent(FineTuning):
-    """Every task by itself on a frozen encoder (UMS-Rep, Section 2.3).
+    """Trains every task by itself on a frozen encoder (UMS-Rep, Section 2.3).
 
     Each head has its own loss, optimizer, schedule and best epoch. The
     representation's decoder belongs to the segmentation task that reads it.
 
     Args:
-        optimizer, schedule, cache_features, feature_memory: As `FineTuning`.
-        freeze: Default: the encoder, with its batch norms in inference mode
-            and bit-identical after training.
+        optimizer, schedule, cache_features, feature_memory: As for
+            `FineTuning`.
+        freeze: As for `FineTuning`; the encoder must be among the parts. It
+            is identical to the bit after training.
     """
 
     def __init__(
-        self, optimizer="adam", schedule=None, freeze=("encoder",), **options
+        self,
+        optimizer: str = "adam",
+        schedule: Schedule | None = None,
+        freeze: str | tuple[str, ...] = ("encoder",),
+        **options,
     ):
         super().__init__(optimizer, schedule, freeze, **options)
 

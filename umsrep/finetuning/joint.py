@@ -7,7 +7,7 @@ from umsrep.finetuning.base import FineTuning, registry
 class Joint(FineTuning):
     """One optimizer and one loss over all tasks (UMS-Rep, Section 2.3).
 
-    The loss is the model's balancer's: equal or given weights
+    The model's balancer combines the tasks' losses with equal or given weights
     (`FixedWeighting`) or learned ones (`UncertaintyWeighting`).
     """
 

@@ -3,23 +3,23 @@
 import numpy as np
 
 
-def count(layer):
+def count(layer) -> int:
     """Number of trainable parameters of a layer or model."""
     return int(sum(np.prod(v.shape) for v in layer.trainable_variables))
 
 
-def parameter_counts(model):
+def parameter_counts(model) -> dict[str, int]:
     """{"total": n, "encoder": n, task: n of its own part}.
 
     Frozen layers count 0. What a task reads from another task's head counts
-    for that one. Separate models have a total and a count per task.
+    towards that other task. Separate models have a total and a count per task.
 
     Args:
         model: A `MultiTaskModel` or `SeparateModels`.
     """
     separate = getattr(model, "models", None)
     if separate is not None:
-        counts = {one.tasks[0]: count(one) for one in separate}
+        counts = {single.tasks[0]: count(single) for single in separate}
         return {"total": sum(counts.values()), **counts}
     encoder = sum(map(count, model.representation.part("encoder")))
     counts = {task: _own(model, task, encoder) for task in model.tasks}

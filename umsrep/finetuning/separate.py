@@ -17,28 +17,28 @@ class Separate(FineTuning):
                 "Separate trains one whole model per task. Pass "
                 "finetuning.SeparateModels([...]) with a model for each."
             )
-        return [[lane(one.tasks[0], one)] for one in model.models]
+        return [[lane(single.tasks[0], single)] for single in model.models]
 
 
 class SeparateModels:
     """Several single-task models behind the interface of one.
 
     Args:
-        models: `MultiTaskModel`s of one task each, with representations of
-            one image shape.
+        models: `MultiTaskModel`s of one task each, whose representations have
+            the same image shape.
     """
 
     def __init__(self, models):
         self.models = list(models)
 
     @property
-    def tasks(self):
+    def tasks(self) -> tuple[str, ...]:
         """Names of the tasks, one per model."""
         return tuple(model.tasks[0] for model in self.models)
 
     @property
     def representation(self):
-        """The first model's, for the image shape."""
+        """The representation of the first model, for the image shape."""
         return self.models[0].representation
 
     def view(self, task):

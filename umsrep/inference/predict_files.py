@@ -6,8 +6,8 @@ from pathlib import Path
 from umsrep import tasks as task_kinds
 from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
+from umsrep.data.deep_pixels import SIXTEEN_BIT
 from umsrep.data.frame import Frame
-from umsrep.data.images import SIXTEEN_BIT
 from umsrep.errors import UmsrepError
 from umsrep.inference import listing
 from umsrep.inference.derived_output import (

@@ -16,16 +16,17 @@ class SelfAttention(keras.layers.Layer):
     (Zhang et al. 2019, "Self-Attention Generative Adversarial Networks",
     Equations 1 to 3).
 
-    The softmax is float32. The weights of one image take (height * width)^2
-    numbers of memory: use it on coarse grids.
+    The softmax is float32. One image needs (height * width)^2 attention
+    weights, so use the layer on coarse grids.
 
     Args:
-        reduction: Divides the number of channels that cells are compared by.
+        reduction: Divisor of the number of channels in which cells are
+            compared.
 
     Input and output shape: (batch, height, width, channels).
     """
 
-    def __init__(self, reduction=8, **kwargs):
+    def __init__(self, reduction: int = 8, **kwargs):
         super().__init__(**kwargs)
         if int(reduction) != reduction or reduction < 1:
             raise UmsrepError(
@@ -68,5 +69,5 @@ class SelfAttention(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "reduction": self.reduction}

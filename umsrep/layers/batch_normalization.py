@@ -10,25 +10,27 @@ from umsrep import backend
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's BatchNormalization, computed by one kernel while training.
 
-    On TensorFlow, Keras composes this layer from several operations, which
-    is slow to train on a CPU; the fused
-    kernel gives the same outputs, gradients and moving statistics. Elsewhere,
-    and for anything but (batch, height, width, channels) inputs normalised
-    over their last axis, Keras's own computation is used. Weights are those of
-    a plain `keras.layers.BatchNormalization`.
+    On TensorFlow, Keras composes this layer from several operations, which is
+    slow to train on a CPU; the fused kernel gives the same outputs, gradients
+    and moving statistics. Elsewhere, and for anything but (batch, height,
+    width, channels) inputs normalised over their last axis, Keras's own
+    computation is used. The weights are those of a plain
+    `keras.layers.BatchNormalization`.
 
     Args:
         momentum: Share of the old moving statistics kept per step. The default
-            of 0.9 (PyTorch's 0.1) follows the data within some 30 steps; with
-            Keras's 0.99 the validation of the first epochs of a small medical
-            set means nothing, and early stopping fires on noise.
-        synchronized: Use the statistics of the batch that devices share.
-            Always so in a layer built under a distribution; that is no
-            property of the layer, and not saved with it.
-        **kwargs: As `keras.layers.BatchNormalization`.
+            of 0.9 (PyTorch's 0.1) follows the data within about 30 steps; with
+            Keras's 0.99, validation in the first epochs on a small medical set
+            means nothing, and early stopping reacts to noise.
+        synchronized: Use the statistics of the batch that devices share. A
+            layer built under a distribution always does; that is not a
+            property of the layer, and is not saved with it.
+        **kwargs: As for `keras.layers.BatchNormalization`.
     """
 
-    def __init__(self, momentum=0.9, synchronized=False, **kwargs):
+    def __init__(
+        self, momentum: float = 0.9, synchronized: bool = False, **kwargs
+    ):
         self._given_synchronized = synchronized
         super().__init__(
             momentum=momentum,
@@ -46,7 +48,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.axis in (-1, 3)
             and not self.synchronized
         ):
-            # Inception-ResNet's have an offset only.
+            # Those of Inception-ResNet have only an offset.
             shape = self.moving_mean.shape
             fused = backend.fused_batch_norm(
                 inputs,
@@ -67,7 +69,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         return outputs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "synchronized": self._given_synchronized,

@@ -22,7 +22,12 @@ class ConvBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters, kernel_size=3, strides=1, dilation_rate=1, **kwargs
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        dilation_rate: int = 1,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters = filters
@@ -56,7 +61,7 @@ class ConvBlock(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return self.convolution.compute_output_shape(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -27,15 +27,15 @@ class ClassMaps(keras.layers.Layer):
 
     Args:
         classes: Number of maps.
-        fidelity: "paper"; or "code", as the authors' published code has it:
-            the mean over the channels instead of their sum, and the bias only
-            in the logits.
+        fidelity: "paper"; or "code", as in the authors' published code: the
+            mean over the channels instead of their sum, and the bias only in
+            the logits.
 
     Input shape: (batch, rows, columns, channels).
     Output shape: (batch, rows, columns, classes), float32, unbounded.
     """
 
-    def __init__(self, classes, fidelity="paper", **kwargs):
+    def __init__(self, classes: int, fidelity: str = "paper", **kwargs):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         check_fidelity(fidelity)
@@ -63,7 +63,7 @@ class ClassMaps(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.classes)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         config.pop("dtype", None)
         return {**config, "classes": self.classes, "fidelity": self.fidelity}

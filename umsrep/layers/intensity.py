@@ -20,12 +20,13 @@ class IntensityNormalization(keras.layers.Layer):
         method: How offset and scale of `(x - offset) / scale` are found, per
             image, from x in [0, 1]:
 
-            - "percentile": offset is the middle and scale the distance of the
-              1st and the 99th percentile, so that exposure, windowing and
-              burnt-in markers of another hospital matter little. Percentiles
-              come from a grid of about 64 x 64 pixels.
-            - "mean": mean normalisation (UMS-Rep Section 3.1.1): offset is the
-              mean, scale the range (maximum minus minimum).
+            - "percentile": the offset is halfway between the 1st and the 99th
+              percentile, and the scale is the distance between them, so that
+              another hospital's exposure, windowing and burnt-in markers
+              matter little. Percentiles come from a grid of about 64 x 64
+              pixels.
+            - "mean": mean normalisation (UMS-Rep Section 3.1.1): the offset is
+              the mean, the scale the range (maximum minus minimum).
             - "none": offset 0, scale 1.
         maximum: Grey level of white in the input.
 
@@ -33,12 +34,15 @@ class IntensityNormalization(keras.layers.Layer):
         images: (batch, height, width, channels), in [0, maximum].
 
     Returns:
-        The normalised images, float32, same shape; and (batch, 2) float32:
-        offset and scale, for heads that return to grey levels. A constant
-        image gets scale 1/255, so that nothing is divided by zero.
+        The normalised images, float32, of the same shape; and (batch, 2)
+        float32, offset and scale, for heads that convert back to grey levels.
+        A constant image gets the scale 1/255, so that nothing is divided by
+        zero.
     """
 
-    def __init__(self, method="percentile", maximum=255.0, **kwargs):
+    def __init__(
+        self, method: str = "percentile", maximum: float = 255.0, **kwargs
+    ):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if method not in METHODS:
@@ -67,8 +71,8 @@ class IntensityNormalization(keras.layers.Layer):
         axes = (1, 2, 3)
         if self.method == "mean":
             low = ops.min(images, axis=axes, keepdims=True)
-            # From the minimum on, so that the sum of a constant image has no
-            # rounding error that its small scale would enlarge.
+            # Measured from the minimum, so that the sum of a constant image
+            # has no rounding error that its small scale would magnify.
             mean = ops.mean(images - low, axis=axes)
             low = ops.reshape(low, (-1,))
             return low + mean, ops.max(images, axis=axes) - low
@@ -91,7 +95,7 @@ class IntensityNormalization(keras.layers.Layer):
             keras.KerasTensor(statistics, dtype="float32"),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         config.pop("dtype", None)
         return {**config, "method": self.method, "maximum": self.maximum}

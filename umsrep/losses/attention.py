@@ -18,22 +18,22 @@ class SelectiveMSE(keras.losses.Loss):
 
     Args:
         fidelity: "paper"; or "code", as in the authors' published code, where
-            the sigmoid meets the label instead of the map and so always picks
-            class 0: the map of class 0 is compared with the heat map,
-            whatever the true class.
+            the sigmoid is applied to the label instead of the map, which
+            always picks class 0: the map of class 0 is compared with the heat
+            map, whatever the true class.
 
     Call arguments:
         y_true: (batch, rows, columns, classes): the heat map in [0, 1] in the
             channel of the true class, -1 elsewhere; all -1 where there is no
             target (`data.attention_target`).
-        y_pred: the same shape, of an `AttentionHead`.
+        y_pred: The same shape, from an `AttentionHead`.
     """
 
     def __init__(
         self,
-        fidelity="paper",
-        reduction="mean_with_sample_weight",
-        name="selective_mse",
+        fidelity: str = "paper",
+        reduction: str = "mean_with_sample_weight",
+        name: str = "selective_mse",
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
@@ -57,5 +57,5 @@ class SelectiveMSE(keras.losses.Loss):
         cells = ops.maximum(ops.sum(known, axis=axes), 1.0)
         return ops.sum(error, axis=axes) / cells
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "fidelity": self.fidelity}

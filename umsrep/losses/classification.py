@@ -21,9 +21,9 @@ class CategoricalCrossentropy(keras.losses.Loss):
 
     def __init__(
         self,
-        label_smoothing=0.0,
-        reduction="mean_with_sample_weight",
-        name="categorical_crossentropy",
+        label_smoothing: float = 0.0,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "categorical_crossentropy",
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
@@ -43,7 +43,7 @@ class CategoricalCrossentropy(keras.losses.Loss):
         target = target * (1.0 - smooth) + smooth / classes
         return -ops.sum(target * ops.log(ops.clip(y_pred, 1e-7, 1.0)), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "label_smoothing": self.label_smoothing,

@@ -15,8 +15,8 @@ class MeanSquaredError(keras.losses.Loss):
 
     def __init__(
         self,
-        reduction="mean_with_sample_weight",
-        name="mean_squared_error",
+        reduction: str = "mean_with_sample_weight",
+        name: str = "mean_squared_error",
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)

@@ -18,13 +18,13 @@ class KLDivergence(keras.losses.Loss):
 
     Call arguments:
         y_true: (batch, height, width, 1), at least 0.
-        y_pred: the same shape, each map summing to 1.
+        y_pred: The same shape, each map summing to 1.
     """
 
     def __init__(
         self,
-        reduction="mean_with_sample_weight",
-        name="kl_divergence",
+        reduction: str = "mean_with_sample_weight",
+        name: str = "kl_divergence",
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)

@@ -14,7 +14,7 @@ class BCEDice(keras.losses.Loss):
     `BCE = -mean(y log p + (1 - y) log(1 - p))` and
     `Dice = 1 - (2 sum(y p) + eps) / (sum(y) + sum(p) + eps)`. Sums run over
     the pixels of one image, not over the batch, so that a missing mask can be
-    weighted away and a small lung counts as much as a large one.
+    given weight 0 and a small lung counts as much as a large one.
 
     Args:
         bce_weight, dice_weight: At least 0, not both 0.
@@ -22,16 +22,16 @@ class BCEDice(keras.losses.Loss):
 
     Call arguments:
         y_true: (batch, height, width, 1) in {0, 1}.
-        y_pred: the same shape, probabilities.
+        y_pred: The same shape, probabilities.
     """
 
     def __init__(
         self,
-        bce_weight=0.5,
-        dice_weight=0.5,
-        epsilon=1.0,
-        reduction="mean_with_sample_weight",
-        name="bce_dice",
+        bce_weight: float = 0.5,
+        dice_weight: float = 0.5,
+        epsilon: float = 1.0,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "bce_dice",
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
@@ -57,7 +57,7 @@ class BCEDice(keras.losses.Loss):
         dice = 1.0 - overlap / (total + self.epsilon)
         return self.bce_weight * entropy + self.dice_weight * dice
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "bce_weight": self.bce_weight,

@@ -1,31 +1,36 @@
-"""Metrics of an explanation's map against a mask of where it should be.
+"""Metrics of an explanation's map against a mask of where it should point.
 
 Masks are boolean, or hold 0 and one other value (1 or 255), at the image's
 resolution. Larger values of a map speak more for the class.
 
-Stated once:
+Conventions, the same for every function:
 
-- An empty mask is refused: nothing can be inside it, so the image says
-  nothing about the map. Leave such images out.
+- An empty mask is refused: no map can point into it. Leave such images out.
 - Ties: where several places share the maximum, the result is the share of
-  them that hits. So a constant map, which says nothing, scores what a random
-  guess would on average, and never all or nothing by the order of the pixels.
-- A map without a positive value has no mass to be inside; `energy_in_mask`
-  takes it for a constant one.
+  them that hits. A constant map, which says nothing, then scores what a random
+  guess scores on average, whatever the order of the pixels.
+- A map without a positive value has no mass; `energy_in_mask` treats it as
+  constant.
 """
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from umsrep.errors import UmsrepError
 
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
-def peak_in_mask(grid_map, mask, tolerance=0):
+
+def peak_in_mask(
+    grid_map: ArrayLike, mask: ArrayLike, tolerance: int = 0
+) -> float:
     """Whether the peak of a map on a coarse grid lies in the mask.
 
-    GG-CAM (Zhu et al. 2022, Section 4.3) counts how often it does. Here a cell
-    is in the mask if any part of it is. The authors' code counts a peak within
+    GG-CAM (Zhu et al. 2022, Section 4.3) counts how often it does. A cell is
+    in the mask if any part of it is. The authors' code counts a peak within
     one cell as a hit, which is `tolerance=1`.
 
     Args:
@@ -62,11 +67,13 @@ def peak_in_mask(grid_map, mask, tolerance=0):
     return float(cells[grid_map == grid_map.max()].mean())
 
 
-def pointing_game(full_map, mask, tolerance=0):
+def pointing_game(
+    full_map: ArrayLike, mask: ArrayLike, tolerance: float = 0
+) -> float:
     """Whether the maximum of a full-size map lies in the mask.
 
-    The pointing game (Zhang et al. 2018) counts how often it does; with a
-    tolerance of 15 pixels there, with none here unless given.
+    The pointing game (Zhang et al. 2018) counts how often it does, there with
+    a tolerance of 15 pixels.
 
     Args:
         full_map: (height, width).
@@ -76,17 +83,17 @@ def pointing_game(full_map, mask, tolerance=0):
     Returns:
         1.0 or 0.0; of tied maxima, the share that hits.
     """
-    full_map, mask = _pair(full_map, mask)
+    full_map, inside = _pair(full_map, mask)
     if tolerance < 0:
         raise UmsrepError(
             f"tolerance={tolerance}: expected a number of pixels, 0 or more."
         )
     if tolerance > 0:
-        mask = ndimage.distance_transform_edt(~mask) <= tolerance
-    return float(mask[full_map == full_map.max()].mean())
+        inside = ndimage.distance_transform_edt(~inside) <= tolerance
+    return float(inside[full_map == full_map.max()].mean())
 
 
-def energy_in_mask(full_map, mask):
+def energy_in_mask(full_map: ArrayLike, mask: ArrayLike) -> float:
     """Share of the map's non-negative mass inside the mask, in [0, 1].
 
     The energy-based pointing game (Wang et al. 2020, Equation 12). A constant
@@ -104,12 +111,12 @@ def energy_in_mask(full_map, mask):
     return float(energy[mask].sum() / total)
 
 
-def mask_share(mask):
+def mask_share(mask: ArrayLike) -> float:
     """The mask's share of the image: what a map that says nothing scores."""
     return float(_mask(mask).mean())
 
 
-def _pair(full_map, mask):
+def _pair(full_map: ArrayLike, mask: ArrayLike) -> tuple[Floats, Bools]:
     full_map, mask = _map(full_map), _mask(mask)
     if full_map.shape != mask.shape:
         raise UmsrepError(
@@ -119,7 +126,7 @@ def _pair(full_map, mask):
     return full_map, mask
 
 
-def _map(values):
+def _map(values: ArrayLike) -> Floats:
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
         raise UmsrepError(
@@ -129,7 +136,7 @@ def _map(values):
     return values
 
 
-def _mask(mask):
+def _mask(mask: ArrayLike) -> Bools:
     mask = np.asarray(mask)
     if mask.ndim == 3 and mask.shape[-1] == 1:
         mask = mask[..., 0]

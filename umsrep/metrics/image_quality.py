@@ -7,6 +7,7 @@ better everywhere.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from skimage import metrics
 
 from umsrep.errors import UmsrepError
@@ -17,8 +18,12 @@ MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW_SIZE = 11
 WINDOW_SIGMA = 1.5
 
+Floats = NDArray[np.float64]
+# Of one image, or one per image of a batch.
+Value = float | Floats
 
-def psnr(clean, image):
+
+def psnr(clean: ArrayLike, image: ArrayLike) -> Value:
     """Peak signal-to-noise ratio in dB; infinite for equal images."""
     clean, image, batch = _pair(clean, image)
     with np.errstate(divide="ignore"):
@@ -29,11 +34,11 @@ def psnr(clean, image):
     return _result(values, batch)
 
 
-def ssim(clean, image):
+def ssim(clean: ArrayLike, image: ArrayLike) -> Value:
     """Structural similarity in [-1, 1] (Wang et al. 2004).
 
-    The paper's Gaussian window (11 pixels, sigma 1.5) and population
-    covariance, by scikit-image; the mean over the channels.
+    Computed by scikit-image with the paper's Gaussian window (11 pixels, sigma
+    1.5) and population covariance; the mean over the channels.
 
     Raises:
         UmsrepError: an image is smaller than the window.
@@ -54,10 +59,10 @@ def ssim(clean, image):
     return _result(values, batch)
 
 
-def ms_ssim(clean, image):
+def ms_ssim(clean: ArrayLike, image: ArrayLike) -> Value:
     """Multi-scale structural similarity in [0, 1] (Wang et al. 2003, Eq. 7).
 
-    By TensorFlow, with the paper's five scales and exponents. Five scales
+    Computed by TensorFlow with the paper's five scales and exponents, which
     need 176 pixels (the window of 11 after four halvings). A smaller image
     gets as many scales as fit, their exponents scaled to sum to 1: comparable
     among images of one size, not with images of another size.
@@ -88,7 +93,7 @@ def ms_ssim(clean, image):
     return _result(np.concatenate(values), batch)
 
 
-def ms_ssim_scales(height, width):
+def ms_ssim_scales(height: int, width: int) -> int:
     """Number of scales, 1 to 5, at which the window still fits."""
     scales = 1
     while (
@@ -99,13 +104,13 @@ def ms_ssim_scales(height, width):
     return scales
 
 
-def _result(values, batch):
+def _result(values: ArrayLike, batch: bool) -> Value:
     values = np.asarray(values, float)
     return values if batch else values.item()
 
 
-def _pair(clean, image):
-    """Both as `(images, height, width, channels)`, and if they were so."""
+def _pair(clean: ArrayLike, image: ArrayLike) -> tuple[Floats, Floats, bool]:
+    """Both as `(images, height, width, channels)`, and if they were batches."""
     clean, image = np.asarray(clean, float), np.asarray(image, float)
     if clean.shape != image.shape or clean.ndim not in (2, 3, 4):
         raise UmsrepError(
@@ -121,7 +126,7 @@ def _pair(clean, image):
     if not np.isfinite(image).all() or np.isnan(clean).any():
         raise UmsrepError(
             "Got an image with nan or infinite pixels. Look for a diverged "
-            "model or a broken image file."
+            "model or a damaged image file."
         )
     batch = clean.ndim == 4
     if clean.ndim == 2:
@@ -131,7 +136,7 @@ def _pair(clean, image):
     return clean, image, batch
 
 
-def _check_size(images, name):
+def _check_size(images: Floats, name: str) -> None:
     height, width = images.shape[1:3]
     if min(height, width) < WINDOW_SIZE:
         raise UmsrepError(

@@ -1,4 +1,4 @@
-"""Metrics of one predicted saliency map: against a map, or fixations.
+"""Metrics of one predicted saliency map, against a map or fixations.
 
 Conventions, the same for every function:
 
@@ -10,14 +10,14 @@ Conventions, the same for every function:
   fixation lies on the pixel (row floor(y), column floor(x)). A pixel fixated
   twice counts twice, as on the MIT/Tuebingen benchmark.
 - One image per call, one float per metric, never nan. Average over images.
-- `UmsrepError` meets maps of different shapes, a map that is negative or not
-  finite, no fixations, and a fixation outside the map.
+- `UmsrepError` is raised for maps of different shapes, a map that is negative
+  or not finite, no fixations, and a fixation outside the map.
 
-Constant and empty maps, stated once:
+Constant and empty maps:
 
 - A map of zeros is read as the uniform distribution (as in pysaliency).
-- A constant map has `cc` and `nss` 0 and the areas 0.5: it tells nothing.
-  pysaliency agrees where it is finite; its CC with a constant target is nan.
+- A constant map has `cc` and `nss` 0 and the areas 0.5: it says nothing.
+  pysaliency agrees where it is finite; its CC with a constant true map is nan.
 - Where the logarithm of a probability of 0 would be needed, the probability
   is `FLOOR`.
 
@@ -28,6 +28,7 @@ models?".
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from umsrep.errors import UmsrepError
@@ -37,45 +38,48 @@ from umsrep.errors import UmsrepError
 # or 66 bits.
 FLOOR = 1e-20
 
+Floats = NDArray[np.float64]
+Pixels = tuple[NDArray[np.int_], NDArray[np.int_]]
 
-def kld(target, predicted):
+
+def kld(true: ArrayLike, predicted: ArrayLike) -> float:
     """Kullback-Leibler divergence of two maps in nats, >= 0; less is better.
 
     `sum t ln(t / p)` over the pixels of the two distributions, 0 ln 0 = 0
     (Zhu et al. 2022, Eq. 2). `predicted` is clipped at `FLOOR`, so a pixel
     that it leaves at zero costs much, but not infinitely much.
     """
-    target, predicted = _pair(target, predicted)
+    true, predicted = _pair(true, predicted)
     floored = np.maximum(_density(predicted), FLOOR)
-    divergence = special.rel_entr(_density(target), floored).sum()
+    divergence = special.rel_entr(_density(true), floored).sum()
     # The sum of two nearly equal maps may round below zero.
     return max(float(divergence), 0.0)
 
 
-def cc(target, predicted):
+def cc(true: ArrayLike, predicted: ArrayLike) -> float:
     """Pearson's correlation of two maps over the pixels, in [-1, 1].
 
     PCC in Zhu et al. 2022. 0 if either map is constant.
     """
-    target, predicted = _pair(target, predicted)
-    if _constant(target) or _constant(predicted):
+    true, predicted = _pair(true, predicted)
+    if _constant(true) or _constant(predicted):
         return 0.0
-    maps = np.stack([_scaled(target).ravel(), _scaled(predicted).ravel()])
-    return float(np.corrcoef(maps)[0, 1])
+    maps = np.stack([_scaled(true).ravel(), _scaled(predicted).ravel()])
+    return float(np.asarray(np.corrcoef(maps))[0, 1])
 
 
-def sim(target, predicted):
+def sim(true: ArrayLike, predicted: ArrayLike) -> float:
     """Similarity of two maps in [0, 1]: the sum of the pixelwise minima.
 
     Of the two distributions; the histogram intersection, HS in Zhu et al.
     2022. 1 for equal distributions, 0 for disjoint ones.
     """
-    target, predicted = _pair(target, predicted)
-    shared = np.minimum(_density(target), _density(predicted)).sum()
+    true, predicted = _pair(true, predicted)
+    shared = np.minimum(_density(true), _density(predicted)).sum()
     return min(float(shared), 1.0)
 
 
-def nss(predicted, fixations):
+def nss(fixations: ArrayLike, predicted: ArrayLike) -> float:
     """Normalised scanpath saliency (Peters et al. 2005); 0 is chance.
 
     The mean, over the fixations, of the map in standard deviations above its
@@ -90,7 +94,7 @@ def nss(predicted, fixations):
     return float((scaled[at].mean() - scaled.mean()) / scaled.std())
 
 
-def auc_judd(predicted, fixations):
+def auc_judd(fixations: ArrayLike, predicted: ArrayLike) -> float:
     """Area under the ROC curve of fixated against unfixated pixels.
 
     In [0, 1]; 0.5 is chance, also for one fixation. Positives are the values
@@ -112,18 +116,20 @@ def auc_judd(predicted, fixations):
     return _area(predicted[at], predicted[unfixated])
 
 
-def shuffled_auc(predicted, fixations, other_fixations):
+def shuffled_auc(
+    fixations: ArrayLike, predicted: ArrayLike, other_fixations: ArrayLike
+) -> float:
     """Area under the ROC curve against fixations of *other* images.
 
-    In [0, 1]; 0.5 is chance, and what a map gets that knows only where people
-    look in any image (Tatler et al. 2005; Zhang et al. 2008). Negatives are
-    the values of this map at all of `other_fixations`: no random sample of
-    them, and those that coincide with a fixation stay in (as pysaliency). A
-    tie counts one half.
+    In [0, 1]; 0.5 is chance, and the score of a map that only knows where
+    people look in any image (Tatler et al. 2005; Zhang et al. 2008).
+    Negatives are the values of this map at all of `other_fixations`: no
+    random sample of them, and those that coincide with a fixation stay in (as
+    in pysaliency). A tie counts one half.
 
     Args:
-        predicted: The map of this image.
         fixations: Fixations of this image.
+        predicted: The map of this image.
         other_fixations: All fixations of the other images, in pixels of this
             map; scale those of images of another size.
     """
@@ -133,20 +139,22 @@ def shuffled_auc(predicted, fixations, other_fixations):
     return _area(predicted[at], predicted[others])
 
 
-def information_gain(predicted, baseline, fixations):
+def information_gain(
+    fixations: ArrayLike, predicted: ArrayLike, baseline: ArrayLike
+) -> float:
     """Information gain over a baseline in bits per fixation.
 
     The mean, over the fixations, of `log2 p - log2 b` of the two
     distributions (Kuemmerer et al. 2015). 0 for the baseline itself,
     positive if `predicted` says more about where this image was looked at.
-    Both are clipped at `FLOOR` (pysaliency does not clip, and is infinite at
-    a fixated pixel of probability 0).
+    Both are clipped at `FLOOR` (pysaliency does not clip, and its value is
+    infinite at a fixated pixel of probability 0).
 
     Args:
+        fixations: Fixations of this image.
         predicted: The map of this image.
         baseline: What is known without seeing the image, usually the blurred
             fixations of the *training* images.
-        fixations: Fixations of this image.
     """
     baseline, predicted = _pair(baseline, predicted, "baseline")
     at = _pixels(fixations, predicted.shape)
@@ -158,42 +166,48 @@ def information_gain(predicted, baseline, fixations):
 
 
 def saliency_metrics(
-    target, predicted, fixations=None, baseline=None, other_fixations=None
-):
+    true: ArrayLike,
+    predicted: ArrayLike,
+    fixations: ArrayLike | None = None,
+    baseline: ArrayLike | None = None,
+    other_fixations: ArrayLike | None = None,
+) -> dict[str, float]:
     """The metrics of one image, by name, that can be computed.
 
     Args:
-        target: The map to be predicted.
+        true: The map to be predicted.
         predicted: The predicted map.
         fixations: Fixations of this image; without it only kld, cc, sim.
-        baseline: Of `information_gain`, which is left out without it.
-        other_fixations: Of `shuffled_auc`, which is left out without it.
+        baseline: Baseline of `information_gain`, which is left out without
+            it.
+        other_fixations: Negatives of `shuffled_auc`, which is left out
+            without them.
 
     Returns:
         `{name: float}` of kld, cc, sim, nss, auc_judd, shuffled_auc,
         information_gain, in this order.
     """
     values = {
-        "kld": kld(target, predicted),
-        "cc": cc(target, predicted),
-        "sim": sim(target, predicted),
+        "kld": kld(true, predicted),
+        "cc": cc(true, predicted),
+        "sim": sim(true, predicted),
     }
     if fixations is None:
         return values
-    values["nss"] = nss(predicted, fixations)
-    values["auc_judd"] = auc_judd(predicted, fixations)
+    values["nss"] = nss(fixations, predicted)
+    values["auc_judd"] = auc_judd(fixations, predicted)
     if other_fixations is not None:
         values["shuffled_auc"] = shuffled_auc(
-            predicted, fixations, other_fixations
+            fixations, predicted, other_fixations
         )
     if baseline is not None:
         values["information_gain"] = information_gain(
-            predicted, baseline, fixations
+            fixations, predicted, baseline
         )
     return values
 
 
-def _area(positives, negatives):
+def _area(positives: Floats, negatives: Floats) -> float:
     """Probability that a positive is above a negative, ties one half."""
     if len(negatives) == 0:
         return 0.5
@@ -203,7 +217,7 @@ def _area(positives, negatives):
     return float((below + not_above).mean() / (2 * len(negatives)))
 
 
-def _density(values):
+def _density(values: Floats) -> Floats:
     """The map as a distribution over its pixels; zeros become uniform."""
     if not values.any():
         return np.full(values.shape, 1 / values.size)
@@ -211,29 +225,31 @@ def _density(values):
     return values / values.sum()
 
 
-def _scaled(values):
+def _scaled(values: Floats) -> Floats:
     """The map with maximum 1, so that no sum or square of it overflows."""
     return values / values.max()
 
 
-def _constant(values):
+def _constant(values: Floats) -> bool:
     # Not the standard deviation, which rounding leaves above 0.
-    return values.min() == values.max()
+    return bool(values.min() == values.max())
 
 
-def _pair(target, predicted, name="target"):
-    target = _map(target, name)
+def _pair(
+    true: ArrayLike, predicted: ArrayLike, name: str = "true"
+) -> tuple[Floats, Floats]:
+    true = _map(true, name)
     predicted = _map(predicted, "predicted")
-    if target.shape != predicted.shape:
+    if true.shape != predicted.shape:
         raise UmsrepError(
-            f"Got a {name} map of shape {target.shape} and a predicted one "
+            f"Got a {name} map of shape {true.shape} and a predicted one "
             f"of shape {predicted.shape}; expected the same. Resize the "
             "predicted map before comparing them."
         )
-    return target, predicted
+    return true, predicted
 
 
-def _map(values, name):
+def _map(values: ArrayLike, name: str) -> Floats:
     values = np.asarray(values, float)
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
@@ -245,7 +261,7 @@ def _map(values, name):
     if not np.isfinite(values).all():
         raise UmsrepError(
             f"Got a {name} map with nan or infinite pixels; expected finite "
-            "values. Look for a diverged model or a broken file."
+            "values. Look for a diverged model or a damaged file."
         )
     if values.min() < 0:
         raise UmsrepError(
@@ -256,13 +272,15 @@ def _map(values, name):
     return values
 
 
-def _pixels(fixations, shape, name="fixations"):
+def _pixels(
+    fixations: ArrayLike, shape: tuple[int, ...], name: str = "fixations"
+) -> Pixels:
     """Rows and columns of the fixated pixels."""
     fixations = np.asarray(fixations, float)
     if fixations.size == 0:
         raise UmsrepError(
-            f"Got no {name}; expected at least one. Leave out of the mean an "
-            "image that nobody looked at."
+            f"Got no {name}; expected at least one. Leave an image that "
+            "nobody looked at out of the mean."
         )
     if fixations.ndim != 2 or fixations.shape[1] != 2:
         raise UmsrepError(

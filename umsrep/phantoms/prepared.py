@@ -10,27 +10,29 @@ from umsrep.progress import Progress
 ECHO = "echo"
 
 
-def phantom_data(layout, out, images, size=64, seed=0, **options):
+def phantom_data(
+    layout: str, out, images: int, size: int = 64, seed: int = 0, **options
+) -> Path:
     """Draws synthetic images and prepares them, to try things out.
 
-    The same as `umsrep phantom` and `umsrep prepare`. What was made before
-    with the same arguments is used again.
+    Does the same as `umsrep phantom` and `umsrep prepare`. Data made earlier
+    with the same arguments are used again.
 
     Args:
         layout: "shenzhen", "montgomery", "kermany", "egd-cxr" or "rsna"
-            (chest X-rays, see `data.phantoms.write_chest`), or "echo" (Doppler
-            strips, see `data.phantoms.write_echo`).
-        out: Folder; each data set gets one of its own in it.
-        images: How many.
-        size: Pixels of a prepared image's sides; they are drawn at twice
-            that.
-        seed: Of the drawing.
-        options: Of the converter, such as fit="pad".
+            (chest X-rays, see `phantoms.write_chest`), or "echo" (Doppler
+            strips, see `phantoms.write_echo`).
+        out: Folder in which each data set gets a folder of its own.
+        images: Number of images.
+        size: Sides of a prepared image in pixels; images are drawn at twice
+            this size.
+        seed: Seed of the drawing.
+        options: Options of the converter, such as fit="pad".
 
     Returns:
-        Path of the prepared data set, for `data.load`. The files it was
-        prepared from, phantom.json with the truth among them, lie beside it
-        in a folder named like the layout.
+        Path of the prepared data set, for `data.load`. The files that it was
+        prepared from, including the truth in phantom.json, are beside it in a
+        folder with the name of the layout.
 
     Raises:
         UmsrepError: an unknown layout, or too few images for it.

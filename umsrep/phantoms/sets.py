@@ -7,7 +7,7 @@ from umsrep.data.storage import new_folder, write_json
 from umsrep.errors import UmsrepError
 
 SMALLEST = 64
-# Of the random generators that plan a set: [seed, first index, PLAN_STREAM].
+# The random generator that plans a set is [seed, first index, PLAN_STREAM].
 # The image model uses the streams 0 to 4, gaze 20.
 PLAN_STREAM = 10
 
@@ -17,9 +17,9 @@ class SyntheticSet:
     """A data set that can be drawn.
 
     Attributes:
-        name: Its name in `phantom.json`; of a layout of chest X-rays, the
-            converter's name, too.
-        fewest: Fewest images with which every class occurs, in every part.
+        name: Its name in `phantom.json`; for a layout of chest X-rays, also
+            the converter's name.
+        fewest: Fewest images with which every part has every class.
         draw: `draw(folder, images, seed, size)` writes the files below an
             existing folder and yields the truth about each image, a dict.
     """

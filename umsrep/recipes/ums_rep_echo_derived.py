@@ -12,7 +12,7 @@ import pandas as pd
 
 from umsrep.data import storage
 from umsrep.derived import PeakVelocity, Recommendation
-from umsrep.derived.peak_velocity import MEASURES
+from umsrep.derived.velocities import MEASURES
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict

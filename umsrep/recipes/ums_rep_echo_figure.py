@@ -5,7 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from umsrep.data.storage import atomic_path
-from umsrep.derived.peak_velocity import MEASURES
+from umsrep.derived.velocities import MEASURES
 
 # Blue and orange are told apart by all eyes, and on grey.
 PREDICTED, REFERENCE = "#ff9500", "#3aa0ff"

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -15,27 +16,28 @@ from umsrep.representations.building import (
 )
 
 OUTPUT_STRIDES = (32, 16, 8)
-# Filters that are concatenated in Inception-ResNet-v2 are multiples of 32:
-# with such steps of the width their sums stay those of the residual branches.
+# Filters that are concatenated in Inception-ResNet-v2 are multiples of 32: with
+# widths in steps of 1/32, their sums still fit the residual branches.
 WIDTH_STEPS = 32
 
 
 @dataclass(frozen=True)
-class _Architecture:
-    """How one application is read.
+class _Application:
+    """How the features of one application are found.
 
     Args:
-        build: The function of `keras.applications`.
+        function: The function of `keras.applications`.
         stages: A pattern per stage; the stage is the output of the last layer
-            whose name it matches.
-        smallest: Pixels a side that Keras asks for.
+            whose name matches it.
+        smallest: The smallest side that Keras accepts, in pixels.
         block: Pattern of the layers of residual blocks, with the groups
-            (stage, number within it), or None where none can be left out.
-        rounds_up: Whether convolutions and poolings round sizes up already.
-        options: Further arguments of `build`.
+            (stage, number within it), or None if no block can be left out.
+        rounds_up: Whether its convolutions and poolings already round sizes
+            up.
+        options: Further arguments of `function`.
     """
 
-    build: callable
+    function: Callable
     stages: tuple
     smallest: int = 32
     block: str | None = None
@@ -43,19 +45,19 @@ class _Architecture:
     options: tuple = ()
 
 
-ARCHITECTURES = {
-    "resnet50": _Architecture(
+APPLICATIONS = {
+    "resnet50": _Application(
         keras.applications.ResNet50,
         tuple(f"conv{number}_.*" for number in range(1, 6)),
         block=r"(conv\d)_block(\d+)_.*",
     ),
-    "efficientnetv2s": _Architecture(
+    "efficientnetv2s": _Application(
         keras.applications.EfficientNetV2S,
         ("block1.*", "block2.*", "block3.*", "block5.*", "top_.*"),
         block=r"(block\d)([a-z])_.*",
         options=(("include_preprocessing", False),),
     ),
-    "inception_resnet_v2": _Architecture(
+    "inception_resnet_v2": _Application(
         keras.applications.InceptionResNetV2,
         (
             "activation_3",
@@ -67,7 +69,7 @@ ARCHITECTURES = {
         smallest=75,
         rounds_up=False,
     ),
-    "vgg16": _Architecture(
+    "vgg16": _Application(
         keras.applications.VGG16,
         (*(f"block{number}_conv.*" for number in range(1, 6)), "block5_pool"),
         rounds_up=False,
@@ -85,8 +87,7 @@ def backbone(
 ):
     """A new graph from images to the features of an application.
 
-    Args:
-        As of `KerasApplication`.
+    The arguments are those of `KerasApplication`.
 
     Returns:
         The images (a `keras.Input`), {feature: tensor} with "stage1" to
@@ -97,12 +98,12 @@ def backbone(
     """
     image_shape = tuple(image_shape)
     _check(architecture, image_shape, output_stride, width, depth)
-    chosen = ARCHITECTURES[architecture]
+    chosen = APPLICATIONS[architecture]
     images = keras.Input(image_shape, name="image")
     x, _ = layers.IntensityNormalization(normalization, name="intensity")(
         images
     )
-    original = chosen.build(
+    original = chosen.function(
         include_top=False,
         weights=None,
         input_tensor=x,
@@ -215,8 +216,8 @@ def _left_out(original, chosen, depth):
             stage.setdefault(match[2], []).append(layer.name)
     names = []
     for stage in blocks.values():
-        # Only the first block of a stage changes its stride and channels;
-        # the others add to what they are given.
+        # Only the first block of a stage changes stride and channels; the
+        # others add to their input.
         keep = math.ceil(round(depth * len(stage), 6))
         for block in list(stage.values())[keep:]:
             names += block
@@ -224,12 +225,12 @@ def _left_out(original, chosen, depth):
 
 
 def _check(architecture, image_shape, output_stride, width, depth):
-    if architecture not in ARCHITECTURES:
+    if architecture not in APPLICATIONS:
         raise UmsrepError(
             f"Architecture '{architecture}' is unknown. Choose one of "
-            f"{', '.join(ARCHITECTURES)}."
+            f"{', '.join(APPLICATIONS)}."
         )
-    chosen = ARCHITECTURES[architecture]
+    chosen = APPLICATIONS[architecture]
     check_image_shape(image_shape, chosen.smallest, architecture)
     if image_shape[-1] not in (1, 3):
         raise UmsrepError(
@@ -253,8 +254,12 @@ def _check(architecture, image_shape, output_stride, width, depth):
             "above 0 and at most 1."
         )
     if depth < 1 and chosen.block is None:
-        able = [n for n, one in ARCHITECTURES.items() if one.block]
+        with_blocks = [
+            name
+            for name, application in APPLICATIONS.items()
+            if application.block
+        ]
         raise UmsrepError(
             f"depth={depth}: {architecture} has no blocks to leave out. Pass "
-            f"depth=1.0, or choose one of {', '.join(able)}."
+            f"depth=1.0, or choose one of {', '.join(with_blocks)}."
         )

@@ -17,26 +17,26 @@ class Representation(keras.Model):
     with it.
 
     Feature names: "stage1", "stage2", ... from fine to coarse, "bottleneck"
-    for the coarsest, "decoded" for full-resolution decoder features if there
-    is a decoder, and "intensity" for the (batch, 2) offset and scale of the
+    for the coarsest, "decoded" for full-resolution features of a decoder, if
+    there is one, and "intensity" for the (batch, 2) offset and scale of the
     intensity normalisation.
 
-    Layers whose name starts with "encoder_" or "decoder_" form the parts that
+    Layers whose names start with "encoder_" or "decoder_" form the parts that
     a fine-tuning strategy can freeze.
     """
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """(height, width, channels) of one image."""
         return tuple(self.input_shape[1:])
 
     @property
-    def features(self):
-        """Names of the features, from fine to coarse, then the decoded."""
+    def features(self) -> tuple[str, ...]:
+        """Names of the features: from fine to coarse, then "decoded"."""
         return tuple(self.output)
 
     @property
-    def stages(self):
+    def stages(self) -> tuple[str, ...]:
         """Names of the encoder's features, from coarse to fine."""
         return ("bottleneck",) + tuple(
             name
@@ -45,9 +45,9 @@ class Representation(keras.Model):
             and self.stride(name) < self.stride("bottleneck")
         )
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         """Pixels of the image per cell of `feature`, a power of 2."""
-        # Sizes are rounded up at every stage: 100 pixels are 7 cells of 16.
+        # Every stage rounds sizes up: 100 pixels are 7 cells of 16.
         larger = max(self.image_shape[:2])
         cells = max(self.output[feature].shape[1:3])
         stride = 1
@@ -55,11 +55,11 @@ class Representation(keras.Model):
             stride *= 2
         return stride
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         """Names of the encoder's features that `feature` is computed from.
 
         A feature of the encoder is its own source. A subclass with a decoder
-        says what the decoder reads.
+        returns what the decoder reads.
         """
         if feature == "decoded":
             raise NotImplementedError(
@@ -71,11 +71,11 @@ class Representation(keras.Model):
     def decode(self, features):
         """The feature "decoded" from {name: tensor} of its `sources`.
 
-        Only for a representation with a decoder, which says how.
+        A subclass with a decoder implements it.
         """
         raise NotImplementedError
 
-    def part(self, name):
+    def part(self, name: str) -> list[keras.layers.Layer]:
         """Layers of the part called `name` ("encoder" or "decoder")."""
         layers = [
             layer for layer in self.layers if layer.name.startswith(f"{name}_")
@@ -88,13 +88,13 @@ class Representation(keras.Model):
         return layers
 
     @property
-    def parts(self):
-        """Names of the parts that exist."""
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts that this representation has."""
         prefixes = {layer.name.split("_")[0] for layer in self.layers}
         return tuple(sorted(prefixes & {"encoder", "decoder"}))
 
-    def fresh(self):
-        """The same architecture with newly drawn weights."""
+    def fresh(self) -> "Representation":
+        """The same network with newly initialised weights."""
         return type(self).from_config(self.get_config())
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What several networks are built with."""
+"""Helpers that several networks are built with."""
 
 import keras
 
@@ -6,22 +6,29 @@ from umsrep.errors import UmsrepError
 
 
 class Layers:
-    """Layers by name: built when first asked for, found again afterwards.
+    """Layers by name, created when first asked for and reused afterwards.
 
     A decoder written with it runs once to build the network, and again on
     other tensors (`Representation.decode`) with the same weights.
 
     Args:
-        layers: Layers that exist.
+        layers: Existing layers.
     """
 
     def __init__(self, layers=()):
         self._by_name = {layer.name: layer for layer in layers}
 
-    def __call__(self, name, build, *arguments, **options):
-        """The layer `name`, or `build(*arguments, name=name, **options)`."""
+    def __call__(self, name, layer_class, *arguments, **options):
+        """The layer called `name`, created if there is none yet.
+
+        Args:
+            name: Name of the layer.
+            layer_class: Class of a new layer.
+            *arguments, **options: Its further arguments.
+        """
         if name not in self._by_name:
-            self._by_name[name] = build(*arguments, name=name, **options)
+            layer = layer_class(*arguments, name=name, **options)
+            self._by_name[name] = layer
         return self._by_name[name]
 
     def convolution(self, name, filters, kernel_size=3, **options):
@@ -65,8 +72,8 @@ def scaled(filters, width):
     return max(1, round(filters * width))
 
 
-def check_image_shape(image_shape, least, what):
-    """Raises unless an image has three axes and `least` pixels a side."""
+def check_image_shape(image_shape, least: int, what: str) -> None:
+    """Raises unless images have three axes and sides of `least` pixels."""
     if len(image_shape) != 3:
         raise UmsrepError(
             f"image_shape={image_shape}: expected (height, width, channels), "
@@ -79,7 +86,7 @@ def check_image_shape(image_shape, least, what):
         )
 
 
-def check_width(width):
+def check_width(width: float) -> None:
     """Raises unless `width`, the scale of all filters, is positive."""
     if not width > 0:
         raise UmsrepError(

@@ -10,9 +10,9 @@ from umsrep.representations.base import Representation, registry
 
 # {name: (filters, skip_connections)}
 PRESETS = {
-    # A size that two CPU cores train in minutes. Two stages more than the
-    # paper: at 256x256 its cells see 127 pixels, so that where a region lies
-    # in the chest can be told.
+    # A size that two CPU cores train in minutes. It has two stages more than
+    # the paper's: at 256x256 its cells see 127 pixels, enough to tell where in
+    # the chest a region lies.
     "small": ((16, 32, 64, 128, 128, 128), True),
     # 800,067 trainable parameters with its reconstruction head on three
     # channels (UMS-Rep, Table 4).
@@ -35,26 +35,26 @@ class ConvAutoencoder(Representation):
     last stage), "decoded" at full resolution, "intensity".
 
     Args:
-        image_shape: (height, width, channels); any size, of which 2 to the
-            power of the number of stages wastes nothing. Grey levels in
-            [0, 255].
-        preset: "small" or "paper"; sets the filters and skip_connections.
+        image_shape: (height, width, channels); any size, but multiples of 2
+            to the power of the number of stages need no cropping. Grey levels
+            in [0, 255].
+        preset: "small" or "paper"; sets `filters` and `skip_connections`.
         filters: Encoder filters per stage, instead of the preset's.
-        skip_connections: Add each encoder stage to the decoder stage of its
-            resolution. Sharper masks, but the bottleneck no longer has to
-            carry the whole image. None is the preset's: "small" has them,
-            "paper" has none.
+        skip_connections: Add each encoder stage to the decoder stage of the
+            same resolution. Masks become sharper, but the bottleneck no longer
+            has to carry the whole image. None follows the preset: "small" has
+            them, "paper" does not.
         normalization: Method of `layers.IntensityNormalization`.
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        preset="small",
-        filters=None,
-        skip_connections=None,
-        normalization="percentile",
-        name="conv_autoencoder",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        preset: str = "small",
+        filters: tuple[int, ...] | None = None,
+        skip_connections: bool | None = None,
+        normalization: str = "percentile",
+        name: str = "conv_autoencoder",
         **kwargs,
     ):
         if preset not in PRESETS:
@@ -92,7 +92,7 @@ class ConvAutoencoder(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         if feature == "decoded":
             return 1
         if feature == "bottleneck":
@@ -100,16 +100,16 @@ class ConvAutoencoder(Representation):
         return 2 ** int(feature.removeprefix("stage"))
 
     def decode(self, features):
-        return _decode({one.name: one for one in self.layers}, features)
+        return _decode({layer.name: layer for layer in self.layers}, features)
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         if feature != "decoded":
             return (feature,)
         if self._config["skip_connections"]:
             return self.stages
         return ("bottleneck",)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 
@@ -118,14 +118,15 @@ def _decoder_layers(image_shape, filters, skip_connections):
     made = []
     for index in range(len(filters), 0, -1):
         name = f"decoder_{index}"
-        # With skips the stage must end with the channels it is added to.
+        # With skip connections, a stage must end with the number of channels
+        # of the stage that it is added to.
         finer = filters[max(index - 2, 0)]
         count = finer if skip_connections else filters[index - 1]
         made += [
             layers.ConvBlock(count, name=name),
             keras.layers.UpSampling2D(2, name=f"{name}_up"),
         ]
-        # Rounding up at an odd size leaves a row or column too many.
+        # Rounding up an odd size leaves one row or column too many.
         doubled = [2 * n for n in stage_size(image_shape, index)]
         wanted = stage_size(image_shape, index - 1)
         over = [n - m for n, m in zip(doubled, wanted, strict=True)]

@@ -11,7 +11,7 @@ from umsrep.representations.building import Layers, check_image_shape
 # units and three classes (UMS-Rep, Tables 8 and 10).
 FILTERS = (8, 16, 32, 64, 128, 256)
 CONVOLUTIONS = len(FILTERS)
-# The others are dilated, which Keras does not join with a stride.
+# The others are dilated, which Keras does not combine with a stride.
 STRIDED = 3
 
 
@@ -22,25 +22,26 @@ class DilatedCNN(Representation):
     Source: UMS-Rep, Section 4.2.1 and Figure 8, where it is constructed on
     flow classes: `heads.ClassificationHead(3, "flow", hidden_units=256)` on
     its bottleneck is the paper's average, dense layer, dropout of 0.5 and
-    dense layer. Dropout follows the dense layer, so it is the head's argument
-    (`umsrep pretrain --task flow --dropout 0.5`) and not this class's.
+    dense layer. Dropout follows the dense layer, so it is an argument of the
+    head (`umsrep pretrain --task flow --dropout 0.5`), not of this class.
 
-    What the paper's text leaves open, and what is done here:
+    What the paper's text leaves open, and what this class does:
 
     - **Filters** are not given, but Tables 8 and 10 count 460,115 trainable
-      parameters. Of powers of two that never fall, up to 512, only 8, 16, 32,
-      64, 128, 256 on three channels with 256 hidden units and no batch
-      normalisation has that number; these are the default. (The baseline's
-      1,573,506 is one channel, 16 to 512, and a dense layer of two classes.)
-    - **Strides and pooling** are not mentioned. `strides=(1, 1, 1)` is the
-      text to the letter. It cannot be what was run at 256x256: with 25.8
-      thousand million multiplications per image and pass, the 64 epochs of
-      Table 8 in 28 minutes would take five times the peak of the graphics
-      card named. The default is stride 2 in the three convolutions that are
-      not dilated, as in the paper's other network (Section 4.1.1): 63 times
-      fewer multiplications, and the same parameters.
-    - A smaller network: `filters=(8, 16, 32, 32, 64, 64)` has less than a fifth
-      of the parameters.
+      parameters. Among sequences of powers of two up to 512 that never
+      decrease, only 8, 16, 32, 64, 128, 256 on three channels, with 256 hidden
+      units and no batch normalisation, has that number; these are the default.
+      (The baseline's 1,573,506 is one channel, 16 to 512, and a dense layer of
+      two classes.)
+    - **Strides and pooling** are not mentioned. `strides=(1, 1, 1)` follows
+      the text to the letter, but cannot be what was run at 256x256: with 25.8
+      billion multiplications per image and pass, the 64 epochs of Table 8 in
+      28 minutes would take five times the peak performance of the graphics
+      card that the paper names. The default is stride 2 in the three
+      convolutions that are not dilated, as in the paper's other network
+      (Section 4.1.1): 63 times fewer multiplications, and the same parameters.
+    - For a smaller network, `filters=(8, 16, 32, 32, 64, 64)` has less than a
+      fifth of the parameters.
 
     Features: "stage1", "stage2", ..., one per resolution (the last
     convolution there), from fine to coarse; "bottleneck", the deepest
@@ -51,11 +52,11 @@ class DilatedCNN(Representation):
     Args:
         image_shape: (height, width, channels); any size of at least the
             product of the strides. Grey levels in [0, 255].
-        filters: Of the six convolutions.
+        filters: Numbers of filters of the six convolutions.
         kernel_size: Side of all kernels, an odd number; the paper tried 3, 5
             and 7.
-        dilation_rate: Of the last three convolutions, at least 1; the paper
-            tried 2 and 3.
+        dilation_rate: Dilation of the last three convolutions, at least 1;
+            the paper tried 2 and 3.
         strides: 1 or 2 for each of the first three convolutions.
         normalization: Method of `layers.IntensityNormalization`.
 
@@ -65,13 +66,13 @@ class DilatedCNN(Representation):
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        filters=FILTERS,
-        kernel_size=3,
-        dilation_rate=2,
-        strides=(2, 2, 2),
-        normalization="percentile",
-        name="dilated_cnn",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        filters: tuple[int, ...] = FILTERS,
+        kernel_size: int = 3,
+        dilation_rate: int = 2,
+        strides: tuple[int, ...] = (2, 2, 2),
+        normalization: str = "percentile",
+        name: str = "dilated_cnn",
         **kwargs,
     ):
         image_shape = tuple(image_shape)
@@ -116,10 +117,10 @@ class DilatedCNN(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         return self._strides[feature]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 

@@ -8,18 +8,19 @@ from umsrep.representations.base import Representation, registry
 class KerasApplication(Representation):
     """The convolutional part of a network of `keras.applications`.
 
-    The networks of comparison of MT-UNet (Section 5.1: "resnet50",
-    "inception_resnet_v2", "efficientnetv2s") and the kinds of backbone of
-    GG-CAM, with newly drawn weights: pretrained weights are not downloaded.
-    At width 1, depth 1 and three channels the weights are those of the Keras
-    model without its top, in the same order. What differs from it:
+    These are the networks that MT-UNet is compared with (Section 5.1:
+    "resnet50", "inception_resnet_v2", "efficientnetv2s") and the kinds of
+    backbone that GG-CAM uses. Their weights are newly initialised; pretrained
+    weights are not downloaded. At width 1, depth 1 and three channels the
+    weights are those of the Keras model without its top, in the same order.
+    Differences from it:
 
     - Grey levels are normalised by `layers.IntensityNormalization` instead of
-      the application's own preprocessing, and one channel may be enough: the
-      first convolution then takes one.
+      the application's own preprocessing, and the images may have one channel:
+      the first convolution then takes one.
     - Batch normalisation is `layers.BatchNormalization` with momentum 0.9.
-      Keras's default of 0.99 needs hundreds of steps before the moving
-      statistics, and with them the validation, mean anything.
+      With Keras's default of 0.99 it takes hundreds of steps before the moving
+      statistics, and so the validation, mean anything.
     - Sizes are rounded up at every stage, so that a grid covers the whole
       image: the poolings of "vgg16" and the convolutions and poolings of
       "inception_resnet_v2" pad ("same"), which changes nothing for "vgg16" at
@@ -40,7 +41,7 @@ class KerasApplication(Representation):
             for "inception_resnet_v2"), 1 or 3 channels. Grey levels in
             [0, 255].
         output_stride: 32, or 16 or 8 for finer grids (class activation maps):
-            strides beyond it become 1. Nothing is dilated in exchange, so the
+            strides beyond it become 1. Nothing is dilated in return, so the
             later stages see a smaller part of the image than at 32.
         width: Scale of all numbers of filters, a multiple of 1/32.
         depth: Share of the residual blocks of each stage to keep, rounded up;
@@ -51,13 +52,13 @@ class KerasApplication(Representation):
 
     def __init__(
         self,
-        architecture="resnet50",
-        image_shape=(256, 256, 1),
-        output_stride=32,
-        width=1.0,
-        depth=1.0,
-        normalization="percentile",
-        name="keras_application",
+        architecture: str = "resnet50",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        output_stride: int = 32,
+        width: float = 1.0,
+        depth: float = 1.0,
+        normalization: str = "percentile",
+        name: str = "keras_application",
         **kwargs,
     ):
         config = {
@@ -73,8 +74,8 @@ class KerasApplication(Representation):
         self._config = config
         self._strides = strides
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         return self._strides[feature]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}

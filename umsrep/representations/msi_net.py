@@ -14,7 +14,7 @@ from umsrep.representations.building import (
 from umsrep.representations.vgg import VGG16, vgg_block
 
 STRIDE = 8
-# Of the 3x3 convolutions of the spatial pyramid.
+# Dilation of the 3x3 convolutions of the spatial pyramid.
 DILATION_RATES = (4, 8, 12)
 
 
@@ -25,13 +25,13 @@ class MSINet(Representation):
     Source: Kroner, Senden, Driessens and Goebel 2020, "Contextual
     Encoder-Decoder Network for Visual Saliency Prediction", and the authors'
     code (github.com/alexanderkroner/saliency, model.py). The fourth and fifth
-    pooling have stride 1 and the fifth block is dilated by 2; the third to
-    fifth pooling are concatenated; atrous spatial pyramid pooling has five
-    branches of 256 filters (1x1; 3x3 dilated by 4, 8 and 12; the average of
-    the whole image) and a 1x1 convolution that joins them; the decoder is
-    three times bilinear upsampling and a 3x3 convolution, of 128, 64 and 32
-    filters. It is one of the networks that MT-UNet is compared with (Section
-    5.1).
+    poolings have stride 1, and the fifth block is dilated by 2; the outputs of
+    the third to fifth poolings are concatenated; atrous spatial pyramid
+    pooling has five branches of 256 filters (1x1; 3x3 dilated by 4, 8 and 12;
+    the average of the whole image) and a 1x1 convolution that joins them; the
+    decoder repeats bilinear upsampling and a 3x3 convolution three times, with
+    128, 64 and 32 filters. It is one of the networks that MT-UNet is compared
+    with (Section 5.1).
 
     Differences from the original:
 
@@ -39,8 +39,8 @@ class MSINet(Representation):
       ImageNet weights are not loaded.
     - Its last layer, a 3x3 convolution to one map, is a head here, as is the
       scaling of the map.
-    - Bilinear upsampling takes the centres of cells as fixed points, not the
-      upper left corners.
+    - Bilinear upsampling aligns the centres of cells, not their upper left
+      corners.
 
     Features: "stage1" and "stage2" (the first poolings, strides 2 and 4),
     "stage3" ... "stage5" (the others, stride 8), "bottleneck" (the last
@@ -56,10 +56,10 @@ class MSINet(Representation):
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        width=1.0,
-        normalization="percentile",
-        name="msi_net",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        width: float = 1.0,
+        normalization: str = "percentile",
+        name: str = "msi_net",
         **kwargs,
     ):
         image_shape = tuple(image_shape)
@@ -89,14 +89,14 @@ class MSINet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         if feature == "decoded":
             return 1
         if feature == "bottleneck":
             return STRIDE
         return min(2 ** int(feature.removeprefix("stage")), STRIDE)
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         if feature != "decoded":
             return (feature,)
         return ("bottleneck", "stage4", "stage3")
@@ -109,7 +109,7 @@ class MSINet(Representation):
             self._config["width"],
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 

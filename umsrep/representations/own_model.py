@@ -1,4 +1,4 @@
-"""A Keras model of one's own as a representation."""
+"""A Keras model of your own as a representation."""
 
 import math
 
@@ -17,26 +17,31 @@ class OwnModel(Representation):
         )
         representation = umsrep.representations.OwnModel(own)
 
-    The weights are shared with the model, not copied. Images reach it as they
-    are, with grey levels in [0, 255]: normalise inside of it. All of its
-    layers are the part "encoder".
+    The weights are shared with the model, not copied. It receives images as
+    they are, with grey levels in [0, 255], and must normalise them itself. All
+    of its layers form the part "encoder".
 
     Features: "bottleneck" and those named in `features`.
 
     Args:
         model: A functional or sequential `keras.Model` of images (batch,
             height, width, channels) of a fixed size.
-        bottleneck: Name of the layer whose output is the bottleneck; None is
-            the model's output.
-        features: {feature: name of a layer} of further ones.
+        bottleneck: Name of the layer whose output is the bottleneck; None
+            takes the model's output.
+        features: {feature: name of a layer}, further features.
 
     Raises:
-        UmsrepError: several inputs, images of no fixed size, an unknown layer,
-            or a feature that has no rows and columns.
+        UmsrepError: several inputs, images without a fixed size, an unknown
+            layer, or a feature without rows and columns.
     """
 
     def __init__(
-        self, model, bottleneck=None, features=None, name="own_model", **kwargs
+        self,
+        model: keras.Model,
+        bottleneck: str | None = None,
+        features: dict[str, str] | None = None,
+        name: str = "own_model",
+        **kwargs,
     ):
         _check(model)
         features = dict(features or {})
@@ -62,15 +67,15 @@ class OwnModel(Representation):
             "features": features,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         # Layers that do not pad lose cells at the border, so the number of
-        # cells alone would say too large a stride.
+        # cells alone would suggest too large a stride.
         size, cells = self.image_shape[:2], self.output[feature].shape[1:3]
         ratio = max(n / m for n, m in zip(size, cells, strict=True))
         return 2 ** max(0, round(math.log2(ratio)))
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[str, ...]:
         return ("encoder",)
 
     def part(self, name):
@@ -81,7 +86,7 @@ class OwnModel(Representation):
             )
         return [layer for layer in self.layers if layer.weights]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
     @classmethod
@@ -97,7 +102,7 @@ def _check(model):
     inputs = getattr(model, "inputs", None)
     if not isinstance(model, keras.Model) or not inputs:
         raise UmsrepError(
-            f"{type(model).__name__} is no functional or built Keras model. "
+            f"{type(model).__name__} is not a functional or built Keras model. "
             "Pass a keras.Model made of inputs and outputs."
         )
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
@@ -120,7 +125,7 @@ def _output(model, layer):
                 "the layer that is the bottleneck."
             )
         return model.outputs[0]
-    names = [one.name for one in model.layers]
+    names = [existing.name for existing in model.layers]
     if layer not in names:
         raise UmsrepError(
             f"Model '{model.name}' has no layer '{layer}'. Its last layers: "

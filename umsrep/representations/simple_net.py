@@ -13,21 +13,21 @@ class SimpleNet(Representation):
 
     Source: Reddy, Jain, Yarlagadda and Gandhi 2020, "Tidying Deep Saliency
     Prediction Architectures", and the authors' code (github.com/samyak0210/
-    saliency, SimpleNet/model.py, the model on ResNet50). From the coarsest
-    stage on: a 3x3 convolution with ReLU to as many filters as the next finer
-    stage has, bilinear upsampling, and that stage concatenated; after the
-    finest stage 64 filters to full resolution, and 64 more there. It is one
-    of the networks that MT-UNet is compared with (Section 5.1).
+    saliency, SimpleNet/model.py, the model on ResNet50). Beginning with the
+    coarsest stage: a 3x3 convolution with ReLU to as many filters as the next
+    finer stage has, bilinear upsampling, and concatenation with that stage;
+    after the finest stage, 64 filters up to full resolution and 64 more there.
+    It is one of the networks that MT-UNet is compared with (Section 5.1).
 
     Differences from the original:
 
     - Its best model has a PNASNet-5 encoder, which `keras.applications` lacks;
       the default is its ResNet50.
-    - Its encoder starts from ImageNet weights; here it is drawn anew.
+    - Its encoder starts from ImageNet weights; here it is newly initialised.
     - Its last layer, a 3x3 convolution to one map with a sigmoid, is a head
       here.
-    - Bilinear upsampling takes the centres of cells as fixed points, not
-      those of the corner cells.
+    - Bilinear upsampling aligns the centres of all cells, not those of the
+      corner cells.
     - Which encoder MT-UNet's authors ran is not published.
 
     Features: those of `KerasApplication`, and "decoded" at full resolution.
@@ -39,18 +39,18 @@ class SimpleNet(Representation):
         encoder: The `architecture` of a `KerasApplication`.
         width: Scale of all numbers of filters, a multiple of 1/32; 1.0 is the
             original.
-        depth: As of `KerasApplication`.
+        depth: As for `KerasApplication`.
         normalization: Method of `layers.IntensityNormalization`.
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        encoder="resnet50",
-        width=1.0,
-        depth=1.0,
-        normalization="percentile",
-        name="simple_net",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        encoder: str = "resnet50",
+        width: float = 1.0,
+        depth: float = 1.0,
+        normalization: str = "percentile",
+        name: str = "simple_net",
         **kwargs,
     ):
         image_shape = tuple(image_shape)
@@ -76,10 +76,10 @@ class SimpleNet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         return self._strides[feature]
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 
     def decode(self, features):
@@ -91,7 +91,7 @@ class SimpleNet(Representation):
             self._config["width"],
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 

@@ -5,18 +5,19 @@ import keras
 from umsrep import layers
 from umsrep.errors import UmsrepError
 from umsrep.representations.base import Representation, registry
+from umsrep.representations.building import Layers
 
 
 @registry.register("unet")
 class UNet(Representation):
     """Two convolutions per level, max-pooling, and concatenated skips.
 
-    Each level is twice a 3x3 convolution, batch normalisation and ReLU; levels
-    are joined by 2x2 max-pooling on the way down, and on the way up by
-    nearest-neighbour upsampling and a 3x3 convolution block, whose result is
-    concatenated with the encoder's level (skip first). At width 64, depth 5
-    and one channel the encoder has 18,849,984 and the decoder 15,675,840
-    trainable parameters (MT-UNet, Zhu et al. 2022, Figure 1).
+    Each level consists of two blocks of a 3x3 convolution, batch normalisation
+    and ReLU. Levels are joined by 2x2 max-pooling on the way down, and on the
+    way up by nearest-neighbour upsampling and a convolution block, whose
+    result is concatenated with the encoder's level (skip first). At width 64,
+    depth 5 and one channel the encoder has 18,849,984 and the decoder
+    15,675,840 trainable parameters (MT-UNet, Zhu et al. 2022, Figure 1).
 
     Features: "stage1" ... "stageN" at strides 1 ... 2^(N-1), "bottleneck"
     (the last stage), "decoded" at full resolution, "intensity".
@@ -24,18 +25,19 @@ class UNet(Representation):
     Args:
         image_shape: (height, width, channels); any size of at least
             2^(depth - 1) pixels a side. Grey levels in [0, 255].
-        width: Filters of the first level; doubled at every further one.
+        width: Filters of the first level; each further level has twice as
+            many.
         depth: Number of levels.
         normalization: Method of `layers.IntensityNormalization`.
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        width=16,
-        depth=5,
-        normalization="percentile",
-        name="unet",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        width: int = 16,
+        depth: int = 5,
+        normalization: str = "percentile",
+        name: str = "unet",
         **kwargs,
     ):
         image_shape = tuple(image_shape)
@@ -59,8 +61,7 @@ class UNet(Representation):
                 )(x)
             outputs[f"stage{level}"] = x
         outputs["bottleneck"] = x
-        made = {}
-        outputs["decoded"] = _decode(made, outputs, width, depth)
+        outputs["decoded"] = _decode(Layers(), outputs, width, depth)
         outputs["intensity"] = intensity
         super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
 
@@ -72,47 +73,40 @@ class UNet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         if feature == "decoded":
             return 1
         if feature == "bottleneck":
             return 2 ** (self._config["depth"] - 1)
         return 2 ** (int(feature.removeprefix("stage")) - 1)
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 
     def decode(self, features):
-        made = {layer.name: layer for layer in self.layers}
         width, depth = self._config["width"], self._config["depth"]
-        return _decode(made, features, width, depth)
+        return _decode(Layers(self.layers), features, width, depth)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 
-def _decode(made, features, width, depth):
-    """The decoded feature; `made` holds its layers, or receives them."""
-
-    def use(name, build, *arguments):
-        if name not in made:
-            made[name] = build(*arguments, name=name)
-        return made[name]
-
+def _decode(named, features, width, depth):
+    """The feature "decoded"; `named` is a `Layers`."""
     x = features["bottleneck"]
     for level in range(depth - 1, 0, -1):
         name, filters = f"decoder_{level}", width * 2 ** (level - 1)
         skip = features[f"stage{level}"]
-        x = use(f"{name}_up", keras.layers.UpSampling2D, 2)(x)
-        x = use(f"{name}_0", layers.ConvBlock, filters)(x)
-        # Rounding up at an odd size leaves a row or column too many.
+        x = named(f"{name}_up", keras.layers.UpSampling2D, 2)(x)
+        x = named(f"{name}_0", layers.ConvBlock, filters)(x)
+        # Rounding up an odd size leaves one row or column too many.
         over = [x.shape[i] - skip.shape[i] for i in (1, 2)]
         if any(over):
             crop = ((0, over[0]), (0, over[1]))
-            x = use(f"{name}_crop", keras.layers.Cropping2D, crop)(x)
-        x = use(f"{name}_skip", keras.layers.Concatenate)([skip, x])
+            x = named(f"{name}_crop", keras.layers.Cropping2D, crop)(x)
+        x = named(f"{name}_skip", keras.layers.Concatenate)([skip, x])
         for number in (1, 2):
-            x = use(f"{name}_{number}", layers.ConvBlock, filters)(x)
+            x = named(f"{name}_{number}", layers.ConvBlock, filters)(x)
     return x
 
 

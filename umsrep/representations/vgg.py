@@ -9,10 +9,10 @@ VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
 def vgg_block(x, number, width, dilation_rate=1):
-    """Block `number`, from 1 on, of VGG16 on `x`, without its pooling.
+    """Applies block `number` of VGG16 (from 1), without its pooling, to `x`.
 
     Every convolution is followed by batch normalisation, which the original
-    lacks: without it, 13 convolutions hardly train from newly drawn weights.
+    lacks: without it, 13 newly initialised convolutions hardly train.
     """
     filters, convolutions = VGG16[number - 1]
     for index in range(1, convolutions + 1):

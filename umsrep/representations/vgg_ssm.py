@@ -20,18 +20,19 @@ class VGGSSM(Representation):
 
     Source: Cao, Tang and Jo 2020, "Aggregated Deep Saliency Prediction by
     Self-Attention Network". It is one of the networks that MT-UNet is
-    compared with (Section 5.1). What its abstract says is followed: the
-    features of VGG16, a self-attention module that refines the deep ones, and
-    an integration of several levels on a symmetric expanding path. Its code,
-    which builds on SimpleNet's, was not at hand, so that these are readings:
+    compared with (Section 5.1). It follows the paper's abstract: the features
+    of VGG16, a self-attention module that refines the deep ones, and an
+    integration of several levels on a symmetric expanding path. The authors'
+    code, which builds on SimpleNet's, was not available, so the following are
+    interpretations:
 
     - The attention (`layers.SelfAttention`) is at stride 16, on the fifth
       block; the fifth pooling is left out. It needs (height * width / 256)^2
       numbers per image.
     - The expanding path is SimpleNet's: a 3x3 convolution with ReLU to as many
-      filters as the next finer block has, bilinear upsampling, that block
-      concatenated; a last convolution to 64 filters at full resolution. The
-      convolution to one map is a head.
+      filters as the next finer block has, bilinear upsampling, and
+      concatenation with that block; finally a convolution to 64 filters at
+      full resolution. The convolution to one map is a head.
     - Batch normalisation follows each convolution of the encoder, since
       ImageNet weights are not loaded.
 
@@ -48,10 +49,10 @@ class VGGSSM(Representation):
 
     def __init__(
         self,
-        image_shape=(256, 256, 1),
-        width=1.0,
-        normalization="percentile",
-        name="vgg_ssm",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        width: float = 1.0,
+        normalization: str = "percentile",
+        name: str = "vgg_ssm",
         **kwargs,
     ):
         image_shape = tuple(image_shape)
@@ -79,14 +80,14 @@ class VGGSSM(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature):
+    def stride(self, feature: str) -> int:
         if feature == "decoded":
             return 1
         if feature == "bottleneck":
             return 16
         return 2 ** (int(feature.removeprefix("stage")) - 1)
 
-    def sources(self, feature):
+    def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 
     def decode(self, features):
@@ -97,7 +98,7 @@ class VGGSSM(Representation):
             self._config["width"],
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**self._config, "name": self.name}
 
 

@@ -1,8 +1,8 @@
-"""Probabilities and decisions put right on validation images.
+"""Probabilities and decisions calibrated on validation images.
 
-A network's probabilities are usually too sure of themselves, and 0.5 is
-rarely where its two classes part on images of another hospital. Both are
-corrected with two numbers, chosen on validation images and stored with the run:
+A network's probabilities are usually overconfident, and 0.5 rarely separates
+its two classes best on images of another hospital. Two numbers correct both;
+they are chosen on validation images and stored with the run:
 
 - a **temperature** T (Guo et al. 2017): the logits are divided by T, chosen
   to minimise the negative log-likelihood. The order of the images and the
@@ -11,18 +11,21 @@ corrected with two numbers, chosen on validation images and stored with the run:
   probability of the positive class reaches it. It maximises Youden's J =
   sensitivity + specificity - 1. Unlike the thresholds of best accuracy or
   best MCC, that of best J does not depend on how frequent the classes are,
-  and their shares are what differs most between a validation split and
+  and class frequencies are what differs most between a validation split and
   another hospital.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from umsrep.errors import UmsrepError
 
-# Outside, the validation images say nothing (for example, all are right).
+Floats = NDArray[np.float64]
+
+# Bounds for images that do not fix it (for example, if all are right).
 TEMPERATURES = (0.05, 20.0)
 # Probabilities from a 32-bit softmax may be exactly 0.
 _SMALLEST = 1e-7
@@ -30,18 +33,21 @@ _SMALLEST = 1e-7
 
 @dataclass(frozen=True)
 class Calibration:
-    """What `fit` learnt; `dataclasses.asdict` and `Calibration(**d)` store it.
+    """What `fit` learnt; stored by `dataclasses.asdict`, read by keyword.
 
     Attributes:
-        temperature: Divides the logits; above 1 makes probabilities milder.
-        threshold: Positive from this calibrated probability on; None takes
-            the likeliest class (more than two classes).
+        temperature: Divides the logits; above 1 makes probabilities less
+            extreme.
+        threshold: Calibrated probability from which an image is positive;
+            None takes the likeliest class (more than two classes).
     """
 
     temperature: float = 1.0
     threshold: float | None = None
 
-    def apply(self, probabilities):
+    def apply(
+        self, probabilities: ArrayLike
+    ) -> tuple[Floats, NDArray[np.int_]]:
         """Calibrated probabilities and decisions.
 
         Args:
@@ -64,7 +70,7 @@ class Calibration:
         return calibrated, positive.astype(int)
 
 
-def fit(probabilities, labels):
+def fit(probabilities: ArrayLike, labels: ArrayLike) -> Calibration:
     """Chooses temperature and threshold on validation images.
 
     Args:
@@ -72,8 +78,9 @@ def fit(probabilities, labels):
         labels: Class indices `(images,)`.
 
     Returns:
-        A `Calibration`. With no image, or one class only, there is nothing
-        to learn from: temperature 1 and, with two classes, threshold 0.5.
+        The calibration. Without images, or with images of one class only,
+        there is nothing to learn from: temperature 1 and, with two classes,
+        threshold 0.5.
     """
     probabilities = np.asarray(probabilities, float)
     labels = np.asarray(labels)
@@ -84,12 +91,12 @@ def fit(probabilities, labels):
     return Calibration(temperature, fit_threshold(calibrated[:, 1], labels))
 
 
-def fit_temperature(probabilities, labels):
-    """The temperature of least negative log-likelihood, a float."""
+def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """The temperature of least negative log-likelihood."""
     if len(np.unique(labels)) < 2:
         return 1.0
 
-    def loss(log_temperature):
+    def loss(log_temperature: float) -> float:
         return negative_log_likelihood(
             scale(probabilities, np.exp(log_temperature)), labels
         )
@@ -101,7 +108,7 @@ def fit_temperature(probabilities, labels):
     return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0
 
 
-def fit_threshold(positive, labels):
+def fit_threshold(positive: ArrayLike, labels: ArrayLike) -> float:
     """The threshold of best Youden's J.
 
     Args:
@@ -109,9 +116,9 @@ def fit_threshold(positive, labels):
         labels: 0 or 1, `(images,)`.
 
     Returns:
-        The midpoint between two neighbouring probabilities that occur, so
-        that images near it may move a little. Of equally good ones the
-        nearest to 0.5. 0.5 itself when nothing is better than chance.
+        The midpoint between two neighbouring probabilities that occur, which
+        tolerates small changes of either; of equally good ones the nearest
+        to 0.5. 0.5 itself when nothing is better than chance.
     """
     positive, labels = np.asarray(positive, float), np.asarray(labels)
     values, index = np.unique(positive, return_inverse=True)
@@ -133,7 +140,7 @@ def fit_threshold(positive, labels):
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
-def scale(probabilities, temperature):
+def scale(probabilities: ArrayLike, temperature: float) -> Floats:
     """Softmax of the logits divided by `temperature`."""
     probabilities = np.asarray(probabilities, float)
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
@@ -150,7 +157,10 @@ def scale(probabilities, temperature):
     return scaled / scaled.sum(1, keepdims=True)
 
 
-def negative_log_likelihood(probabilities, labels):
+def negative_log_likelihood(
+    probabilities: ArrayLike, labels: ArrayLike
+) -> float:
     """Mean -ln(probability of the true class), in nats."""
+    labels = np.asarray(labels)
     chosen = np.asarray(probabilities)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, np.finfo(float).tiny)).mean())

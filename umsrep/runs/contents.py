@@ -1,10 +1,11 @@
-"""What run folders and evaluation folders both hold, read with care.
+"""What run folders and evaluation folders both hold, checked while reading.
 
-What is missing is noted in words; what is broken is an error.
+What is missing becomes a note; what is damaged is an error.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,8 +20,8 @@ class Picture:
     Attributes:
         file: Its path.
         kind: "mask", "gradcam", or "" for a part of a triplet.
-        task, image, caption: Text, maybe empty.
-        score: Whatever the writer ranked it by, or None.
+        task, image, caption: Text, possibly empty.
+        score: What the writer ranked it by, or None.
     """
 
     file: Path
@@ -31,7 +32,9 @@ class Picture:
     score: float | None = None
 
 
-def read_picture(folder, subfolder, name, notes):
+def read_picture(
+    folder: Path, subfolder: str, name: object, notes: list[str]
+) -> Picture | None:
     """The `Picture`, unless it is missing or lies outside `folder`."""
     inside = folder.resolve()
     for file in (folder / str(name), folder / subfolder / str(name)):
@@ -42,8 +45,8 @@ def read_picture(folder, subfolder, name, notes):
     return None
 
 
-def read_history(folder, notes):
-    """Data frame of history.csv, or None."""
+def read_history(folder: Path, notes: list[str]) -> pd.DataFrame | None:
+    """history.csv, or None and a note."""
     file = folder / "history.csv"
     if not file.exists():
         notes.append("No history.csv: no training curves.")
@@ -61,15 +64,21 @@ def read_history(folder, notes):
     return history
 
 
-def optional_json(file, kind, default):
-    """A JSON file's dict, or list of dicts; `default` where there is none."""
+def optional_json(file: Path, kind: type, default: Any) -> Any:
+    """A JSON file's dict, or list of dicts; `default` without the file.
+
+    Args:
+        file: The file.
+        kind: `dict`, or `list` for a list of dicts.
+        default: What to return if there is no such file.
+    """
     if not file.exists():
         return default
     value = read_json(file, "file of results")
-    wrong = not isinstance(value, kind) or (
-        kind is list and not all(isinstance(entry, dict) for entry in value)
-    )
-    if wrong:
+    right = isinstance(value, kind)
+    if kind is list and isinstance(value, list):
+        right = all(isinstance(entry, dict) for entry in value)
+    if not right:
         shape = "an object" if kind is dict else "a list of objects"
         raise UmsrepError(
             f"{file} does not hold {shape}. Make it again with the command "

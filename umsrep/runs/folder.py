@@ -46,8 +46,8 @@ class Run:
 
     def __init__(self, path, unfinished=False):
         self.path = Path(path)
-        self.info = read_run(path)
-        if self.info["status"] != "complete" and not unfinished:
+        self.info = read_run(path, whole=not unfinished)
+        if not unfinished and self.info["status"] != "complete":
             raise UmsrepError(
                 f"{path} holds an unfinished training. Finish it: repeat the "
                 "command that made it, with --resume."
@@ -60,7 +60,7 @@ class Run:
     @property
     def kind(self):
         """The command that made it: "pretrain" or "finetune"."""
-        return self.info["kind"]
+        return self.info.get("kind")
 
     @property
     def tasks(self):
@@ -163,9 +163,9 @@ class Run:
     @functools.cached_property
     def _results(self):
         notes, triplets = [], []
-        if self.info["status"] != "complete":
+        if self.info.get("status") != "complete":
             notes.append(
-                f"The run is not complete (status: {self.info['status']}). "
+                f"The run is not complete (status: {self.info.get('status')}). "
                 "Continue it with --resume."
             )
         history = read_history(self.path, notes)

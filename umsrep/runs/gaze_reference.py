@@ -2,7 +2,7 @@
 
 Location-based metrics compare a prediction with the centre bias, and with
 fixations on other images. Both come from training images, so that no test
-image says anything about another.
+image affects the score of another.
 
 File `gaze-<task>.npz` of a run folder:
 
@@ -11,17 +11,19 @@ File `gaze-<task>.npz` of a run folder:
                  where the data set has maps only
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from umsrep import tasks
-from umsrep.data import gaze
+from umsrep.data import Dataset, TaskSpec, gaze
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
 
-# Chance costs shuffled AUC nothing beyond this many fixations.
+# With this many, chance no longer changes the shuffled AUC.
 MOST_FIXATIONS = 20_000
 
 
@@ -30,21 +32,22 @@ class GazeReference:
     """Gaze on training images.
 
     Attributes:
-        centre_bias: float32 (height, width), sum 1.
-        fixations: float32 (n, 2): x, y in pixels of the prepared images.
+        centre_bias: (height, width), sum 1.
+        fixations: (n, 2): x, y in pixels of the prepared images.
     """
 
-    centre_bias: np.ndarray
-    fixations: np.ndarray
+    centre_bias: NDArray[np.float32]
+    fixations: NDArray[np.float32]
 
 
-def measure(dataset, task, seed=0):
-    """The `GazeReference` of a data set's map task.
+def measure(dataset: Dataset, task: str, seed: int = 0) -> GazeReference:
+    """The reference of a data set's map task.
 
     Args:
-        dataset: The training images, a `data.Dataset`.
+        dataset: The training images.
         task: Name of the map task.
-        seed: Seed of the choice among more than `MOST_FIXATIONS` fixations.
+        seed: Seed of the choice, where there are more than `MOST_FIXATIONS`
+            fixations.
     """
     total = np.zeros(dataset.image_size, np.float64)
     points = []
@@ -60,25 +63,29 @@ def measure(dataset, task, seed=0):
     return GazeReference(gaze.normalized(total), found)
 
 
-def save(folder, dataset, specs):
+def save(
+    folder: str | Path, dataset: Dataset, specs: Iterable[TaskSpec]
+) -> None:
     """Writes the references of the map tasks into a run folder."""
     for spec in specs:
         if not tasks.get(spec.kind).compared:
             continue
-        found = measure(dataset, spec.name)
+        reference = measure(dataset, spec.name)
         with (
             atomic_path(_path(folder, spec.name)) as temporary,
             open(temporary, "wb") as out,
         ):
             np.savez_compressed(
                 out,
-                centre_bias=found.centre_bias,
-                fixations=found.fixations,
+                centre_bias=reference.centre_bias,
+                fixations=reference.fixations,
             )
 
 
-def load(folder, specs):
-    """{map task: `GazeReference`} of a run folder.
+def load(
+    folder: str | Path, specs: Iterable[TaskSpec]
+) -> dict[str, GazeReference]:
+    """{map task: reference} of a run folder.
 
     Raises:
         UmsrepError: a file is missing or damaged.
@@ -101,5 +108,5 @@ def load(folder, specs):
     return found
 
 
-def _path(folder, task):
+def _path(folder: str | Path, task: str) -> Path:
     return Path(folder) / f"gaze-{task}.npz"

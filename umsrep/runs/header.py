@@ -10,8 +10,13 @@ FORMAT_VERSION = 1
 HEADER = "run.json"
 
 
-def read_run(path):
+def read_run(path, whole=True):
     """The parsed run.json of a run folder.
+
+    Args:
+        path: The folder.
+        whole: Whether every entry that a run of its status has must be
+            there; a report shows what there is.
 
     Raises:
         UmsrepError: no run folder, or one of another format version.
@@ -28,20 +33,20 @@ def read_run(path):
             f"{path / HEADER} is not an umsrep run header. Pass the --out "
             "folder of `umsrep pretrain` or `umsrep finetune`."
         )
+    version = info.get("format_version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise UmsrepError(
+            f"{path / HEADER} has format version {version!r}; this umsrep "
+            f"reads version {FORMAT_VERSION}. Train again with this umsrep, "
+            "or use the umsrep that wrote it (see its 'versions')."
+        )
     wanted = {"status", "kind", "config", "versions"}
     if info.get("status") == "complete":
         wanted |= {"tasks", "task_specs", "data"}
     missing = sorted(wanted - set(info))
-    if missing and info.get("format_version") == FORMAT_VERSION:
+    if whole and missing:
         raise UmsrepError(
             f"{path / HEADER} lacks '{missing[0]}': it is damaged. Train "
             "again into a new folder."
-        )
-    if info.get("format_version") != FORMAT_VERSION:
-        raise UmsrepError(
-            f"{path / HEADER} has format version "
-            f"{info.get('format_version')}, this umsrep reads "
-            f"{FORMAT_VERSION}. Train again, or use the umsrep version in its "
-            "'versions'."
         )
     return info

@@ -18,13 +18,13 @@ FILE = "state.npz"
 class Checkpoint:
     """Saves and restores everything that an epoch changes.
 
-    Weights, batch-norm statistics and random-generator states of the models,
-    the optimizers, the schedules, the best weights and the history, in one
-    file that is replaced atomically. Orders, augmentations and corruptions
+    It holds the models' weights, batch-norm statistics and random-generator
+    states, the optimizers, the schedules, the best weights and the history, in
+    one file that is replaced atomically. Orders, augmentations and corruptions
     follow from the seed and the number of the epoch.
 
     Args:
-        folder: Where the file lies.
+        folder: Folder of the file.
         groups: The groups of `training.train`, with compiled models.
     """
 
@@ -32,8 +32,8 @@ class Checkpoint:
         self.path = Path(folder) / FILE
         self.groups = groups
 
-    def exists(self):
-        """Whether there is a state to go on from."""
+    def exists(self) -> bool:
+        """Whether there is a state to continue from."""
         return self.path.exists()
 
     def _live(self):
@@ -48,7 +48,7 @@ class Checkpoint:
     def save(self, history, epochs_done):
         """Writes the state after `epochs_done` epochs.
 
-        Of several workers, which all have the same state, one writes.
+        Several workers all have the same state, so one of them writes it.
         """
         if not distribution.leads():
             return
@@ -80,9 +80,9 @@ class Checkpoint:
     def load(self):
         """Restores the state; returns (history rows, epochs done)."""
         advice = (
-            "It belongs to a training with other settings or is damaged. "
-            f"Delete {self.path.parent} to begin this training again, or "
-            "start a new run folder."
+            "It belongs to a training with other settings, or is damaged. "
+            f"Delete {self.path.parent} to start this training over, or use a "
+            "new run folder."
         )
         try:
             with np.load(self.path, allow_pickle=False) as stored:

@@ -23,13 +23,13 @@ class Lane:
     """A compiled model, its training batches and its validation batches.
 
     Attributes:
-        name: For the history's columns (a task's name, or "joint").
+        name: Name in the history's columns (a task's name, or "joint").
         model: A compiled `MultiTaskModel`.
         training, validation: `Batches`.
-        run_length: How many of its batches follow each other before the next
-            lane's turn; 0 means all of them.
-        whole: The model from images on, if `model` starts from the features
-            of its frozen part; the same as `model` by default.
+        run_length: Number of its batches before it is the next lane's turn; 0
+            means all of them.
+        whole: The model that starts from images, if `model` starts from the
+            features of its frozen part; by default the same as `model`.
     """
 
     name: str
@@ -76,9 +76,10 @@ class Group:
         return result
 
     def keep_best(self):
-        """Remembers the current weights as the best.
+        """Keeps the current weights as the best.
 
-        With the optimizers' state, if the schedule returns to them.
+        The states of the optimizers are kept too, if the schedule returns to
+        the best epoch.
         """
         kept = self.variables()
         if self.schedule.return_to_best:
@@ -86,7 +87,7 @@ class Group:
         self.best = [np.asarray(v) for v in map(_numpy, kept)]
 
     def return_to_best(self):
-        """Puts the best weights back, and optimizers' states if kept."""
+        """Restores the best weights, and the optimizers' states if kept."""
         kept = self.variables()
         if self.schedule.return_to_best:
             kept += self._optimizers()
@@ -103,24 +104,31 @@ def _numpy(variable):
     return keras.ops.convert_to_numpy(variable)
 
 
-def train(groups, epochs, checkpoint=None, title="training", progress=True):
+def train(
+    groups: list[Group],
+    epochs: int,
+    checkpoint=None,
+    title: str = "training",
+    progress: bool = True,
+) -> pd.DataFrame:
     """Trains groups of lanes for a number of epochs.
 
     Args:
         groups: List of `Group`.
-        epochs: Of every group, unless its schedule stops it earlier.
+        epochs: Number of epochs of every group, unless its schedule stops it
+            earlier.
         checkpoint: Folder for the state after each epoch, or None. If it
-            holds a state, training goes on from there.
-        title: Of the progress bar.
-        progress: Show a progress bar.
+            holds a state, training continues from there.
+        title: Title of the progress bar.
+        progress: Whether to show a progress bar.
 
     Returns:
-        A data frame with one row per epoch: epoch (from 1), seconds of
-        training and validation, per group `learning_rate_<name>` and
-        `val_loss_<name>` (what its schedule watches), per task
-        `<task>_loss` and `val_<task>_loss`, and `sigma_<task>` and what heads
-        log where learned.
-        The models hold the weights of their best epoch.
+        A data frame with one row per epoch: epoch (from 1); seconds of
+        training and validation; for each group `learning_rate_<name>` and
+        `val_loss_<name>` (what its schedule monitors); for each task
+        `<task>_loss` and `val_<task>_loss`; and, where they are learned,
+        `sigma_<task>` and what heads log. The models hold the weights of
+        their best epoch.
     """
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
@@ -139,7 +147,9 @@ def train(groups, epochs, checkpoint=None, title="training", progress=True):
                     continue
                 row |= _run_epoch(group, epoch, epochs, bar)
             row["seconds"] = sum(
-                value for key, value in row.items() if key[:8] == "seconds_"
+                value
+                for key, value in row.items()
+                if key.startswith("seconds_")
             )
             history.append(row)
             if keeper is not None:
@@ -197,7 +207,7 @@ def _run_epoch(group, epoch, epochs, bar):
 
 
 def _monitored(schedule, lane, losses):
-    """What the schedule watches, of one lane's validation losses."""
+    """What the schedule monitors of one lane's validation losses."""
     if schedule.monitor == "losses":
         return sum(losses.values())
     values = {t: keras.ops.convert_to_tensor(v) for t, v in losses.items()}
@@ -206,7 +216,7 @@ def _monitored(schedule, lane, losses):
 
 
 def _set_epoch(groups, epoch):
-    """Moves all batches on; the seconds of features that tasks share."""
+    """Moves all batches to an epoch; the seconds of features tasks share."""
     begin = time.perf_counter()
     shared = False
     for group in groups:
@@ -223,7 +233,7 @@ def _set_epoch(groups, epoch):
 
 
 def _turns(lanes):
-    """(lane, batch) pairs: each lane's run of batches, then the next's."""
+    """(lane, batch) pairs: some batches of one lane, then of the next."""
     streams = [iter(ahead(lane.training)) for lane in lanes]
     left = [len(lane.training) for lane in lanes]
     while any(left):

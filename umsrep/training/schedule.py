@@ -11,23 +11,24 @@ MONITORED = ("losses", "balanced")
 
 @dataclass
 class Schedule:
-    """When the learning rate falls, when training stops, what was best.
+    """When the learning rate falls, when training stops, which epoch was best.
 
     Args:
-        learning_rate: At the start.
-        decay: "cosine" (to 1 % of the start, over all steps), "plateau"
-            (times `factor` after `patience` epochs without a better
-            validation loss) or "constant".
+        learning_rate: Initial learning rate.
+        decay: "cosine" (down to 1 % of the initial rate, over all steps),
+            "plateau" (multiplied by `factor` after `patience` epochs without a
+            better validation loss) or "constant".
         warmup_steps: Steps over which the rate rises from 0; at most a tenth
-            of all.
-        factor, patience: Of the plateau.
+            of all steps are used.
+        factor, patience: Parameters of the "plateau" decay.
         stop_patience: Epochs without a better validation loss after which
             training stops; None never stops early.
-        smallest_rate: Training stops once the plateau's rate is below this.
-        return_to_best: At each reduction, go back to the best epoch: weights,
-            batch-norm statistics and optimizer.
-        monitor: What is watched: "losses", the sum of the tasks' validation
-            losses; or "balanced", what the balancer makes of them, with the
+        smallest_rate: Training stops once the "plateau" decay takes the rate
+            below this.
+        return_to_best: At each reduction, go back to the weights, batch-norm
+            statistics and optimizer of the best epoch.
+        monitor: What to monitor: "losses", the sum of the tasks' validation
+            losses; or "balanced", what the balancer makes of them with the
             sigmas of that epoch.
 
     The state (`state`, `restore`) survives an interruption.
@@ -66,12 +67,14 @@ class Schedule:
             )
 
     @classmethod
-    def of_mt_unet(cls, learning_rate=1e-4, patience=40):
-        """MT-UNet's (Zhu et al. 2022, Appendix B, and its published code).
+    def of_mt_unet(
+        cls, learning_rate: float = 1e-4, patience: int = 40
+    ) -> "Schedule":
+        """The schedule of MT-UNet (Zhu et al. 2022, Appendix B, and its code).
 
-        A tenth of the rate, and back to the best epoch, after `patience`
-        epochs without a better balanced validation loss; the end below a rate
-        of 1e-8, or after `2 patience + 3` such epochs.
+        After `patience` epochs without a better balanced validation loss, the
+        rate falls to a tenth and training returns to the best epoch. It ends
+        below a rate of 1e-8, or after `2 patience + 3` such epochs.
         """
         return cls(
             learning_rate,
@@ -84,19 +87,19 @@ class Schedule:
             monitor="balanced",
         )
 
-    def rate(self, step, total_steps):
+    def rate(self, step: int, total_steps: int) -> float:
         """The learning rate of one step, counted from 0."""
         rate = self.learning_rate * self.scale
         if self.decay == "cosine":
             share = min(1.0, step / max(1, total_steps))
             rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2
-        # A small set has few steps; warming up must not eat them.
+        # A small set has few steps; warming up must not use them all.
         warmup = min(self.warmup_steps, total_steps // 10)
         if step < warmup:
             rate *= (step + 1) / (warmup + 1)
         return rate
 
-    def update(self, epoch, loss):
+    def update(self, epoch: int, loss: float) -> bool:
         """Takes an epoch's validation loss; true if it is the best so far."""
         if not math.isfinite(loss):
             raise UmsrepError(
@@ -111,7 +114,7 @@ class Schedule:
             self.scale *= self.factor
             self.reduced_epoch = epoch
             rate = self.learning_rate * self.scale
-            # The tenth of a tenth is not quite a hundredth.
+            # In floating point, a tenth of a tenth is not quite a hundredth.
             self.stopped |= rate < self.smallest_rate * (1 - 1e-9)
         if (
             self.stop_patience is not None
@@ -120,12 +123,12 @@ class Schedule:
             self.stopped = True
         return better
 
-    def state(self):
-        """Everything that changes, JSON-able."""
+    def state(self) -> dict:
+        """Everything that changes, ready for JSON."""
         names = ("best", "best_epoch", "reduced_epoch", "scale", "stopped")
         return {name: asdict(self)[name] for name in names}
 
-    def restore(self, state):
-        """Goes on from a `state`."""
+    def restore(self, state: dict) -> None:
+        """Restores what `state` returned."""
         for name, value in state.items():
             setattr(self, name, value)

@@ -13,7 +13,7 @@ import numpy as np
 from umsrep import tasks
 from umsrep.data import intensities
 from umsrep.data.frame import Frame
-from umsrep.data.images import resize_image
+from umsrep.data.resizing import resize_image
 from umsrep.errors import UmsrepError
 from umsrep.inference.predictor import check_finite
 

@@ -18,7 +18,7 @@ ENLARGED_RATIO = (0.57, 0.66)
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
-    """What one patient brings: lengths in body units, ratios without unit."""
+    """The proportions of one patient: lengths in body units, plain ratios."""
 
     child: bool
     half_width: float
@@ -95,7 +95,7 @@ class Anatomy:
         return self.costophrenic(side) - self.dome[int(side == RIGHT)]
 
     def lung(self, side):
-        """Contour of one lung; the heart is still to be cut out."""
+        """Contour of one lung, before the heart is cut out of it."""
         apex, angle = self.apex, self.costophrenic(side)
         top, inner = self.dome_top(side), 0.05
         wobble = np.asarray(self.wobble)

@@ -1,8 +1,8 @@
 """Drawing in body coordinates, at any picture size.
 
-Body coordinates: the origin is on the midline at the middle of the thorax,
+In body coordinates, the origin is on the midline at the middle of the thorax,
 x grows to the right of the picture, y downwards, and 1 is the height of a
-usual picture. An affine map takes them to pixels, so that one description of
+typical picture. An affine map takes them to pixels, so that one description of
 a body gives the same picture at every size.
 """
 
@@ -77,8 +77,8 @@ class Canvas:
         Args:
             groups: Arrays (k, n, 2): k lines of n body points each.
             widths: A width per group, body units.
-            values: A grey value in [0, 1] per group; a later group covers an
-                earlier one. Lines thinner than a pixel are drawn fainter.
+            values: A grey value in [0, 1] per group; later groups cover
+                earlier ones. Lines thinner than a pixel are drawn fainter.
         """
         picture = np.zeros(self.shape, np.uint8)
         for group, width, value in zip(groups, widths, values, strict=True):

@@ -5,13 +5,13 @@ from pydicom import uid
 
 
 def new_dicom(key, storage, image, syntax=uid.ExplicitVRLittleEndian):
-    """A grey, single-frame DICOM file in memory, still without pixel data.
+    """A grey, single-frame DICOM file in memory, without pixel data as yet.
 
     Args:
-        key: Text that the instance's UID is made of; the same text gives the
-            same UID.
+        key: Text from which the instance's UID is made; the same text gives
+            the same UID.
         storage: UID of the storage class.
-        image: (height, width) array; its shape is noted.
+        image: (height, width) array, of which only the shape is used.
         syntax: UID of the transfer syntax.
 
     Returns:
@@ -32,6 +32,6 @@ def new_dicom(key, storage, image, syntax=uid.ExplicitVRLittleEndian):
 
 
 def save(data, path):
-    """Writes the file, and its folder if there is none."""
+    """Writes the file, and creates its folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data.save_as(path, enforce_file_format=True)

@@ -1,8 +1,8 @@
 """Synthetic frontal chest X-rays with known lungs, heart and findings.
 
-The beam's path through a drawn chest is added up as a thickness (1 is the
-soft tissue of an average trunk), quantum noise is that of the photons which
-get through, and a film-like curve turns thickness into grey values. These are
+The beam's path through a drawn chest is summed as a thickness (1 is the soft
+tissue of an average trunk), the photons that get through determine the quantum
+noise, and a film-like curve turns thickness into grey values. These are
 teaching and test pictures: plausible, but no substitute for patients.
 """
 
@@ -14,7 +14,13 @@ from umsrep.errors import UmsrepError
 from umsrep.phantoms.chest import findings
 from umsrep.phantoms.chest.anatomy import LEFT, RIGHT, Anatomy
 from umsrep.phantoms.chest.canvas import Canvas
-from umsrep.phantoms.chest.exposure import SHENZHEN, View, expose, furnish
+from umsrep.phantoms.chest.exposure import (
+    SHENZHEN,
+    ChestStyle,
+    View,
+    expose,
+    furnish,
+)
 
 FINDINGS = ("normal", "tuberculosis", "bacterial", "viral", "enlarged_heart")
 ALIASES = {"abnormal": "tuberculosis"}
@@ -59,28 +65,28 @@ class ChestPhantom:
 
 
 def draw_chest(
-    seed,
-    index,
-    finding="normal",
-    size=512,
-    style=SHENZHEN,
-    patient=None,
-    marker=None,
-):
-    """Draws one chest X-ray, the same one for the same arguments.
+    seed: int,
+    index: int,
+    finding: str = "normal",
+    size: int | tuple[int, int] = 512,
+    style: ChestStyle = SHENZHEN,
+    patient: int | None = None,
+    marker: str | None = None,
+) -> ChestPhantom:
+    """Draws one chest X-ray, always the same for the same arguments.
 
     Anatomy and finding come from (seed, patient), position and exposure from
-    (seed, index), and the finding changes neither: index 3 with and without
-    pneumonia is the same chest under the same exposure.
+    (seed, index). The finding changes neither anatomy nor exposure: index 3
+    with and without pneumonia is the same chest under the same exposure.
 
     Args:
-        seed: Non-negative integer; one data set.
-        index: Non-negative integer; one picture of the set.
+        seed: Seed of the data set, a non-negative integer.
+        index: Index of the picture within the set, a non-negative integer.
         finding: One of `FINDINGS`, or "abnormal" for "tuberculosis".
         size: Pixels: one number for a square, or (height, width).
         style: The hospital's look, a `ChestStyle`.
-        patient: Non-negative integer; pictures of one patient share the
-            anatomy. Default: `index`.
+        patient: Index of the patient, a non-negative integer; pictures of one
+            patient share the anatomy. Default: `index`.
         marker: "L", "R" or "" (none) fixes the lead marker; by default it is
             drawn without regard to the finding.
 
@@ -88,7 +94,7 @@ def draw_chest(
         `ChestPhantom`.
 
     Raises:
-        UmsrepError: An unknown finding or marker, a negative seed, index or
+        UmsrepError: an unknown finding or marker, a negative seed, index or
             patient, or a size under `SMALLEST` pixels.
     """
     finding = ALIASES.get(finding, finding)
@@ -139,7 +145,7 @@ def draw_chest(
 
 
 def _checked(numbers, finding, size, marker):
-    """The picture's (height, width), after a look at every argument."""
+    """The picture's (height, width), once every argument is checked."""
     if finding not in FINDINGS:
         raise UmsrepError(
             f"No chest phantom has the finding '{finding}'. Choose one of "
@@ -147,8 +153,8 @@ def _checked(numbers, finding, size, marker):
         )
     if marker not in (None, "", "L", "R"):
         raise UmsrepError(
-            f"The marker '{marker}' is not known. Give 'L', 'R', '' for "
-            "none, or leave it out to have one drawn."
+            f"marker='{marker}' is unknown. Pass 'L' or 'R', '' for none, or "
+            "leave it out to have one drawn."
         )
     if min(numbers) < 0:
         raise UmsrepError(

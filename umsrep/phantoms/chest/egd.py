@@ -7,6 +7,7 @@ MIMIC-CXR images that it refers to.
 """
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -43,11 +44,11 @@ class Case:
         patient: Number of the patient within the set.
         patient_id, study_id: Eight digits each.
         diagnosis: "Normal", "CHF" or "pneumonia".
-        finding: What is drawn; see `draw_chest`.
+        finding: The finding to draw; see `draw_chest`.
         shape: (height, width).
         photometric: "MONOCHROME1" or "MONOCHROME2".
-        windowed: The file holds a window; without one, the values fill the
-            whole range of 12 bits.
+        windowed: Whether the file holds a window; without one, the values fill
+            the whole range of 12 bits.
     """
 
     dicom_id: str
@@ -62,26 +63,33 @@ class Case:
     windowed: bool
 
 
-def write_egd(out, images, seed, size=256, on_image=None):
-    """Writes a folder of synthetic chest X-rays with gaze, as EGD-CXR.
+def write_egd(
+    out,
+    images: int,
+    seed: int,
+    size: int = 256,
+    on_image: Callable[[], None] | None = None,
+) -> None:
+    """Writes a folder of synthetic chest X-rays with gaze, as in EGD-CXR.
 
     `master_sheet.csv`, `eye_gaze.csv`, `fixations.csv`, `bounding_boxes.csv`,
     `audio_segmentation_transcripts/<dicom_id>/` (four masks and
     transcript.json, no audio), the images as 12-bit DICOM files below
-    `files/`, and the truth in `phantom.json`. A third each is Normal, CHF (an
-    enlarged heart) and pneumonia. Gaze is that of `draw_scanpath`; before
-    every 20th image a calibration dot is shown. Coordinates in *_ORIGINAL
-    are -1 where gaze left the image. "left" and "right" are the patient's.
+    `files/`, and the truth in `phantom.json`. Normal, CHF (an enlarged heart)
+    and pneumonia have a third of the images each. Gaze comes from
+    `draw_scanpath`; a calibration dot is shown before every 20th image.
+    Coordinates in *_ORIGINAL are -1 where gaze left the image. "left" and
+    "right" are the patient's.
 
     Args:
-        out: New folder; it must not exist, or be empty.
-        images: How many, at least 6.
+        out: New folder; it must not exist or must be empty.
+        images: Number of images, at least 6.
         seed: Non-negative integer; the same seed gives the same files.
-        size: Pixels of the longer side; at least 64.
+        size: Longer side in pixels, at least 64.
         on_image: Called without arguments after each image.
 
     Raises:
-        UmsrepError: A bad argument, or `out` holds something already.
+        UmsrepError: an invalid argument, or an `out` that is not empty.
     """
     EGD_CXR.write(out, images, seed, size, on_image)
 
@@ -149,7 +157,7 @@ def _plan(images, size, rng):
                 "CHF": "enlarged_heart",
                 "pneumonia": str(rng.choice(["bacterial", "viral"])),
             }[diagnosis]
-            # The original has few; a small set shall have some.
+            # The original has few; even a small set should have some.
             repeated = count > 1 and rng.random() < 2 * REPEATED_SHARE
             people += [(patient, diagnosis, finding)] * (1 + repeated)
             count -= 1 + repeated
@@ -216,7 +224,7 @@ def _write_dicom(folder, case, image):
 
 
 def _write_reading(folder, case, phantom, scanpath):
-    """Masks and transcript; the masks' files, relative to the set."""
+    """Writes masks and transcript; the masks' files, relative to the set."""
     below = f"audio_segmentation_transcripts/{case.dicom_id}"
     (folder / below).mkdir(parents=True)
     masks = {

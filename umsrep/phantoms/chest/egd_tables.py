@@ -66,7 +66,7 @@ class Screen:
     """How the readers' screen showed an image: reduced, with black margins.
 
     Attributes:
-        height, width: Of the image in its own pixels.
+        height, width: Size of the image in its own pixels.
         top, bottom, left, right: Margins in pixels of the screen.
     """
 
@@ -79,7 +79,7 @@ class Screen:
 
     @classmethod
     def of(cls, shape):
-        """The longer side of an image fills the screen's height."""
+        """The screen for an image whose longer side fills its height."""
         ratio = SCREEN[1] / max(shape)
         down, across = (
             full - int(side * ratio)
@@ -116,9 +116,9 @@ def gaze_tables(scanpath, shape, dicom_id, session, media, rng):
     Args:
         scanpath: `ScanPath`.
         shape: (height, width) of the image.
-        dicom_id: Its id.
+        dicom_id: Id of the image.
         session, media: SESSION_ID and MEDIA_ID.
-        rng: For the pupils.
+        rng: Random generator for the pupils.
 
     Returns:
         Two data frames with `GAZE_COLUMNS`.
@@ -205,7 +205,7 @@ def master_row(case, rng):
         row[f"dx{number}"] = diagnosis if number == 1 else ""
         row[f"dx{number}_icd"] = code if number == 1 else ""
     row |= {name: int(name in present) for name in REPORT_COLUMNS}
-    # The report says nothing of most findings, and is unsure of some.
+    # The report does not mention most findings, and is unsure about some.
     for name in CHEXPERT_COLUMNS:
         drawn = rng.choice(["", "0.0", "-1.0"], p=[0.85, 0.1, 0.05])
         row[name] = "1.0" if name in present else str(drawn)

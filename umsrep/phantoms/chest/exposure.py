@@ -10,7 +10,7 @@ ATTENUATION = 1.6  # per unit of thickness
 
 @dataclasses.dataclass(frozen=True)
 class ChestStyle:
-    """How a hospital's pictures look; what is not a patient's own.
+    """How a hospital's pictures look, apart from the patient.
 
     Attributes:
         child: Paediatric proportions.
@@ -23,11 +23,11 @@ class ChestStyle:
         zoom: Range of the body's size in the frame.
         tilt: Largest rotation of the body, degrees.
         markers: Texts burnt in beside the marker letter (empty: none).
-        label: The text stands in a white box at the top right instead.
+        label: Put the text in a white box at the top right instead.
         border: Probability of black edges.
         band: Probability of a black band at the bottom.
-        stretch: The body follows the frame's aspect ratio, as children's
-            wide pictures do; otherwise it keeps its own.
+        stretch: The body takes the frame's aspect ratio, as in children's
+            wide pictures; otherwise it keeps its own.
     """
 
     child: bool = False
@@ -109,7 +109,7 @@ class View:
 
     @classmethod
     def draw(cls, rng, style):
-        """One picture in a hospital's style; knows nothing of the finding."""
+        """One picture in a hospital's style, whatever the finding."""
         between = rng.uniform
         band = bool(rng.random() < style.band)
         # The film ends below the lungs: the body sits higher and smaller.
@@ -156,10 +156,10 @@ class View:
 def expose(canvas, thickness, view, rng):
     """Thickness -> grey values, float32 in [0, 1].
 
-    The photons behind a thickness t are Poisson with mean
+    The number of photons behind a thickness t is Poisson with mean
     m = dose * exp(-ATTENUATION * t), so the logarithmic signal has the
-    deviation 1 / (ATTENUATION * sqrt(m)). It is drawn from the normal
-    distribution, which takes a tenth of the time. The detector's blur acts on
+    standard deviation 1 / (ATTENUATION * sqrt(m)). It is drawn from the normal
+    distribution, which takes a tenth of the time. The detector blurs both
     signal and noise.
     """
     photons = view.dose * (512 / canvas.unit) ** 2
@@ -192,14 +192,14 @@ def furnish(grey, view, lungs):
     across, down = view.marker_at
     column = (1 - across if view.marker == "L" else across) * width
     if view.marker:
-        _write(picture, view.marker, (column, down * height), scale)
+        _write_text(picture, view.marker, (column, down * height), scale)
     text = view.marker_text
     if text and view.marker_label:
         place = (0.84 * width, 0.035 * height)
-        _write(picture, text, place, 0.5 * scale, boxed=True)
+        _write_text(picture, text, place, 0.5 * scale, boxed=True)
     elif text and view.marker:
         place = (column, down * height + 0.05 * short)
-        _write(picture, text, place, 0.45 * scale)
+        _write_text(picture, text, place, 0.45 * scale)
     if view.border:
         edges = [int(round(edge * short)) for edge in view.edges]
         picture[: edges[0]] = 0
@@ -216,7 +216,7 @@ def furnish(grey, view, lungs):
     return picture
 
 
-def _write(picture, text, centre, scale, boxed=False):
+def _write_text(picture, text, centre, scale, boxed=False):
     """Burns a text into the picture, like a lead marker or a label."""
     font, weight = cv2.FONT_HERSHEY_SIMPLEX, max(1, int(round(2 * scale)))
     (wide, tall), _ = cv2.getTextSize(text, font, scale, weight)

@@ -1,7 +1,7 @@
 """What disease adds to a chest: opacities inside the lungs.
 
-The strength of each varies from barely visible to plain, so that a classifier
-has easy and hard cases.
+The strength of each varies from barely visible to obvious, so that a
+classifier has easy and hard cases.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ LOBES = (
 
 @dataclasses.dataclass(frozen=True)
 class Opacity:
-    """A finding on a canvas, still to be cut to the lungs.
+    """A finding on a canvas, before it is restricted to the lungs.
 
     Attributes:
         thickness: What it adds to the beam's path, float32.

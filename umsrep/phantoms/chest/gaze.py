@@ -1,11 +1,11 @@
 """Synthetic scan paths over a chest phantom: where a reader looks, and when.
 
-Plausible, not measured. A reader takes in the whole, sweeps both lungs zone
-by zone, looks at heart and mediastinum, and returns to what is abnormal, the
-more often the plainer it is. Numbers are chosen to give about 20 to 50
-fixations of mostly 150 to 600 ms. The one formula is the usual approximation
-of a saccade's duration, 2.2 ms per degree + 21 ms (R. H. S. Carpenter,
-Movements of the Eyes, 2nd ed., Pion, 1988).
+The paths are plausible, not measured. A reader takes in the whole picture,
+sweeps both lungs zone by zone, looks at heart and mediastinum, and returns to
+what is abnormal, more often if it is more visible. Numbers are chosen to give
+about 20 to 50 fixations of mostly 150 to 600 ms. The only formula is the usual
+approximation of a saccade's duration, 2.2 ms per degree + 21 ms (R. H. S.
+Carpenter, Movements of the Eyes, 2nd ed., Pion, 1988).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FEWEST_FIXATIONS, MOST_FIXATIONS = 20, 50
 DURATION_MS = (270.0, 0.35)  # median, deviation of the logarithm
 SHORTEST_MS, LONGEST_MS = 100.0, 1500.0
 PICTURE_DEGREES = 25.0  # the longer side, as seen by the reader
-# The image model uses 0 to 4, the layouts 10.
+# The image model uses the streams 0 to 4, the layouts 10.
 _STREAM = 20
 
 
@@ -29,9 +29,9 @@ _STREAM = 20
 class ScanPath:
     """One reader's gaze on one picture.
 
-    Positions are pixels of the picture, continuous, from the top left corner:
-    the pixel is (floor(x), floor(y)). Outside the picture they are negative
-    or beyond its size.
+    Positions are continuous, in pixels of the picture from its top left
+    corner: the pixel is (floor(x), floor(y)). Outside the picture they are
+    negative or beyond its size.
 
     Attributes:
         fixations: One row per fixation in order of time: x, y, start_ms,
@@ -47,15 +47,21 @@ class ScanPath:
     samples: pd.DataFrame
 
 
-def draw_scanpath(phantom, seed, index, attraction=1.0, noise=1.0):
-    """Draws a scan path, the same one for the same arguments.
+def draw_scanpath(
+    phantom,
+    seed: int,
+    index: int,
+    attraction: float = 1.0,
+    noise: float = 1.0,
+) -> ScanPath:
+    """Draws a scan path, always the same for the same arguments.
 
     Args:
         phantom: `ChestPhantom`.
-        seed: Non-negative integer; one data set.
-        index: Non-negative integer; one reading of the set.
+        seed: Seed of the data set, a non-negative integer.
+        index: Index of the reading within the set, a non-negative integer.
         attraction: How strongly the finding draws the eye: it multiplies the
-            number of returns to it. 0 is a reader who does not know it.
+            number of returns to it. 0 is a reader unaware of it.
         noise: Multiplies the tracker's error (a shift per recording of about
             0.6 % of the picture and jitter of about as much per sample).
 
@@ -69,7 +75,7 @@ def draw_scanpath(phantom, seed, index, attraction=1.0, noise=1.0):
     if not (np.isfinite(numbers).all() and min(numbers) >= 0):
         raise UmsrepError(
             f"Got seed, index, attraction and noise {numbers}. Give finite "
-            "numbers from 0."
+            "numbers of at least 0."
         )
     rng = np.random.default_rng([seed, index, _STREAM])
     targets = _plan(phantom, attraction, rng)
@@ -103,7 +109,7 @@ def draw_scanpath(phantom, seed, index, attraction=1.0, noise=1.0):
 
 
 def visibility(phantom):
-    """How plain the finding is, 0 (none) to 1."""
+    """How visible the finding is, from 0 (none) to 1."""
     numbers = phantom.parameters
     if phantom.finding == "enlarged_heart":
         beyond = (numbers["cardiothoracic_ratio"] - 0.48) / 0.18
@@ -112,7 +118,7 @@ def visibility(phantom):
 
 
 def _plan(phantom, attraction, rng):
-    """What is looked at in turn: [(name, zone or None)]."""
+    """What is looked at, in order: [(name, zone or None)]."""
     lungs = []
     for name in rng.permutation(["left_lung", "right_lung"]):
         for zone in range(3):
@@ -184,7 +190,7 @@ def _points(phantom, targets, rng):
 
 
 def _pixel(rows, columns, rng):
-    """A pixel of a mask, as x, y; each is as likely as another.
+    """A pixel of a mask, as x, y; all are equally likely.
 
     Row and column are chosen as shares of the mask, so that the same draws
     give nearly the same place at every picture size.

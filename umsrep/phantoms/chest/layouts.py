@@ -1,11 +1,12 @@
 """Synthetic chest X-rays in the file layouts of public data sets.
 
-What comes after them (`umsrep prepare` and the rest) runs as on the real
-downloads: the same folders, names, file kinds and irregularities. A file
-`phantom.json` beside them holds the truth about every picture.
+`umsrep prepare` and everything after it run as on the real downloads: folders,
+names, file kinds and irregularities are the same. A file `phantom.json` beside
+them holds the truth about every picture.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,14 @@ class _Planned:
     reading: tuple[str, str] = ("", "")  # (file, text)
 
 
-def write_chest(out, layout, images, seed, size=256, on_image=None):
+def write_chest(
+    out,
+    layout: str,
+    images: int,
+    seed: int,
+    size: int = 256,
+    on_image: Callable[[], None] | None = None,
+) -> None:
     """Writes a folder of synthetic chest X-rays.
 
     Layouts:
@@ -56,16 +64,16 @@ def write_chest(out, layout, images, seed, size=256, on_image=None):
     enlarged heart. The lead marker does not depend on the label.
 
     Args:
-        out: New folder; it must not exist, or be empty.
+        out: New folder; it must not exist or must be empty.
         layout: One of `LAYOUTS`.
-        images: How many, at least `FEWEST[layout]`.
+        images: Number of images, at least `FEWEST[layout]`.
         seed: Non-negative integer; the same seed gives the same files.
-        size: Pixels: about the length of a side; at least 64.
+        size: Approximate length of a side in pixels, at least 64.
         on_image: Called without arguments after each image, for a progress
             bar.
 
     Raises:
-        UmsrepError: A bad argument, or `out` holds something already.
+        UmsrepError: an invalid argument, or an `out` that is not empty.
     """
     if layout not in SETS:
         raise UmsrepError(
@@ -102,7 +110,7 @@ def _draw_pictures(plan, style, first):
 
 
 def _two_classes(layout, images, rng):
-    """Findings in order of the file numbers: normal chests come first."""
+    """Findings in the order of the file numbers, normal chests first."""
     normal = round(images * NORMAL_SHARE[layout])
     normal = min(max(normal, 1), images - 1)
     enlarged = rng.random(images - normal) < 1 / 8
@@ -207,7 +215,7 @@ def _images_per_patient(total, repeats, rng):
 
 
 def _test_patients(counts, rng):
-    """Which patients are in test: whole patients, near `TEST_SHARE`."""
+    """Marks the patients of the test set, near `TEST_SHARE` of the images."""
     wanted = max(1, round(TEST_SHARE * sum(counts)))
     chosen = np.zeros(len(counts), bool)
     taken = 0

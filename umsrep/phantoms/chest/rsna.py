@@ -9,6 +9,7 @@ around the opacities.
 
 import io
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,7 @@ DETAILED = {
 }
 NORMAL_SHARE = 8851 / 26684
 OPACITY_SHARE = 6012 / 26684
-REPEATED_SHARE = 0.3  # images of the patient of the image before
+REPEATED_SHARE = 0.3  # images of the same patient as the previous image
 NIH_PATIENTS = 30805
 PIXEL_MM = 0.139  # of a picture of 1024 pixels
 JPEG_QUALITY = 90
@@ -53,7 +54,7 @@ class Case:
         patient: Number of the patient within the set.
         nih_image: The image's name at the NIH, "00000012_003.png": patient and
             number of the image.
-        finding: What is drawn; see `draw_chest`.
+        finding: The finding to draw; see `draw_chest`.
         sex, age, view: "F" or "M", years, "PA" or "AP".
     """
 
@@ -66,8 +67,14 @@ class Case:
     view: str
 
 
-def write_rsna(out, images, seed, size=256, on_image=None):
-    """Writes a folder of synthetic chest X-rays with boxes, as RSNA's.
+def write_rsna(
+    out,
+    images: int,
+    seed: int,
+    size: int = 256,
+    on_image: Callable[[], None] | None = None,
+) -> None:
+    """Writes a folder of synthetic chest X-rays with boxes, as in RSNA's set.
 
     `stage_2_train_images/<patientId>.dcm` (square, 8-bit MONOCHROME2, JPEG
     baseline, no window), `stage_2_train_labels.csv` and
@@ -75,18 +82,18 @@ def write_rsna(out, images, seed, size=256, on_image=None):
     `pneumonia-challenge-dataset-mappings_2018.json`, and the truth in
     `phantom.json`. Lung Opacity is a bacterial or viral pneumonia, with a box
     around each connected part of it; No Lung Opacity / Not Normal is an
-    enlarged heart. Classes have the shares of the original. Some patients
-    have several images, of any class. There are no test images.
+    enlarged heart. The classes have the same shares as in the original. Some
+    patients have several images, of any class. There are no test images.
 
     Args:
-        out: New folder; it must not exist, or be empty.
-        images: How many, at least 6.
+        out: New folder; it must not exist or must be empty.
+        images: Number of images, at least 6.
         seed: Non-negative integer; the same seed gives the same files.
-        size: Pixels of a side, 1024 in the original; at least 64.
+        size: Sides in pixels, at least 64; 1024 in the original.
         on_image: Called without arguments after each image.
 
     Raises:
-        UmsrepError: A bad argument, or `out` holds something already.
+        UmsrepError: an invalid argument, or an `out` that is not empty.
     """
     RSNA.write(out, images, seed, size, on_image)
 

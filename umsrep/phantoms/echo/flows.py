@@ -2,7 +2,7 @@
 
 Each function takes a `Scene`, velocities in cm/s as a column (n, 1), times in
 s (m,) and a random generator, and returns power (n, m), relative to the bright
-parts of a well recorded wave. The levels are plausible.
+parts of a well-recorded wave. The levels are plausible.
 """
 
 import cv2
@@ -16,7 +16,7 @@ from umsrep.phantoms.echo.waves import Wave, arch, envelope, mitral_opening
 
 
 def inflow(scene, v, times, rng):
-    """Laminar: a narrow band under the edge, a dimmer window below it."""
+    """Laminar flow: a narrow band under the edge, a dimmer window below it."""
     edge = envelope(scene.waves, times, 1)
     slowing = np.gradient(edge, times) < 0
     # The window is clear while blood accelerates, filled as it slows down.
@@ -43,7 +43,7 @@ def inflow(scene, v, times, rng):
 
 
 def _outflow(start, interval, velocity):
-    """Blood in the outflow tract, picked up beside the mitral inflow."""
+    """Blood in the outflow tract, picked up along with the mitral inflow."""
     onset = start + pre_ejection_period(interval)
     end = start + electromechanical_systole(interval)
     peak = onset + 0.35 * (end - onset)
@@ -87,7 +87,7 @@ def _brief(onset, length, velocity):
 
 
 def regurgitation(scene, v, times, rng):
-    """Turbulent: every speed up to the edge; diastolic inflow above."""
+    """Turbulent flow: every speed up to the edge; diastolic inflow above."""
     edge = _frayed(-envelope(scene.waves, times, -1), rng)
     power = _filled(-v, edge)
     # Jets are densest near the edge, if the beam meets them well.
@@ -130,7 +130,8 @@ def _filled(speed, edge):
 def _below(speed, edge, width):
     """1 inside the edge to 0 outside; 0 where there is no wave.
 
-    On the edge the power has fallen by 13 dB: there the eye sees it end.
+    At the edge the power has fallen by 13 dB, which is where the eye sees the
+    wave end.
     """
     past = (speed - edge) * 6 / width + 3
     step = 1 / (1 + np.exp(np.clip(past, -40, 40)))
@@ -138,7 +139,7 @@ def _below(speed, edge, width):
 
 
 def _frayed(edge, rng):
-    """The edge as single windows show it: a few per cent off."""
+    """The edge as individual windows show it: a few per cent off."""
     return edge * (1 + 0.014 * slow(rng, len(edge), 1.5))
 
 

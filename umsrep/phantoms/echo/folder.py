@@ -3,9 +3,10 @@
 Shares follow the private set of G. Zamzmi, S. Rajaraman, S. Antani, "UMS-Rep:
 unified modality-specific representation for efficient medical image
 analysis", 2021, Table 1: of 2444 images 855 show MV, 490 MA and 1099 TR; 814
-have a label of their quality. How many of these are low is not said.
+have a quality label. The paper does not say how many of these are low.
 """
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ FLOW_SHARES = {"MV": 855 / 2444, "MA": 490 / 2444, "TR": 1099 / 2444}
 LABELLED_SHARE = 814 / 2444
 LOW_SHARE = 0.4  # of the labelled ones and of the others; plausible
 IMAGES_PER_PATIENT = (1, 2, 3)
-# The paper's quality is good or not; what is looked for is the good one.
+# In the paper, quality is good or not; the positive class is the good one.
 TASKS = {
     "modality": "Doppler echocardiography (synthetic)",
     "licence": "Synthetic; no rights of others.",
@@ -33,25 +34,36 @@ TASKS = {
         "quality": {"classes": ["low", "good"]},
     }
     | {
-        f"{two}_{one}".lower(): {
+        f"{positive}_{negative}".lower(): {
             "column": "flow",
-            "classes": [one, two],
+            "classes": [negative, positive],
             "others": "unlabelled",
         }
-        for one, two in (("MV", "TR"), ("MA", "TR"), ("MA", "MV"))
+        for negative, positive in (("MV", "TR"), ("MA", "TR"), ("MA", "MV"))
     },
 }
 _REPEATS = (0.35, 0.35, 0.30)  # shares of the patients
 COLUMNS = ("image", "patient", "flow", "quality")
 SCALE_COLUMNS = (
-    *("image", "axis", "unit", "per_pixel"),
-    *("zero", "start", "stop"),
+    "image",
+    "axis",
+    "unit",
+    "per_pixel",
+    "zero",
+    "start",
+    "stop",
 )
 # Beyond the chest layouts' first indices.
 _FIRST_INDEX = 4 * 10**6
 
 
-def write_echo(out, images, seed, size=256, on_image=None):
+def write_echo(
+    out,
+    images: int,
+    seed: int,
+    size: int = 256,
+    on_image: Callable[[], None] | None = None,
+) -> None:
     """Writes a folder of synthetic Doppler strips.
 
     `images/echo0001.png` (8-bit grey), `masks/envelope/echo0001.png`,
@@ -62,18 +74,18 @@ def write_echo(out, images, seed, size=256, on_image=None):
     `phantom.json`: per image file, masks, patient, flow, quality (known for
     all), "quality_labelled", the entries of `EchoStrip.truth`, and the
     numbers drawn. Patients have one to three images, of one flow or several;
-    their numbers do not tell the flow.
+    their numbers do not reveal the flow.
 
     Args:
-        out: New folder; it must not exist, or be empty.
-        images: How many, at least 12.
+        out: New folder; it must not exist or must be empty.
+        images: Number of images, at least 12.
         seed: Non-negative integer; the same seed gives the same files.
         size: Height in pixels, at least 64; widths are 1.15 to 1.6 times
             that.
         on_image: Called without arguments after each image.
 
     Raises:
-        UmsrepError: A bad argument, or `out` holds something already.
+        UmsrepError: an invalid argument, or an `out` that is not empty.
     """
     ECHO.write(out, images, seed, size, on_image)
 
@@ -84,7 +96,7 @@ class Planned:
 
     Attributes:
         flow, quality: See `draw_strip`.
-        labelled: The table tells the quality.
+        labelled: Whether the table of labels has the quality.
         patient: Counted from 0.
     """
 
@@ -130,8 +142,8 @@ def _draw(folder, images, seed, size):
         white = strip.mask.astype(np.uint8) * 255
         Image.fromarray(white).save(folder / mask)
         patient = f"P{planned.patient + 1:04d}"
-        told = strip.quality if planned.labelled else ""
-        labels.append((name, patient, strip.flow, told))
+        quality = strip.quality if planned.labelled else ""
+        labels.append((name, patient, strip.flow, quality))
         scales += [
             (name, axis, scale.unit, *map(cell, astuple(scale)[1:]))
             for axis, scale in strip.scale.axes.items()

@@ -30,8 +30,8 @@ def furnish(picture, scene, rng):
     size = 0.032 * picture.shape[0]
     texts = [f"{recording.sweep}mm/s", f"HR {scene.heart_rate:.0f}"]
     row = picture.shape[0] - 0.25 * recording.margins[1] * picture.shape[0]
-    _write(picture, texts[0], (box[2] + size, row), size, grey)
-    _write(picture, texts[1], (box[3] - 4.5 * size, row), size, grey)
+    _write_text(picture, texts[0], (box[2] + size, row), size, grey)
+    _write_text(picture, texts[1], (box[3] - 4.5 * size, row), size, grey)
 
 
 def tick_step(span):
@@ -58,10 +58,10 @@ def _scale(picture, recording, box, baseline, grey):
         wide = _width(text, size)
         column = edge + outward * 1.9 * length - (outward < 0) * wide
         if top + size / 2 < row < bottom - size / 2:
-            _write(picture, text, (column, row + size / 2), size, grey)
+            _write_text(picture, text, (column, row + size / 2), size, grey)
     column = edge + outward * length
     column -= (outward < 0) * _width("cm/s", size)
-    _write(picture, "cm/s", (column, top - 0.3 * size), size, grey)
+    _write_text(picture, "cm/s", (column, top - 0.3 * size), size, grey)
 
 
 def _seconds(picture, recording, box, grey):
@@ -135,7 +135,7 @@ def _width(text, size):
     return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 22, 1)[0][0]
 
 
-def _write(picture, text, corner, size, grey):
+def _write_text(picture, text, corner, size, grey):
     """Text with its lower left corner at (column, row), `size` pixels tall."""
     start = tuple(int(round(value)) for value in corner)
     cv2.putText(

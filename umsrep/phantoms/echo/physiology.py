@@ -18,7 +18,7 @@ Sources, by the names used below:
     Weissler: A. M. Weissler, W. S. Harris, C. D. Schoenfeld, "Systolic time
         intervals in heart failure in man", Circulation 37:149-159, 1968.
 Values called plausible have no single source. The numbers serve teaching and
-tests; they are no reference for patients.
+tests; they are not a reference for patients.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 HEART_RATE = (50.0, 90.0)  # per minute; a resting heart, plausible
-# Part of the deceleration time that passes before the A wave begins. Waves
-# that fuse cannot be measured (2016), so the heart beats slowly enough.
+# Part of the deceleration time that passes before the A wave begins. Fused
+# waves cannot be measured (2016), so the heart beats slowly enough.
 _UNFUSED = 0.7
 GRADES = ("normal", "impaired relaxation", "pseudonormal", "restrictive")
 GRADE_SHARES = (0.45, 0.25, 0.18, 0.12)  # of patients referred, plausible
@@ -60,12 +60,12 @@ _NORMAL = {
         "lateral": ((12.9, 3.5), (0.9, 0.4)),
     },
 }
-# Of diastolic dysfunction: E in cm/s, E/A, deceleration time and isovolumic
-# relaxation time in ms, e' and a' in cm/s. Impaired relaxation has E/A <= 0.8
-# (with E <= 50 at normal pressure, 2016) and a deceleration time > 200;
-# pseudonormal filling E/A between 0.8 and 2, 160 to 200; restrictive filling
-# E/A >= 2, < 160 (2009, 2016). Reduced e' is < 7 at the septum, < 10 at the
-# lateral wall (2016). The rest is plausible.
+# Ranges in diastolic dysfunction: E in cm/s, E/A, deceleration time and
+# isovolumic relaxation time in ms, e' and a' in cm/s. Impaired relaxation has
+# E/A <= 0.8 (with E <= 50 at normal pressure, 2016) and a deceleration time
+# > 200; pseudonormal filling E/A between 0.8 and 2, 160 to 200; restrictive
+# filling E/A >= 2, < 160 (2009, 2016). Reduced e' is < 7 at the septum, < 10 at
+# the lateral wall (2016). The rest is plausible.
 _DYSFUNCTION = {
     "impaired relaxation": {
         "e": (38, 65),
@@ -105,7 +105,7 @@ _SYSTOLIC = {
     "restrictive": (3.5, 6.5),
 }
 # Peak velocity of tricuspid regurgitation, cm/s: normal up to 2.8 m/s (2010,
-# 2016), 2.9 to 3.4 and above speak for pulmonary hypertension (ESC/ERS 2015).
+# 2016); 2.9 to 3.4 and above suggest pulmonary hypertension (ESC/ERS 2015).
 _TRICUSPID = {
     "normal": (190, 280),
     "impaired relaxation": (210, 300),
@@ -116,7 +116,7 @@ _TRICUSPID = {
 
 @dataclass(frozen=True)
 class Physiology:
-    """What one patient brings to every strip.
+    """What all strips of one patient have in common.
 
     Attributes:
         age: Years.
@@ -155,7 +155,7 @@ class Physiology:
 
     @classmethod
     def draw(cls, rng):
-        """One patient; see the head of this file for the ranges."""
+        """One patient; see the top of this file for the ranges."""
         between = rng.uniform
         grade = str(rng.choice(GRADES, p=GRADE_SHARES))
         # Dysfunction is rare in the young (plausible).

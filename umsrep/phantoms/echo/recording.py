@@ -9,7 +9,7 @@ from umsrep.phantoms.echo.waves import WAVES
 QUALITIES = ("good", "low")
 SWEEPS = (50, 75, 100)  # mm/s
 STRIP_MM = (190.0, 230.0)  # width of the strip on the screen, plausible
-BEATS = (2.0, 6.5)  # that a strip may show
+BEATS = (2.0, 6.5)  # fewest and most that a strip may show
 ALIASED_SHARE = 0.1  # of the pulsed-wave strips; continuous wave has none
 FAULTS = ("gain", "dropout", "incomplete", "noise")
 
@@ -20,7 +20,7 @@ class Quality:
 
     Attributes:
         label: One of `QUALITIES`.
-        gain: dB above (saturated) or below (faint) a well adjusted gain.
+        gain: dB above (saturated) or below (faint) a well-adjusted gain.
         dropout: ((start, width, loss), ...): parts of the strip's width from
             `start` lose `loss` dB.
         incomplete: Part of each wave's height, counted from its edge, that
@@ -36,7 +36,7 @@ class Quality:
 
     @classmethod
     def draw(cls, rng, label):
-        """Faults hardly seen (good), or one to three plain ones (low)."""
+        """Barely visible faults (good), or one to three obvious ones (low)."""
         between = rng.uniform
         if label == "good":
             return cls(label, between(-2, 3), (), 0.0, between(0, 3))
@@ -64,7 +64,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Recording:
-    """One strip's frame. Parts are of the picture's height or width.
+    """One strip's frame. Parts are fractions of the picture's height or width.
 
     Attributes:
         sweep: mm/s; `duration` in s follows from it.
@@ -73,9 +73,9 @@ class Recording:
             the lowest is negative.
         aliased: The scale is too small for the highest wave.
         wall_filter: Speeds below are removed, cm/s.
-        aspect: Width of the picture by its height.
-        margins: Of the strip: top, bottom (parts of the height), left, right
-            (parts of the width).
+        aspect: Width of the picture divided by its height.
+        margins: Margins of the strip: top, bottom (parts of the height), left,
+            right (parts of the width).
         scale_left: The velocity scale stands on the left.
         ecg_top: The ECG runs along the upper edge.
         brightness: Grey value of lines and texts.
@@ -186,6 +186,6 @@ def _scale(rng, flow, physiology, aliased):
             highest, lowest = up * between(1.4, 2.0), down * between(0.72, 0.88)
     else:
         highest, lowest = between(60, 150), down * between(1.15, 1.5)
-    # Half steps; rounding neither makes nor mends aliasing.
+    # Half steps; rounding neither causes nor removes aliasing.
     rounded = np.floor if aliased else np.ceil
     return float(rounded(2 * highest) / 2), -float(rounded(2 * lowest) / 2)

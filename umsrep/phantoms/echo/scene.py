@@ -15,7 +15,7 @@ class Scene:
 
     Attributes:
         flow: One of `waves.FLOWS`.
-        physiology: Of the patient, with the strip's own heart rate.
+        physiology: The patient's, with the strip's own heart rate.
         recording: The frame.
         beats: Onsets of the QRS complexes, s, from before the strip to after
             it.
@@ -43,7 +43,7 @@ class Scene:
 
     @property
     def intervals(self):
-        """(QRS complex, following QRS complex) of each beat, s."""
+        """Times of (QRS complex, following QRS complex) of each beat, s."""
         return list(zip(self.beats[:-1], self.beats[1:], strict=True))
 
     @property
@@ -62,12 +62,12 @@ class Scene:
 
     @property
     def whole(self):
-        """Those of which the strip shows onset and end, too."""
+        """Those whose onset and end the strip shows as well."""
         end = self.recording.duration
         return [w for w in self.shown if w.onset >= 0 and w.end <= end]
 
     @property
     def aliased(self):
-        """A wave goes beyond the strip's scale."""
+        """Whether a wave goes beyond the strip's scale."""
         low, high = self.recording.lowest, self.recording.highest
         return any(not low <= wave.velocity <= high for wave in self.shown)

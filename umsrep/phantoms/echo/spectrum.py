@@ -12,7 +12,7 @@ from umsrep.phantoms.echo.waves import envelope
 
 BINS = 240  # of velocity, over the strip's range
 WINDOW = 0.005  # s from column to column
-NOISE_FLOOR = -35.0  # dB, of a well adjusted strip
+NOISE_FLOOR = -35.0  # dB, of a well-adjusted strip
 # Velocities up to this many ranges beyond the strip fold back into it.
 _FOLDS = 1
 _POWER = {
@@ -64,7 +64,8 @@ def folded(power, folds):
 
     Args:
         power: (folds * n, columns), evenly spaced velocities.
-        folds: How many times the strip's range; the middle one is the strip.
+        folds: Number of times that the strip's range fits into them; the
+            middle one is the strip.
 
     Returns:
         (n, columns).

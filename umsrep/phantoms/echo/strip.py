@@ -1,9 +1,9 @@
 """One synthetic Doppler strip and the truth about it.
 
-A spectrogram as an echocardiography scanner shows it, time to the right and
-velocity upwards. Mitral valve inflow (MV, pulsed wave), movement of the
-mitral annulus (MA, tissue Doppler), and tricuspid regurgitation (TR,
-continuous wave). Teaching and test pictures: plausible, but no substitute for
+A spectrogram as an echocardiography scanner shows it, with time to the right
+and velocity upwards: of mitral valve inflow (MV, pulsed wave), movement of the
+mitral annulus (MA, tissue Doppler) or tricuspid regurgitation (TR, continuous
+wave). These are teaching and test pictures: plausible, but no substitute for
 patients.
 """
 
@@ -30,7 +30,7 @@ class EchoStrip:
     Attributes:
         image: uint8 (height, width).
         mask: bool (height, width): between the baseline and the true edge of
-            the measured waves, also where the signal is lost; cut off at the
+            the measured waves, even where the signal is lost; cut off at the
             strip's edge if the scale is too small.
         flow: One of `FLOWS`.
         quality: One of `QUALITIES`.
@@ -44,7 +44,7 @@ class EchoStrip:
             "heart_rate": Per minute, mean of the strip.
             "waves": Each measured wave whose peak the strip shows: "name",
                 "column" of the peak, "velocity" signed in cm/s, "whole" (its
-                onset and its end are shown, too).
+                onset and its end are shown as well).
             "measurements": Means over the whole waves: "E_cm_s", "A_cm_s",
                 "E_A_ratio", "deceleration_time_ms"; "s_cm_s", "e_cm_s",
                 "a_cm_s" of the annulus, unsigned; "TR_Vmax_cm_s", unsigned.
@@ -66,7 +66,7 @@ class EchoStrip:
         top = velocity["baseline_row"] + 0.5 - velocity["highest"] / per_row
         height = (velocity["highest"] - velocity["lowest"]) / per_row
         width = self.parameters["recording"]["duration"] / time["s_per_pixel"]
-        # Edges are whole pixels, but for rounding.
+        # Edges are whole pixels, except for rounding errors.
         return Scale(
             y=AxisScale(
                 "cm/s",
@@ -85,25 +85,32 @@ class EchoStrip:
         )
 
 
-def draw_strip(seed, index, flow, size=256, quality="good", patient=None):
+def draw_strip(
+    seed: int,
+    index: int,
+    flow: str,
+    size: int = 256,
+    quality: str = "good",
+    patient: int | None = None,
+) -> EchoStrip:
     """Draws one strip.
 
     Args:
-        seed: Non-negative integer; one data set.
-        index: Non-negative integer; one strip of the set.
+        seed: Seed of the data set, a non-negative integer.
+        index: Index of the strip within the set, a non-negative integer.
         flow: One of `FLOWS`.
         size: Height in pixels, at least `SMALLEST`; the width is 1.15 to 1.6
             times that.
         quality: One of `QUALITIES`. The same seed and index give the same
             heart and frame with either.
-        patient: Non-negative integer; strips of one patient share the
-            physiology. Default: `index`.
+        patient: Index of the patient, a non-negative integer; strips of one
+            patient share the physiology. Default: `index`.
 
     Returns:
         `EchoStrip`.
 
     Raises:
-        UmsrepError: An unknown flow or quality, a negative seed, index or
+        UmsrepError: an unknown flow or quality, a negative seed, index or
             patient, or a size under `SMALLEST`.
     """
     patient = index if patient is None else patient

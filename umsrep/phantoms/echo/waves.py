@@ -29,7 +29,7 @@ class Wave:
     """One wave of one beat.
 
     Attributes:
-        name: Of `WAVES`, or of what is drawn besides.
+        name: A name of `WAVES`, or of what is drawn besides them.
         onset, peak, end: Times, s.
         velocity: At the peak, cm/s, signed.
         shape: `shape(times - onset, peak - onset, end - onset)` -> [0, 1].
@@ -69,14 +69,14 @@ def measured_waves(flow, physiology, beats, rng):
     Args:
         flow: One of `FLOWS`.
         physiology: A `Physiology`.
-        beats: As of `beat_times`.
+        beats: Onsets of the QRS complexes, as from `beat_times`.
         rng: NumPy's generator; peaks differ by about 3 % between beats.
 
     Returns:
         List of `Wave`, in order of time.
     """
     make = {"MV": _inflow, "MA": _annulus, "TR": _regurgitation}[flow]
-    # Velocities rise and fall with respiration, each wave a little by itself.
+    # Velocities rise and fall with respiration, and vary from wave to wave.
     breath = rng.uniform(0, 2 * np.pi), rng.uniform(3.0, 5.0)
     waves = []
     for start, following in zip(beats[:-1], beats[1:], strict=True):
@@ -145,8 +145,8 @@ def mitral_opening(person, interval):
 def _early_filling(after, peak, end):
     """Fast rise, rounded peak, straight deceleration that ends at `end`.
 
-    The straight part, prolonged, starts from the height of the peak's
-    tangent such that peak to baseline takes the deceleration time.
+    The straight part meets the rounded peak as its tangent, and reaches the
+    baseline one deceleration time after the peak.
     """
     rise = np.sin(np.pi / 2 * np.minimum(after / peak, 1)) ** 1.3
     part = np.maximum(after - peak, 0) / (end - peak)
@@ -167,7 +167,7 @@ def _plateau(after, peak, end):
     """Early peak and slow decline of the systolic annular wave."""
     part = _warped(after, peak, end)
     top = np.sin(np.pi * part)
-    # Later than the peak the wave is fuller.
+    # After the peak, the wave is fuller.
     return np.where(after < peak, top**1.2, top**0.9)
 
 
