@@ -1,6 +1,7 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from umsrep import tasks
 from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 Floats = NDArray[np.float32]
 
@@ -168,7 +172,13 @@ def attention_target(
     return target
 
 
-def attention_spec(dataset, name, label, sources, grid):
+def attention_spec(
+    dataset: "Dataset",
+    name: str,
+    label: str,
+    sources: str | dict[str, str],
+    grid: tuple[int, int],
+) -> AttentionSpec:
     """The checked task of `Dataset.with_attention`, whose arguments these are.
 
     Raises:
@@ -198,5 +208,5 @@ def attention_spec(dataset, name, label, sources, grid):
         "attention",
         label=label,
         sources=tuple(sources.items()),
-        grid=tuple(grid),
+        grid=(grid[0], grid[1]),
     )

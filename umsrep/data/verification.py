@@ -27,9 +27,9 @@ from umsrep.errors import UmsrepError
 _AGAIN = "Prepare the data set again with 'umsrep prepare'."
 _BITS = {"L": 8, "I;16": 16}
 _FOLDERS = tuple(
-    f"{cls.folder}/"
-    for _, cls in task_kinds.registry.items()
-    if cls.place == task_kinds.PICTURE
+    f"{task_kinds.get(name).folder}/"
+    for name in task_kinds.names()
+    if task_kinds.get(name).place == task_kinds.PICTURE
 )
 _CLUTTER = ("thumbs.db", "desktop.ini")
 

@@ -1,10 +1,13 @@
 """Every metric once: its name, heading, unit, better direction and range.
 
 Tables, plots, scans and tests read it here. `umsrep.metrics` computes the
-values; this file imports nothing but errors.
+values; this file computes nothing.
 """
 
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from umsrep.errors import UmsrepError
 
@@ -39,7 +42,7 @@ class Metric:
     words: str = ""
     listed: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("short", "words"):
             value = getattr(self, name) or self.heading
             object.__setattr__(self, name, value)
@@ -49,8 +52,8 @@ class Metric:
         """Whether less of it is better."""
         return self.better == "lower"
 
-    def best(self, values):
-        """The best of a pandas series; nan where no direction is better."""
+    def best(self, values: pd.Series) -> float:
+        """The best of the values; nan where no direction is better."""
         if self.better is None:
             return float("nan")
         return values.min() if self.lower_is_better else values.max()
@@ -61,7 +64,9 @@ class Metric:
         return f"{self.heading} ({unit})" if unit else self.heading
 
 
-def _lower(name, heading, high=INFINITY, **options):
+def _lower(
+    name: str, heading: str, high: float = INFINITY, **options: Any
+) -> Metric:
     return Metric(name, heading, "lower", high=high, **options)
 
 

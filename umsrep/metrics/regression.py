@@ -7,49 +7,61 @@ the data leave undefined is nan.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from umsrep.errors import UmsrepError
+from umsrep.metrics.weighted import Floats, Value, mean, number
 
 
-def mae(true, predicted, weights=None):
+def mae(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> Value:
     """Mean absolute error, at least 0."""
-    true, predicted = _checked(true, predicted)
-    return _number(_mean(np.abs(predicted - true), weights))
+    actual, found = _checked(true, predicted)
+    return number(mean(np.abs(found - actual), weights))
 
 
-def rmse(true, predicted, weights=None):
+def rmse(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> Value:
     """Root mean squared error, at least the mean absolute error."""
-    true, predicted = _checked(true, predicted)
-    return _number(np.sqrt(_mean((predicted - true) ** 2, weights)))
+    actual, found = _checked(true, predicted)
+    return number(np.sqrt(mean((found - actual) ** 2, weights)))
 
 
-def r2(true, predicted, weights=None):
+def r2(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> Value:
     """Coefficient of determination: 1 - squared error / variance, at most 1.
 
     0 is the mean of the true values of these images, predicted for each. nan
     where all are equal.
     """
-    true, predicted = _checked(true, predicted)
-    error = np.asarray(_mean((predicted - true) ** 2, weights))
-    mean = np.asarray(_mean(true, weights))
+    actual, found = _checked(true, predicted)
+    error = mean((found - actual) ** 2, weights)
+    average = mean(actual, weights)
     # About the mean of each resample, without differences of large squares.
-    centre = true.mean() if len(true) else 0.0
-    variance = np.asarray(_mean((true - centre) ** 2, weights))
-    variance = variance - (mean - centre) ** 2
+    centre = actual.mean() if len(actual) else 0.0
+    variance = mean((actual - centre) ** 2, weights)
+    variance = variance - (average - centre) ** 2
     # Above what rounding leaves of equal values.
-    spread = variance > 1e-14 * np.square(true).max(initial=0)
+    spread = variance > 1e-14 * np.square(actual).max(initial=0)
     ratio = np.full(error.shape, np.nan)
     np.divide(error, variance, out=ratio, where=spread)
-    return _number(1 - ratio)
+    return number(1 - ratio)
 
 
-def bias(true, predicted, weights=None):
+def bias(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> Value:
     """Mean of predicted - true; above 0 where too much is predicted."""
-    true, predicted = _checked(true, predicted)
-    return _number(_mean(predicted - true, weights))
+    actual, found = _checked(true, predicted)
+    return number(mean(found - actual, weights))
 
 
-def regression_metrics(true, predicted, weights=None):
+def regression_metrics(
+    true: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> dict[str, Value]:
     """All of the above by name, as reported in metrics.json."""
     return {
         "mae": mae(true, predicted, weights),
@@ -59,8 +71,8 @@ def regression_metrics(true, predicted, weights=None):
     }
 
 
-def _checked(true, predicted):
-    true, predicted = (np.asarray(x, float) for x in (true, predicted))
+def _checked(true: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
+    true, predicted = np.asarray(true, float), np.asarray(predicted, float)
     if true.ndim != 1 or true.shape != predicted.shape:
         raise UmsrepError(
             f"Got true values of shape {true.shape} and predictions of shape "
@@ -74,15 +86,3 @@ def _checked(true, predicted):
             "nan."
         )
     return true, predicted
-
-
-def _mean(values, weights):
-    weights = np.ones(len(values)) if weights is None else weights
-    total = np.asarray(np.sum(weights, axis=-1), float)
-    result = np.full(total.shape, np.nan)
-    return np.divide(weights @ values, total, out=result, where=total > 0)
-
-
-def _number(value):
-    value = np.asarray(value, float)
-    return value.item() if value.ndim == 0 else value

@@ -64,6 +64,7 @@ class TaskKind:
     Attributes:
         name: Set by `register`.
         place: `CELL`, `PICTURE` or `DERIVED`.
+        folder: Where pictures lie, `<folder>/<task>/<image>.png`; "" is none.
         options: Names of the fields of a `TaskSpec` that it uses, also keys
             of a task in tasks.yaml: "classes", "unit", "limits".
         head: Registered name of its head, unless the settings name another.
@@ -93,6 +94,7 @@ class TaskKind:
 
     name = ""
     place = DERIVED
+    folder = ""
     options: tuple[str, ...] = ()
     head = ""
     form = ""

@@ -9,7 +9,6 @@ class PictureKind(TaskKind):
     """A kind whose target is a picture of the image's size (abstract).
 
     Attributes:
-        folder: Where its pictures lie, `<folder>/<task>/<image>.png`.
         source: What makes a prepared picture from what a converter gives:
             a name of `umsrep.data.targets.SOURCES`.
         mode: Pillow's mode of the stored pictures.
@@ -19,7 +18,6 @@ class PictureKind(TaskKind):
     """
 
     place = PICTURE
-    folder = ""
     source = ""
     mode = "L"
     discrete = False
