@@ -259,8 +259,10 @@ def add_nlm_images(writer, found, same_patient=None, progress=None):
                 stem,
                 path,
                 patient=stem.replace(f"_{number}_{label}", f"-{key}"),
-                labels={"abnormality": NLM_TASKS[1].classes[int(label)]},
-                masks={"lung": masks},
+                targets={
+                    "abnormality": NLM_TASKS[1].classes[int(label)],
+                    "lung": masks,
+                },
             )
         if progress:
             progress(done, len(found.images))

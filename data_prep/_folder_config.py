@@ -8,10 +8,10 @@ from data_prep._folder_layout import (
     FIXATIONS,
     IMAGES,
     LABELS,
-    MAPS,
-    MASKS,
+    PICTURES,
     SCALES,
 )
+from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.yaml_file import read_yaml
 from umsrep.errors import UmsrepError
@@ -19,25 +19,25 @@ from umsrep.errors import UmsrepError
 # Ours, which a config may call otherwise.
 COLUMNS = ("image", "patient", "split")
 TEXTS = ("name", "modality", "licence", "images", "table", "scales")
-TABLES = ("columns", "labels", "masks", "maps", "fixations")
-LABEL_KEYS = ("column", "classes", "others")
+TABLES = ("columns", "labels", *PICTURES.values(), FIXATIONS)
+LABEL_KEYS = ("column", "kind", "others")
 UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """A label task of a config.
+    """A task of a config whose targets lie in a column.
 
     Attributes:
         column: Its column of the table.
-        classes: In the order of the outputs, the positive one last; empty for
-            the default order of what the column holds.
-        others: Whether values that are none of the classes are unlabelled;
+        task: Its `TaskSpec`; None where a label's classes are what the column
+            holds, in their default order.
+        others: Whether values that the task does not have are unlabelled;
             otherwise they are errors.
     """
 
     column: str
-    classes: tuple[str, ...] = ()
+    task: TaskSpec | None = None
     others: bool = False
 
 
@@ -53,7 +53,8 @@ class Places:
         name, modality, licence: Of the data set; None is not said.
         columns: {column of the table: "image", "patient" or "split"}.
         labels: {task: `LabelColumn`}; None is every other column.
-        masks, maps: {task: folder}; None is every folder below masks, maps.
+        pictures: {"masks" or "maps": {task: folder}, or None for every folder
+            below it}.
         fixations: {task: table}; None is every table in fixations.
     """
 
@@ -66,8 +67,9 @@ class Places:
     licence: str | None = None
     columns: dict = field(default_factory=dict)
     labels: dict | None = None
-    masks: dict | None = None
-    maps: dict | None = None
+    pictures: dict = field(
+        default_factory=lambda: dict.fromkeys(PICTURES.values())
+    )
     fixations: dict | None = None
 
 
@@ -137,17 +139,21 @@ def _of_yaml(source, file, usual):
             f"{file}: the name '{given['name']}' is not usable. Use letters, "
             "digits and underscores."
         )
-    kinds = {"masks": MASKS, "maps": MAPS, "fixations": FIXATIONS}
+    kinds = {folder: kind for kind, folder in PICTURES.items()}
+    named = {
+        key: _named(file, key, kind, source, given[key])
+        if key in given
+        else None
+        for key, kind in (kinds | {FIXATIONS: "map"}).items()
+    }
     return Places(
         **usual | paths,
         file=file,
         **{key: given.get(key) for key in ("name", "modality", "licence")},
         columns=_columns(file, given.get("columns", {})),
         labels=_labels(file, given["labels"]) if "labels" in given else None,
-        **{
-            key: _named(file, key, source, given[key]) if key in given else None
-            for key in kinds
-        },
+        pictures={key: named[key] for key in kinds},
+        fixations=named[FIXATIONS],
     )
 
 
@@ -169,41 +175,50 @@ def _labels(file, given):
                 f"{', '.join(LABEL_KEYS)} below it, such as "
                 "'{column: grade, classes: [low, good]}'."
             )
-        _check_keys(file, where, entry, LABEL_KEYS)
-        column = entry.get("column", task)
-        _check_text(file, f"{where}: column", column)
-        classes = entry.get("classes", [])
-        # Classes may be numbers in the file, and are text in the table.
-        plain = isinstance(classes, list) and all(
-            isinstance(one, (str, int, float)) and not isinstance(one, bool)
-            for one in classes
-        )
-        if not plain or len(classes) == 1:
-            raise UmsrepError(
-                f"{file}: '{where}: classes' is {classes!r}. Expected at "
-                "least two class names, the positive one last, such as [low, "
-                'good]; write yes, no, on and off in quotation marks ("yes").'
-            )
-        classes = tuple(map(str, classes))
-        others = entry.get("others")
-        if others not in (None, UNLABELLED) or (others and not classes):
-            raise UmsrepError(
-                f"{file}: '{where}: others' is {others!r}. Expected "
-                f"'{UNLABELLED}', beside 'classes'; or leave it out, and a "
-                "value that is no class is an error."
-            )
-        _check_task(file, where, task, "label", classes or ("0", "1"))
-        labels[task] = LabelColumn(column, classes, others == UNLABELLED)
+        labels[task] = _label(file, where, task, entry)
     return labels
 
 
-def _named(file, key, source, given):
+def _label(file, where, task, entry):
+    """The `LabelColumn` of one task."""
+    name = entry.get("kind", "label")
+    known = [n for n in tasks.names() if tasks.get(n).place == tasks.CELL]
+    if name not in known:
+        raise UmsrepError(
+            f"{file}: '{where}: kind' is {name!r}. Expected one of "
+            f"{', '.join(known)}; masks, maps and fixations have keys of "
+            "their own."
+        )
+    kind = tasks.get(name)
+    _check_keys(file, where, entry, (*LABEL_KEYS, *kind.options))
+    column = entry.get("column", task)
+    _check_text(file, f"{where}: column", column)
+    own = {key: entry[key] for key in kind.options if key in entry}
+    try:
+        fields = kind.read_options(own)
+    except UmsrepError as error:
+        raise UmsrepError(f"{file}: '{where}': {error}") from error
+    others = entry.get("others")
+    if others not in (None, UNLABELLED) or (others and not own):
+        raise UmsrepError(
+            f"{file}: '{where}: others' is {others!r}. Expected "
+            f"'{UNLABELLED}', beside {' or '.join(map(repr, kind.options))}; "
+            "or leave it out, and a value that is none of the task's is an "
+            "error."
+        )
+    found = kind.infers(fields)
+    example = {"classes": ("0", "1")} if found else fields
+    spec = _check_task(file, where, task, name, **example)
+    return LabelColumn(column, None if found else spec, others == UNLABELLED)
+
+
+def _named(file, key, kind, source, given):
     """{task: path} of masks, maps or fixations."""
     found = {}
     for task, place in given.items():
         where = f"{key}: {task}"
         _check_text(file, where, place)
-        _check_task(file, where, task, "mask" if key == "masks" else "map")
+        _check_task(file, where, task, kind)
         path = _existing(file, where, source / place)
         if key == "fixations" and not path.is_file():
             raise UmsrepError(
@@ -242,9 +257,9 @@ def _check_text(file, where, value):
         )
 
 
-def _check_task(file, where, task, kind, classes=()):
+def _check_task(file, where, task, kind, **fields):
     try:
-        TaskSpec(task, kind, classes)
+        return TaskSpec(task, kind, **fields)
     except UmsrepError as error:
         raise UmsrepError(f"{file}: '{where}': {error}") from error
 

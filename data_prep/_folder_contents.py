@@ -12,8 +12,7 @@ from data_prep._folder_layout import (
     FIXATIONS,
     IMAGES,
     LABELS,
-    MAPS,
-    MASKS,
+    PICTURES,
     READ,
     SUFFIXES,
     FolderContents,
@@ -42,8 +41,6 @@ MEANT_FOLDERS = (
     "scale",
 )
 MEANT_FILES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
-# Of tasks, for messages.
-EXAMPLES = {"mask": "lung", "map": "gaze"}
 
 
 def read_folder(source, config=None):
@@ -70,12 +67,10 @@ def read_folder(source, config=None):
             f"{places.images} holds no image. Expected files named "
             f"{', '.join(suffixes)}; put the images there."
         )
-    for kind, named, folder in (
-        ("mask", places.masks, source / MASKS),
-        ("map", places.maps, source / MAPS),
-    ):
+    for kind, folder in PICTURES.items():
+        named = places.pictures[folder]
         if named is None:
-            named = _folders_of_tasks(folder, kind)
+            named = _folders_of_tasks(source / folder, kind)
         for task, below in named.items():
             _read_pictures(task, below, kind, groups, contents)
     read_fixations(source / FIXATIONS, groups, contents)
@@ -88,12 +83,14 @@ def read_folder(source, config=None):
     )
     if not contents.tasks:
         # Pre-training needs no labels.
+        folders = "' or '".join(PICTURES.values())
         contents.warnings.append(
-            f"no task: no folder below '{MASKS}' or '{MAPS}', no table in "
+            f"no task: no folder below '{folders}', no table in "
             f"'{FIXATIONS}', and no usable column of labels in "
             f"{places.table.name}. "
             "'umsrep pretrain' can use these images; to learn a task add "
-            f"masks as {MASKS}/<task>/<image name>.png, or {LABELS} with the "
+            "masks as masks/<task>/<image name>.png, or "
+            f"{LABELS} with the "
             "column 'image' and one column per task."
         )
     _warn_of_ignored(source, places, contents.warnings)
@@ -116,7 +113,8 @@ def _check_layout(source, places):
         raise UmsrepError(
             f"{source} has no folder '{places.images.name}'; it holds "
             f"{listed or 'nothing'}. Expected {IMAGES}/ and, as you have "
-            f"them, {MASKS}/<task>/, {MAPS}/<task>/, {FIXATIONS}/<task>.csv "
+            f"them, {'/<task>/, '.join(PICTURES.values())}/<task>/, "
+            f"{FIXATIONS}/<task>.csv "
             f"and {LABELS}; move the images into '{source / IMAGES}', name "
             "the folder above it, or say with --config where they are."
         )
@@ -191,8 +189,8 @@ def _folders_of_tasks(folder, kind):
             raise UmsrepError(
                 f"{path} lies directly in '{folder.name}', so its task is "
                 f"unknown. Expected {folder.name}/<task>/{path.name}; make a "
-                "folder named after the task, for example "
-                f"{EXAMPLES[kind]}, and move the {kind}s there."
+                "folder named after the task, such as lung or gaze, and move "
+                f"the {kind}s there."
             )
     return {task_of(f, kind).name: f for f in task_folders(folder)}
 
@@ -215,7 +213,6 @@ def _read_pictures(task, folder, kind, images, contents):
                 )
                 for path in paths
             ]
-    tasks = contents.masks if kind == "mask" else contents.maps
-    tasks[task] = {
+    contents.pictures[task] = {
         stem: paths[0] for stem, paths in found.items() if len(paths) == 1
     }

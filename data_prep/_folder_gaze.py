@@ -8,7 +8,7 @@ from data_prep._common import files_in
 from data_prep._fixation_table import read_fixation_table
 from data_prep._folder_layout import (
     FIXATIONS,
-    MAPS,
+    PICTURES,
     task_folders,
     task_of,
 )
@@ -36,12 +36,17 @@ def read_fixations(folder, groups, contents):
         named = _tables(folder, contents.problems)
     images = contents.layout.images
     names = ImageNames(images, (p for group in groups.values() for p in group))
-    heat_maps = {task.lower(): task for task in contents.maps}
+    maps = PICTURES["map"]
+    heat_maps = {
+        task.name.lower(): task.name
+        for task in contents.tasks
+        if task.kind == "map"
+    }
     for task, file in named.items():
         if task.lower() in heat_maps:
             raise UmsrepError(
                 f"{folder.parent} has the folder "
-                f"{MAPS}/{heat_maps[task.lower()]} and the table "
+                f"{maps}/{heat_maps[task.lower()]} and the table "
                 f"{FIXATIONS}/{file.name}. A map is made either of heat maps "
                 "or of fixations; move one of the two away, or rename it to "
                 "have two tasks."
@@ -51,7 +56,7 @@ def read_fixations(folder, groups, contents):
         table, warnings = read_fixation_table(file)
         check_pixels(file, table)
         contents.warnings += warnings
-        contents.maps[task] = _points_of_images(
+        contents.pictures[task] = _points_of_images(
             file, table, names, contents.problems
         )
 
@@ -64,7 +69,7 @@ def _tables(folder, problems):
         raise UmsrepError(
             f"{below} is a folder. Expected one table for all images, "
             f"{FIXATIONS}/<task>.csv with the columns image, x and y; join "
-            f"the tables, or move heat maps to {MAPS}/<task>."
+            f"the tables, or move heat maps to {PICTURES['map']}/<task>."
         )
     found = {}
     for file in files_in(folder):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from data_prep._image_names import match_rows
 from data_prep._label_table import label_tasks, read_label_table
-from umsrep.data.prepared import TaskSpec
+from umsrep import tasks
 from umsrep.errors import UmsrepError
 
 
@@ -62,11 +62,11 @@ def _add_tasks(file, table, contents):
     """Pairs of `TaskSpec` and column; a config's names go into the rows."""
     labels = contents.layout.labels
     if labels is None:
-        tasks, warnings = label_tasks(
+        inferred, warnings = label_tasks(
             file, table.columns, list(contents.rows.values())
         )
         contents.warnings += warnings
-        return [(task, task.name) for task in tasks]
+        return [(task, task.name) for task in inferred]
     for task, label in labels.items():
         if label.column not in table.columns:
             raise UmsrepError(
@@ -85,16 +85,16 @@ def _add_tasks(file, table, contents):
         )
         for path, row in contents.rows.items()
     }
-    tasks, warnings = label_tasks(
+    inferred, warnings = label_tasks(
         file,
-        [task for task, label in labels.items() if not label.classes],
+        [task for task, label in labels.items() if label.task is None],
         list(contents.rows.values()),
     )
     contents.warnings += warnings
-    found = {task.name: task for task in tasks} | {
-        task: TaskSpec(task, "label", label.classes)
+    found = {task.name: task for task in inferred} | {
+        task: label.task
         for task, label in labels.items()
-        if label.classes
+        if label.task is not None
     }
     return [
         (found[task], label.column)
@@ -105,13 +105,15 @@ def _add_tasks(file, table, contents):
 
 def _value(file, row, task, label):
     value = row.labels[label.column]
-    if not value or not label.classes or value in label.classes:
+    if not value or label.task is None:
+        return value
+    fault = tasks.of(label.task).fault(value)
+    if fault is None:
         return value
     if label.others:
         return ""
     raise UmsrepError(
-        f"{file}, line {row.line} has '{value}' in the column "
-        f"'{label.column}', which is no class of '{task}' "
-        f"({', '.join(label.classes)}). Correct it, add the class, or say "
-        "'others: unlabelled'."
+        f"{file}, line {row.line} has the {fault[0]} in the column "
+        f"'{label.column}', but task '{task}' takes {fault[1]}. Correct it, "
+        "empty the cell, correct the task, or say 'others: unlabelled'."
     )

@@ -3,15 +3,23 @@
 from dataclasses import dataclass, field
 
 from data_prep._common import IMAGE_SUFFIXES
+from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 
-IMAGES, MASKS, LABELS = "images", "masks", "labels.csv"
-MAPS, FIXATIONS = "maps", "fixations"
+IMAGES, LABELS = "images", "labels.csv"
+FIXATIONS = "fixations"
 SCALES = "scales.csv"
 # What such a file is usually called; it is named with --config.
 CONFIG = "tasks.yaml"
-READ = (IMAGES, MASKS, MAPS, FIXATIONS, SCALES, LABELS)
+# Kinds of tasks with a folder of pictures per task, {kind: folder of folders};
+# masks first, as in the manifest's columns.
+PICTURES = {
+    name: tasks.get(name).folder
+    for name in sorted(tasks.names(), key=lambda name: name != "mask")
+    if tasks.get(name).place == tasks.PICTURE
+}
+READ = (IMAGES, *PICTURES.values(), FIXATIONS, SCALES, LABELS)
 SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".bmp")
 # Of images. What a file without an extension is, is not guessed.
 DICOM = ".dcm"
@@ -24,9 +32,8 @@ class FolderContents:
     Attributes:
         layout: `Places`: where it was looked for.
         images: Image files, in order of name.
-        masks: {mask task: {image stem in lower case: mask file}}.
-        maps: {map task: {image stem in lower case: heat map file, or data
-            frame of points}}.
+        pictures: {task: {image stem in lower case: file, or data frame of
+            points}} of mask and map tasks.
         rows: {image file: `LabelRow`}.
         scales: {image file: `umsrep.data.Scale`}.
         tasks: `TaskSpec`s; masks, maps, labels.
@@ -39,8 +46,7 @@ class FolderContents:
 
     layout: object
     images: list = field(default_factory=list)
-    masks: dict = field(default_factory=dict)
-    maps: dict = field(default_factory=dict)
+    pictures: dict = field(default_factory=dict)
     rows: dict = field(default_factory=dict)
     scales: dict = field(default_factory=dict)
     tasks: list = field(default_factory=list)

@@ -170,7 +170,8 @@ def _check_classes(file, column, counts):
             f"{file}, column '{column}' holds {len(counts)} different values "
             f"in {labelled} rows: probably numbers or free text, not "
             f"classes. Expected at most {MAX_CLASSES} classes, each of "
-            "several images; remove the column, or group its values."
+            "several images; remove the column, group its values, or predict "
+            "numbers with 'kind: number' in a tasks.yaml."
         )
     alike = defaultdict(list)
     for name in counts:

@@ -205,9 +205,7 @@ def _add(writer, files, record):
         key,
         image,
         patient=record.patient,
-        labels={"finding": record.finding},
-        masks=masks,
-        maps={"gaze": gaze},
+        targets={"finding": record.finding} | masks | {"gaze": gaze},
     )
     files.cut += added and any(
         reaches_beyond(listed, shape) for listed in boxes.values()

@@ -154,7 +154,7 @@ def _check_gaze_map(contents, gaze_map):
     """Raises if the maps cannot be made, before the first image is read."""
     tables = {
         task: next(iter(found.values()))
-        for task, found in contents.maps.items()
+        for task, found in contents.pictures.items()
         if isinstance(next(iter(found.values()), None), pd.DataFrame)
     }
     for task, points in tables.items():
@@ -189,20 +189,17 @@ def _add_images(writer, contents, progress):
 
 def _add_image(writer, contents, path, counts):
     row = contents.rows.get(path)
-    masks, maps = (
-        {
-            task: found[path.stem.lower()]
-            for task, found in tasks.items()
-            if path.stem.lower() in found
-        }
-        for tasks in (contents.masks, contents.maps)
-    )
+    pictures = {
+        task: found[path.stem.lower()]
+        for task, found in contents.pictures.items()
+        if path.stem.lower() in found
+    }
     labels = {
         name: label
         for name, label in (row.labels.items() if row else ())
         if name in writer.tasks
     }
-    points = {k: v for k, v in maps.items() if isinstance(v, pd.DataFrame)}
+    points = {k: v for k, v in pictures.items() if isinstance(v, pd.DataFrame)}
     try:
         shape = image_shape(path) if points else None
         for table in points.values():
@@ -217,16 +214,19 @@ def _add_image(writer, contents, path, counts):
         # The prefix keeps it apart from keys of the table.
         patient=row.patient if known else f"image:{path.stem}",
         split=row.split if row else "",
-        labels=labels,
-        masks=masks,
-        maps=maps | {task: Gaze(table) for task, table in points.items()},
+        targets=labels
+        | pictures
+        | {task: Gaze(table) for task, table in points.items()},
         scale=contents.scales.get(path),
     )
     if added:
-        counts.unlabelled += not (masks or maps or any(labels.values()))
+        counts.unlabelled += not (pictures or any(labels.values()))
         counts.unlisted += row is None
         counts.unscaled += path not in contents.scales
-        counts.mapless.update(set(contents.maps) - set(maps))
+        lacking = set(contents.pictures) - set(pictures)
+        counts.mapless.update(
+            task for task in lacking if writer.tasks[task].kind == "map"
+        )
         for task, table in points.items():
             counts.reaches[task].append(reach(shape, table))
 

@@ -165,5 +165,12 @@ def _add(writer, path, fixations):
         writer.reject(path, error)
         return []
     gaze = Gaze(fixations, pixels_per_degree=DEGREE_SHARE * shape[1])
-    writer.add(path.stem, path, patient=path.stem, maps={"gaze": gaze})
+    writer.add(
+        path.stem,
+        path,
+        patient=path.stem,
+        targets={
+            "gaze": gaze,
+        },
+    )
     return [reach(shape, fixations)]

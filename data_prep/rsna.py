@@ -196,7 +196,7 @@ def _add(writer, files, key, rows):
     known = files.patients is not None and key in files.patients
     if known:
         patient = f"NIH-{files.patients[key]}"
-    added = writer.add(key, image, patient, labels=labels, masks={"box": mask})
+    added = writer.add(key, image, patient, targets=labels | {"box": mask})
     files.unmapped += added and not known
 
 

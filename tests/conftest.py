@@ -98,10 +98,12 @@ def write_prepared(folder, count=40, seed=0, mask_share=1.0, split=""):
                 files["image"],
                 f"p{number * 2 // 3}",
                 split,
-                labels={"level": CLASSES[striped]} if number % 10 else {},
-                masks={"blob": [files["mask"]]}
-                if number < mask_share * count
-                else {},
+                targets=({"level": CLASSES[striped]} if number % 10 else {})
+                | (
+                    {"blob": [files["mask"]]}
+                    if number < mask_share * count
+                    else {}
+                ),
             )
     return folder
 

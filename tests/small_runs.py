@@ -71,12 +71,12 @@ def scenes(tmp_path_factory):
                 f"{number:02d}",
                 file,
                 f"p{number}",
-                labels={"level": CLASSES[number % 2]},
-                masks={"blob": mask},
-                maps={
+                targets={
+                    "level": CLASSES[number % 2],
+                    "blob": mask,
                     "gaze": Gaze(
                         pd.DataFrame({"x": [x], "y": [y], "duration_ms": [300]})
-                    )
+                    ),
                 },
             )
     return folder / "raw", folder / "prepared"

@@ -7,10 +7,18 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from number_folder import SETTINGS, write_folder
 
+import data_prep
 import umsrep
-from umsrep.heads import Head
-from umsrep.registry import Registry
+from umsrep import heads, losses, runs, tasks
+from umsrep.data.verification import verify
+from umsrep.evaluation import comparison
+from umsrep.evaluation.folder import read_evaluation
+from umsrep.metrics import catalogue
+from umsrep.report.page import write_report
+from umsrep.stages import FinetuneSettings, finetune
+from umsrep.stages.evaluation import evaluate_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,12 +29,28 @@ def python_blocks(page):
     )
 
 
-def test_the_head_of_contributing_keeps_the_contract():
-    (code,) = python_blocks("CONTRIBUTING.md")
-    registry = Registry("example head")
-    names = {"registry": registry, "Head": Head, "keras": keras}
-    exec(code, names)  # noqa: S102
-    head = registry.get("age")("age")
+@pytest.fixture(scope="module")
+def examples():
+    """The classes of the page, registered as long as this file's tests run."""
+    names = {
+        "catalogue": catalogue,
+        "heads": heads,
+        "keras": keras,
+        "losses": losses,
+        "np": np,
+        "tasks": tasks,
+    }
+    before = {r: dict(r._classes) for r in (heads.registry, tasks.registry)}
+    for code in python_blocks("CONTRIBUTING.md"):
+        exec(code, names)  # noqa: S102
+    yield names
+    for registry, classes in before.items():
+        registry._classes = classes
+    catalogue.LISTED.pop("off")
+
+
+def test_the_head_of_contributing_keeps_the_contract(examples):
+    head = examples["AgeHead"]("age")
     copy = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(head)
     )
@@ -35,11 +59,53 @@ def test_the_head_of_contributing_keeps_the_contract():
         umsrep.representations.ConvAutoencoder((32, 32, 1), filters=(4, 6)),
         copy,
     )
-    model.compile("adam", jit_compile=False)
-    x = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 1))
-    y = np.array([[20.0], [40.0], [60.0], [80.0]], "float32")
-    history = model.fit(x, {"age": y}, epochs=2, verbose=0).history["loss"]
-    assert history[1] < history[0]
+    assert copy.loss.call(np.zeros((3, 1)), np.ones((3, 1))).shape == (3,)
+    assert model.output["age"].dtype == "float32"
+
+
+CONFIG = """\
+labels:
+  age: {kind: number, unit: years, column: years}
+  severity: {kind: grade, column: grade}
+"""
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_examples_of_contributing_go_from_a_folder_to_a_report(tmp_path):
+    source = write_folder(tmp_path / "clinic", CONFIG)
+    prepared = tmp_path / "prepared"
+    data_prep.get("folder")(
+        source, prepared, size=32, config=source / "tasks.yaml"
+    )
+    assert verify(prepared) == []
+    folders = []
+    for strategy in ("joint", "separate"):
+        settings = FinetuneSettings(
+            strategy=strategy,
+            heads={"age": "age"},
+            **SETTINGS | {"epochs": 5},
+        )
+        run, out = (tmp_path / f"{kind}-{strategy}" for kind in ("run", "out"))
+        finetune(prepared, None, run, settings=settings, progress=False)
+        assert type(runs.Run(run).model("age").head("age")).__name__ == (
+            "AgeHead"
+        )
+        metrics = evaluate_run(run, prepared, out, bootstrap=100)
+        assert metrics["age"]["mae_ci95"][0] < metrics["age"]["mae_ci95"][1]
+        assert 0 <= metrics["severity"]["off"] <= 4
+        folders.append(out)
+    a, b = map(read_evaluation, folders)
+    compared = comparison.compare(
+        a.predictions, b.predictions, comparison.common_tasks(a, b)
+    )
+    assert [(t.task, t.metric) for t in compared] == [
+        ("age", "mean absolute error"),
+        ("severity", "mean Grades off"),
+    ]
+    page = write_report(folders, tmp_path / "report.html").read_text()
+    assert "<th>MAE</th>" in page
+    assert "<th>Grades off</th>" in page
+    assert "lowest Grades off" in page
 
 
 def test_the_python_of_the_readme(tmp_path, monkeypatch, prepared_folder):

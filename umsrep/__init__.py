@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "runs",
         "search",
         "stages",
+        "tasks",
         "training",
     ],
     submod_attrs={

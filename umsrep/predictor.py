@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 
 
@@ -11,7 +12,7 @@ class Predictor(ABC):
     """Images as they are on disk in, results at their own size out.
 
     Attributes:
-        specs: {task: TaskSpec} (name, kind label, mask or map, classes).
+        specs: {task: TaskSpec}.
         thresholds: {task: float or None}; label tasks of two classes: the
             positive class is chosen from this calibrated probability on
             (None: the likeliest class); mask tasks: 0.5.
@@ -36,7 +37,8 @@ class Predictor(ABC):
 
         Returns:
             {task: results}. Of a label task (n, classes) float32, calibrated
-            probabilities; of a mask task a list of (height, width) float32,
+            probabilities; of a number task (n,) float32 in its unit; of a
+            mask task a list of (height, width) float32,
             probabilities at each image's own size; of a map task a list of
             (height, width) float32, distributions of sum 1 at the same.
         """
@@ -72,6 +74,13 @@ class Predictor(ABC):
             "without the features and gradients that explain them. Pass the "
             "run folder it was exported from."
         )
+
+
+def stacked(spec, results):
+    """Results of one shape as an array, pictures of many sizes as a list."""
+    if task_kinds.get(spec.kind).place == task_kinds.CELL:
+        return np.stack(results)
+    return results
 
 
 def check_finite(name, results):

@@ -42,9 +42,11 @@ def dataset(tmp_path):
                 str(number),
                 files["image"],
                 f"p{number}",
-                labels={"finding": label if number != 5 else ""},
-                masks={"organ": [files["organ"]]},
-                maps={"gaze": files["gaze"] if number != 4 else None},
+                targets={
+                    "finding": label if number != 5 else "",
+                    "organ": [files["organ"]],
+                    "gaze": files["gaze"] if number != 4 else None,
+                },
             )
     return data.load(tmp_path / "set")
 

@@ -164,7 +164,9 @@ class TestDataset:
     def test_unknown_label(self, dataset):
         broken = dataset.subset(np.arange(len(dataset)))
         broken.table.loc[0, "level"] = "medium"
-        with pytest.raises(UmsrepError, match="none of its classes"):
+        with pytest.raises(
+            UmsrepError, match="label 'medium', expected one of low, high"
+        ):
             broken.labels("level")
 
     def test_one_class_only(self, dataset):

@@ -39,8 +39,10 @@ def prepare(folder, images=6, **options):
                 str(number),
                 picture(raw, number),
                 f"p{number}",
-                labels={"level": ("low", "high")[number % 2]},
-                maps={"gaze": gaze.Gaze(looks(number)) if number else None},
+                targets={
+                    "level": ("low", "high")[number % 2],
+                    "gaze": gaze.Gaze(looks(number)) if number else None,
+                },
             )
     return folder / "set"
 
@@ -157,7 +159,9 @@ def test_heat_map_files(tmp_path):
                 "1",
                 picture(raw, 1),
                 "p",
-                maps={"gaze": raw / f"heat-{name}.png"},
+                targets={
+                    "gaze": raw / f"heat-{name}.png",
+                },
             )
 
     write("good", "good")
@@ -188,7 +192,9 @@ def test_gaze_that_never_meets_its_image(tmp_path):
                         "1",
                         picture(raw, 1),
                         "p",
-                        maps={"gaze": gaze.Gaze(away)},
+                        targets={
+                            "gaze": gaze.Gaze(away),
+                        },
                     )
             continue
         with writer:
@@ -197,7 +203,9 @@ def test_gaze_that_never_meets_its_image(tmp_path):
                     str(number),
                     picture(raw, number),
                     "p",
-                    maps={"gaze": gaze.Gaze(table)},
+                    targets={
+                        "gaze": gaze.Gaze(table),
+                    },
                 )
         assert len(writer.header["skipped"]) == 1
         assert "80 x 60 pixels" in writer.header["skipped"][0]["reason"]

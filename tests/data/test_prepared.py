@@ -71,8 +71,10 @@ def prepare_two(source, out, **options):
             source.image("a.png"),
             patient="p1",
             split="train",
-            labels={"finding": "normal"},
-            masks={"lung": [source.mask("a_left.png")]},
+            targets={
+                "finding": "normal",
+                "lung": [source.mask("a_left.png")],
+            },
         )
         writer.add(
             "b", source.image("b.png"), "p2", "test", {"finding": "nodule"}
@@ -146,9 +148,21 @@ def test_several_masks_are_united(source, tmp_path):
     right = source.mask("right.png", slice(25, 38))
     with make_writer(tmp_path / "out", size=(48, 40)) as writer:
         writer.add(
-            "a", source.image("a.png"), "p", masks={"lung": [left, right]}
+            "a",
+            source.image("a.png"),
+            "p",
+            targets={
+                "lung": [left, right],
+            },
         )
-        writer.add("b", source.image("b.png"), "p", masks={"lung": left})
+        writer.add(
+            "b",
+            source.image("b.png"),
+            "p",
+            targets={
+                "lung": left,
+            },
+        )
     united, one = (
         cv2.imread(str(tmp_path / f"out/masks/lung/{name}.png"), 0) > 0
         for name in "ab"
@@ -178,7 +192,14 @@ def test_mask_as_array_is_that_of_the_file(source, tmp_path, kind, fit):
     }
     with make_writer(tmp_path / "out", size=(24, 24), fit=fit) as writer:
         for name, masks in given.items():
-            writer.add(name, image, "p", masks={"lung": masks})
+            writer.add(
+                name,
+                image,
+                "p",
+                targets={
+                    "lung": masks,
+                },
+            )
     stored = {
         name: cv2.imread(str(tmp_path / f"out/masks/lung/{name}.png"), 0)
         for name in given
@@ -199,7 +220,14 @@ def test_no_mask_is_unlabelled(source, tmp_path):
     image = source.image("image.png")
     with make_writer(tmp_path / "out") as writer:
         for name, given in (("a", None), ("b", []), ("c", ""), ("d", ())):
-            writer.add(name, image, "p", masks={"lung": given})
+            writer.add(
+                name,
+                image,
+                "p",
+                targets={
+                    "lung": given,
+                },
+            )
     assert writer.header["counts"]["tasks"]["lung"] == {"labelled": 0}
 
 
@@ -223,33 +251,75 @@ def bad_nearly_constant(source, writer):
 
 def bad_mask_size(source, writer):
     mask = source.mask("bad_mask.png", shape=(48, 41))
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": [mask]})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": [mask],
+        },
+    )
 
 
 def bad_mask_values(source, writer):
     mask = source.image("bad_mask.png")
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": [mask]})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": [mask],
+        },
+    )
 
 
 def bad_array_size(source, writer):
     # The transposed shape is the mistake to expect.
     mask = np.ones((40, 48), bool)
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": mask,
+        },
+    )
 
 
 def bad_array_values(source, writer):
     mask = np.full((48, 40), 255, np.uint8)
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": mask,
+        },
+    )
 
 
 def bad_array_type(source, writer):
     mask = np.full((48, 40), 0.5)
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": mask})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": mask,
+        },
+    )
 
 
 def bad_array_shape(source, writer):
     mask = np.ones((48, 40, 1), bool)
-    writer.add("bad", source.image("bad.png"), "p", masks={"lung": [mask]})
+    writer.add(
+        "bad",
+        source.image("bad.png"),
+        "p",
+        targets={
+            "lung": [mask],
+        },
+    )
 
 
 def bad_label(source, writer):
@@ -320,8 +390,7 @@ def test_bad_input_is_skipped_and_counted_on_request(source, tmp_path, bad):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ({"labels": {"lung": "normal"}}, "no label task 'lung'.*finding"),
-        ({"masks": {"heart": ["x.png"]}}, "no mask task 'heart'.*lung"),
+        ({"targets": {"heart": ["x.png"]}}, "no task 'heart'.*lung"),
         ({"split": "val"}, "Split 'val'.*train, validation, test"),
     ],
 )
@@ -451,7 +520,10 @@ def removed(key):
         (removed("format_version"), "version None.*again"),
         (removed("checksums"), "entry 'checksums'.*again"),
         (changed("tasks", {"a": []}), "damaged entry 'tasks'.*again"),
-        (changed("tasks", {"a": {"kind": "box"}}), "label, mask, map.*again"),
+        (
+            changed("tasks", {"a": {"kind": "box"}}),
+            "label, map, mask, number.*again",
+        ),
         (changed("preprocessing", {"size": [0, 9]}), r"\[0, 9\].*again"),
     ],
 )
@@ -481,7 +553,7 @@ def test_broken_or_missing_header_is_refused(tmp_path):
     [
         (("lung mask", "mask"), "Use letters, digits and underscores"),
         (("split", "mask"), "fixed column.*another name"),
-        (("lung", "box"), "one of label, mask, map"),
+        (("lung", "box"), "one of label, map, mask, number"),
         (("lung", "mask", ("a", "b")), "Leave classes out"),
         (("x", "label", ("a",)), "at least two different"),
         (("x", "label", ("a", "a")), "at least two different"),

@@ -42,7 +42,7 @@ def write(folder, scales, name="toy", **options):
             cv2.imwrite(str(file), rng.integers(0, 256, SHAPE, np.uint8))
             labels = {"finding": ("normal", "nodule")[number % 2]}
             writer.add(
-                f"i{number}", file, f"p{number}", labels=labels, scale=scale
+                f"i{number}", file, f"p{number}", targets=labels, scale=scale
             )
     return folder / name
 

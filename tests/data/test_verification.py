@@ -39,8 +39,10 @@ def whole(tmp_path_factory):
                 file,
                 f"p{index}",
                 ("train", "test")[index % 2],
-                {"finding": ("normal", "nodule")[index // 2 % 2]},
-                {"lung": folder / "mask.png"},
+                {
+                    "finding": ("normal", "nodule")[index // 2 % 2],
+                    "lung": folder / "mask.png",
+                },
             )
     return folder / "data"
 

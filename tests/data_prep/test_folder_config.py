@@ -115,7 +115,7 @@ def test_a_table_elsewhere(source, tmp_path):
         ({"mask": {}}, "unknown key 'mask'.*Expected name, modality"),
         (
             {"labels": {"flow": {"colum": "Flow"}}},
-            "unknown key 'colum' below 'labels: flow'.*column, classes",
+            "unknown key 'colum' below 'labels: flow'.*column, kind",
         ),
         ({"images": "films"}, "'images' names .*films, which does not exist"),
         (
@@ -154,7 +154,7 @@ def test_a_table_elsewhere(source, tmp_path):
         ),
         (
             {"labels": {"tr": {"column": "Flow", "classes": ["MA", "TR"]}}},
-            "line 2 has 'MV'.*no class of 'tr'.*others: unlabelled",
+            "line 2 has the label 'MV'.*'tr' takes one of.*others: unlabelled",
         ),
         (
             {"labels": {"flow": {"column": "Flow", "others": "unlabelled"}}},
@@ -162,7 +162,7 @@ def test_a_table_elsewhere(source, tmp_path):
         ),
         (
             {"labels": {"flow": {"column": "Flow", "classes": ["MV", "TR"]}}},
-            "line 4 has 'MA'",
+            "line 4 has the label 'MA'",
         ),
         (
             {"labels": {"Envelope": {"column": "Flow"}}},

@@ -313,7 +313,9 @@ def test_names_of_map_tasks_are_names_of_their_own(layout, out):
 def test_what_lies_in_the_wrong_place_is_said_so(layout, out):
     own(layout, None)
     path = heat_map(layout, "maps/a1.png")
-    fails(layout, out, "directly in 'maps'.*for example gaze.*move the maps")
+    fails(
+        layout, out, "directly in 'maps'.*such as lung or gaze.*move the maps"
+    )
     path.unlink()
     path = layout.text("fixations/my gaze.csv", TABLE)
     fails(layout, out, "my gaze.csv: .*Rename the table")

@@ -142,8 +142,8 @@ def test_empty_masks_are_left_out(model, dataset):
         def __init__(self, store):
             self.size, self.image, self.store = store.size, store.image, store
 
-        def mask(self, task, row):
-            found = self.store.mask(task, row)
+        def picture(self, task, row):
+            found = self.store.picture(task, row)
             return 0 * found if row == 1 else found
 
     changed = dataset.with_store(Emptied(dataset.store))

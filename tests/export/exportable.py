@@ -60,9 +60,11 @@ def write_data(folder, fit="pad", count=30):
                 f"{number:03d}",
                 files["image"],
                 f"p{number // 2}",
-                labels={"level": CLASSES[kind]},
-                masks={"blob": [files["mask"]]},
-                maps={"look": files["look"]},
+                targets={
+                    "level": CLASSES[kind],
+                    "blob": [files["mask"]],
+                    "look": files["look"],
+                },
             )
     return folder
 

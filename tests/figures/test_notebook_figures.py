@@ -46,9 +46,9 @@ def squares(tmp_path_factory):
                 f"{number}",
                 file,
                 patient=f"p{number}",
-                labels={"side": ("right", "left")[number % 2]},
-                masks={"square": mask} if labelled else {},
-                maps={"gaze": _heat_file(folder, heat)} if labelled else {},
+                targets={"side": ("right", "left")[number % 2]}
+                | ({"square": mask} if labelled else {})
+                | ({"gaze": _heat_file(folder, heat)} if labelled else {}),
             )
     return data.load(folder / "prepared")
 

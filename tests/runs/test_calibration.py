@@ -60,7 +60,7 @@ def test_no_other_temperature_is_better():
 def test_saturated_probabilities_stay_finite():
     probabilities = np.array([[1.0, 0], [0, 1], [0, 1], [1, 0]])
     fitted = cal.fit(probabilities, np.array([0, 1, 0, 1]))
-    calibrated, _ = cal.apply(probabilities, fitted)
+    calibrated, _ = fitted.apply(probabilities)
     assert np.isfinite(calibrated).all()
     # Half of them are wrong: being sure is not warranted.
     assert calibrated.max() < 0.8
@@ -76,7 +76,7 @@ def test_separable_classes_are_separated_in_the_middle(gap):
     )
     probabilities = np.c_[1 - positive, positive]
     fitted = cal.fit(probabilities, labels)
-    np.testing.assert_array_equal(cal.apply(probabilities, fitted)[1], labels)
+    np.testing.assert_array_equal(fitted.apply(probabilities)[1], labels)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -142,4 +142,4 @@ def test_bad_input():
     with pytest.raises(UmsrepError, match="columns 1 - p and p"):
         cal.scale(np.array([0.2, 0.8]), 2.0)
     with pytest.raises(UmsrepError, match="this task's own validation"):
-        cal.apply(np.full((2, 3), 1 / 3), cal.Calibration(1.0, 0.5))
+        cal.Calibration(1.0, 0.5).apply(np.full((2, 3), 1 / 3))

@@ -33,7 +33,7 @@ class Store:
             table["observer"] = [str(n % 4) for n in range(24)]
             self.tables.append(table)
 
-    def map(self, task, row):
+    def picture(self, task, row):
         return gaze.density(self.tables[row], SIZE, 2)
 
     def fixations(self, task, row):
@@ -126,14 +126,14 @@ class TestFloors:
 
     def test_nobody_looks_at_the_padding(self, reference):
         one = dataset()
-        whole = one.store.map
+        whole = one.store.picture
 
         def padded(task, row):
             values = whole(task, row).copy()
             values[:, :6] = 0
             return values
 
-        one.store.map = padded
+        one.store.picture = padded
         halves = gaze_floors.Halves(one, "gaze", reference, 2)
         for _, _, maps in halves.items:
             for values in maps:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 import data_prep
+from umsrep import tasks
+from umsrep.data.prepared import tasks_of
 from umsrep.errors import UmsrepError
 
 
@@ -181,8 +183,8 @@ def prepare(
 
 def has_gaze(convert):
     """Whether a converter's sets have gaze; a user's own folder may."""
-    tasks = inspect.getmodule(convert).TASKS
-    return not tasks or any(task.kind == "map" for task in tasks)
+    specs = inspect.getmodule(convert).TASKS
+    return not specs or any(tasks.get(spec.kind).compared for spec in specs)
 
 
 def _size(text):
@@ -211,17 +213,10 @@ def summary(header, out):
     if splits:
         listed = ", ".join(f"{n} {name}" for name, n in splits.items())
         parts.append(f"Splits: {listed}.")
+    specs = tasks_of(header)
     for name, entry in counts["tasks"].items():
-        kind = header["tasks"][name]["kind"]
-        line = f"Task {name}: {entry['labelled']} "
-        if classes := entry.get("classes"):
-            listed = ", ".join(f"{n} {label}" for label, n in classes.items())
-            line += f"labelled ({listed})"
-            if len(classes) == 2:
-                line += f"; positive: {list(classes)[-1]}"
-        else:
-            line += f"with a {kind}"
-        parts.append(f"{line}.")
+        kind = tasks.of(specs[name])
+        parts.append(f"Task {name}: {kind.counted(entry)}.")
     if header["skipped"]:
         first = header["skipped"][0]
         parts.append(

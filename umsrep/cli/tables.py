@@ -51,6 +51,8 @@ def print_shifts(table):
 
 def print_parity(parity):
     """Prints the largest differences of an exported file, one row per task."""
+    from umsrep.export.parity import SCALES
+
     table = Table(
         "task",
         "difference",
@@ -64,7 +66,7 @@ def print_parity(parity):
             task,
             f"{entry['max_difference']:.2e}",
             f"{entry['end_to_end']:.2e}",
-            "the map's maximum" if entry["relative_to"] else "probabilities",
+            SCALES[entry["relative_to"]],
         )
     Console().print(table)
     for part in ("prepared", "denoised"):

@@ -1,12 +1,18 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from umsrep import tasks
+from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 Floats = NDArray[np.float32]
 
@@ -164,3 +170,43 @@ def attention_target(
             )
         target[number, ..., label] = cells
     return target
+
+
+def attention_spec(
+    dataset: "Dataset",
+    name: str,
+    label: str,
+    sources: str | dict[str, str],
+    grid: tuple[int, int],
+) -> AttentionSpec:
+    """The checked task of `Dataset.with_attention`, whose arguments these are.
+
+    Raises:
+        UmsrepError: an unknown task or class, or one of another kind.
+    """
+    classes = dataset.task(label).classes
+    if not classes:
+        raise UmsrepError(
+            f"'{label}' is a {dataset.task(label).kind} task; attention "
+            "supervises the maps of a label task. Name one."
+        )
+    if isinstance(sources, str):
+        sources = dict.fromkeys(classes, sources)
+    for group, source in sources.items():
+        if group not in classes:
+            raise UmsrepError(
+                f"Attention names the class '{group}', but '{label}' has "
+                f"{', '.join(classes)}. Use their names."
+            )
+        if tasks.of(dataset.task(source)).place != tasks.PICTURE:
+            raise UmsrepError(
+                f"Attention of class '{group}' comes from '{source}', a "
+                f"{dataset.task(source).kind} task. Name a mask or map task."
+            )
+    return AttentionSpec(
+        name,
+        "attention",
+        label=label,
+        sources=tuple(sources.items()),
+        grid=(grid[0], grid[1]),
+    )

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from umsrep import tasks as task_kinds
 from umsrep.data import attention
 from umsrep.errors import UmsrepError
 
@@ -19,9 +20,10 @@ class Batches(keras.utils.PyDataset):
 
     - images: (batch, height, width, channels) float32, grey levels in
       [0, 255];
-    - targets: {task: (batch,) int32 class indices, or (batch, height, width,
-      1) float32 mask in {0, 1}, map of sum 1, or clean image in [0, 1]; or an
-      attention target, see `data.attention_target`};
+    - targets: {task: (batch,) int32 class indices, (batch, 1) float32 numbers,
+      or (batch, height, width, 1) float32 mask in {0, 1}, map of sum 1, or
+      clean image in [0, 1]; or an attention target, see
+      `data.attention_target`};
     - weights: {task: (batch,) float32}, 0 where the label is missing.
 
     Args:
@@ -34,7 +36,7 @@ class Batches(keras.utils.PyDataset):
         augmentation: A `data.Augmentation`, or None.
         corruption: Noise added to the image but not to its target, or None.
         shuffle: A new order each epoch; an incomplete last batch is left out.
-        seed: Of order, augmentation and corruption.
+        seed: Seed of order, augmentation and corruption.
         channels: 1, or 3 to repeat the grey image.
         draws: How many versions of each image are drawn; epochs go round
             them. None draws anew every epoch.
@@ -86,28 +88,30 @@ class Batches(keras.utils.PyDataset):
         self.features = features
         self.inputs = tuple(inputs)
         self.epoch = 0
-        self._labels = {
-            task: dataset.labels(task)
-            for task in self.tasks
-            if dataset.task(task).kind == "label"
+        self._kinds = {
+            task: task_kinds.of(dataset.task(task)) for task in self.tasks
+        }
+        self._cells = {
+            task: self._kinds[task].batch(dataset.values(task))
+            for task in self._at(task_kinds.CELL)
         }
         self._labelled = {
             task: dataset.labelled(task).astype(np.float32)
             for task in self.tasks
         }
-        kinds = {task: dataset.task(task).kind for task in self.tasks}
-        self._masks = [task for task in kinds if kinds[task] == "mask"]
-        self._maps = [task for task in kinds if kinds[task] == "map"]
+        self._pictured = self._at(task_kinds.PICTURE)
         self._attention = {
-            task: dataset.task(task)
-            for task in kinds
-            if kinds[task] == "attention"
+            task: dataset.task(task) for task in self._at(task_kinds.DERIVED)
         }
         self._attended = {
             task: dataset.labels(spec.label)
             for task, spec in self._attention.items()
         }
         self._draw_order()
+
+    def _at(self, place):
+        """The tasks whose targets lie in such a place."""
+        return [t for t, kind in self._kinds.items() if kind.place == place]
 
     def _draw_order(self):
         count = len(self.dataset)
@@ -147,19 +151,16 @@ class Batches(keras.utils.PyDataset):
                 self.draw,
                 self.dataset.rows[chosen],
                 self.inputs,
-                self._masks + self._maps,
+                self._pictured,
             )
         else:
             images, targets = self._pictures(chosen)
-        for task, labels in self._labels.items():
-            targets[task] = np.maximum(labels[chosen], 0).astype(np.int32)
+        for task, values in self._cells.items():
+            targets[task] = values[chosen]
         weights = {task: self._labelled[task][chosen] for task in self.tasks}
-        for task in self._maps:
-            # A geometry may move all of a map out of the frame.
-            weights[task] = weights[task] * targets[task].any(axis=(1, 2, 3))
-        for task in self._attention:
-            seen = (targets[task] >= 0).any(axis=(1, 2, 3))
-            weights[task] = weights[task] * seen
+        for task in (*self._pictured, *self._attention):
+            usable = self._kinds[task].usable(targets[task])
+            weights[task] = weights[task] * usable
         if self.reconstruction:
             weights[self.reconstruction] = np.ones(len(chosen), np.float32)
         return images, targets, weights
@@ -169,7 +170,7 @@ class Batches(keras.utils.PyDataset):
         images = np.empty((len(chosen), height, width, 1), np.float32)
         targets = {
             task: np.zeros((len(chosen), height, width, 1), np.float32)
-            for task in self._masks + self._maps
+            for task in self._pictured
         }
         if self.reconstruction:
             targets[self.reconstruction] = np.empty_like(images)
@@ -177,7 +178,7 @@ class Batches(keras.utils.PyDataset):
         for slot, index in enumerate(chosen):
             clean, noisy, pictures = self._sample(int(index))
             images[slot, ..., 0] = noisy
-            for task in self._masks + self._maps:
+            for task in self._pictured:
                 if task in pictures:
                     targets[task][slot, ..., 0] = pictures[task]
             for task, spec in self._attention.items():
@@ -208,27 +209,23 @@ class Batches(keras.utils.PyDataset):
         picture = pictures.get(self._source(spec, index))
         if picture is None or not picture.any():
             return None
-        gaze = self.dataset.task(self._source(spec, index)).kind == "map"
-        return attention.to_grid(picture, spec.grid, rescale=gaze)
+        # A mask's cells are shares already, of at most 1.
+        source = self.dataset.task(self._source(spec, index))
+        rescale = not task_kinds.of(source).discrete
+        return attention.to_grid(picture, spec.grid, rescale=rescale)
 
     def _sample(self, index):
-        """(clean image, image, {task: mask or map}) of one image."""
+        """(clean image, image, {task: picture}) of one image."""
         image = self.dataset.image(index)
         sources = [self._source(s, index) for s in self._attention.values()]
-        needed = dict.fromkeys([*self._masks, *self._maps, *sources])
-        kinds = {t: self.dataset.task(t).kind for t in needed if t is not None}
-        masks = {
-            task: self.dataset.mask(task, index)
-            for task, kind in kinds.items()
-            if kind == "mask"
-        }
-        masks = {task: m for task, m in masks.items() if m is not None}
-        maps = {
-            task: self.dataset.map(task, index)
-            for task, kind in kinds.items()
-            if kind == "map"
-        }
-        maps = {task: m for task, m in maps.items() if m is not None}
+        needed = dict.fromkeys([*self._pictured, *sources])
+        # Masks and maps move with the image, each in its own way.
+        masks, maps = {}, {}
+        for task in needed:
+            picture = None if task is None else self.dataset.target(task, index)
+            if picture is not None:
+                kind = task_kinds.of(self.dataset.task(task))
+                (masks if kind.discrete else maps)[task] = picture
         row = int(self.dataset.rows[index])
         rng = np.random.default_rng([self.seed, self.draw, row])
         if self.augmentation is not None:

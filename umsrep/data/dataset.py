@@ -1,121 +1,15 @@
 """A prepared data set in memory: a table, and pictures read when needed."""
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pandas as pd
 
-from umsrep.data import gaze, prepared
+from umsrep import tasks as task_kinds
 from umsrep.data import scale as scales
+from umsrep.data.attention import attention_spec
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
 
 SPLITS = ("train", "validation", "test")
-
-
-def load(folder):
-    """Loads a prepared data set (`umsrep prepare`).
-
-    Args:
-        folder: The folder with dataset.json and manifest.csv; a `Dataset` is
-            returned as it is.
-
-    Raises:
-        UmsrepError: the folder is not a whole prepared data set of this
-            version.
-    """
-    if isinstance(folder, Dataset):
-        return folder
-    path = Path(folder)
-    header = prepared.read_header(path)
-    try:
-        table = pd.read_csv(
-            path / "manifest.csv", dtype=str, keep_default_na=False
-        )
-    except (OSError, ValueError) as error:
-        raise UmsrepError(
-            f"{path / 'manifest.csv'} cannot be read ({error}). Prepare the "
-            "data set again."
-        ) from error
-    tasks = prepared.tasks_of(header)
-    columns = {"image", "patient", "split", *tasks}
-    columns.update(prepared.scale_columns(header))
-    missing = columns - set(table.columns)
-    if missing:
-        raise UmsrepError(
-            f"{path / 'manifest.csv'} has no column {sorted(missing)[0]!r}. "
-            "Prepare the data set again."
-        )
-    # Tells an image again, whatever its data set is called.
-    table["checksum"] = table["image"].map(header["checksums"]).fillna("")
-    # Into the table, as all that follows an image into its subset.
-    for axis, unit in header.get("scales", {}).items():
-        table[f"{axis}_unit"] = unit
-    dataset = Dataset(
-        name=header["name"],
-        tasks=tasks,
-        table=table,
-        store=_Pictures(path, table, tasks, header["preprocessing"]["size"]),
-        folders=(prepared.PreparedFolder(path, header, len(table)),),
-    )
-    for name, task in tasks.items():
-        if task.kind == "label":
-            try:
-                dataset.labels(name)
-            except UmsrepError as error:
-                raise UmsrepError(f"{path / 'manifest.csv'}: {error}") from None
-    return dataset
-
-
-def concatenate(datasets):
-    """One data set of several, with `<name>/` before images and patients.
-
-    Args:
-        datasets: Data sets of one image size. A task that several have must
-            have the same classes, and a scale's axis the same unit.
-    """
-    datasets = list(datasets)
-    if len(datasets) == 1:
-        return datasets[0]
-    sizes = {dataset.image_size for dataset in datasets}
-    if len(sizes) > 1:
-        raise UmsrepError(
-            f"The data sets have the image sizes {sorted(sizes)}. Prepare "
-            "them at one --size."
-        )
-    names = [dataset.name for dataset in datasets]
-    if len(set(names)) < len(names):
-        raise UmsrepError(
-            f"The data sets are named {names}. Pass each data set once."
-        )
-    tasks, units, tables = {}, {}, []
-    for dataset in datasets:
-        for name, task in dataset.tasks.items():
-            if tasks.setdefault(name, task) != task:
-                raise UmsrepError(
-                    f"Task '{name}' has other classes in '{dataset.name}' "
-                    "than in the data sets before it. Rename one of them."
-                )
-        for axis, unit in dataset.scale_units.items():
-            if units.setdefault(axis, unit) != unit:
-                raise UmsrepError(
-                    f"The {axis} scale is in {unit} in '{dataset.name}' and "
-                    f"in {units[axis]} in the data sets before it. Prepare "
-                    "one of them again with the other unit."
-                )
-        table = dataset.table.copy()
-        for column in ("image", "patient"):
-            table[column] = dataset.name + "/" + table[column]
-        tables.append(table)
-    table = pd.concat(tables, ignore_index=True).fillna("")
-    return Dataset(
-        "+".join(names),
-        tasks,
-        table,
-        _Joined([(dataset.store, dataset.rows) for dataset in datasets]),
-        folders=[f for dataset in datasets for f in dataset.folders],
-    )
 
 
 class Dataset:
@@ -125,7 +19,8 @@ class Dataset:
         name: Name of the data set.
         tasks: {task: TaskSpec}.
         table: One row per image: image, patient, split and a column per task
-            (class name, or file of the mask or map; empty where unlabelled).
+            (a class name, a number, or the file of a mask or map; empty
+            where unlabelled).
         folders: `PreparedFolder`s that the images come from, also those of a
             subset; empty if they were never on disk.
     """
@@ -187,13 +82,26 @@ class Dataset:
         """Image number `index`, (height, width) uint8."""
         return self.store.image(self.rows[index])
 
+    def target(self, task, index):
+        """What `task` is to learn from one image, or None where unlabelled.
+
+        Returns:
+            Of a mask (height, width) uint8 in {0, 1}; of a map (height,
+            width) float32 of sum 1; of a label its class index; a number.
+        """
+        kind = task_kinds.of(self.task(task))
+        if kind.place == task_kinds.PICTURE:
+            return self.store.picture(task, self.rows[index])
+        cell = self.table[task].iloc[index]
+        return kind.parse([cell])[0] if cell else None
+
     def mask(self, task, index):
         """Mask of `task`, (height, width) uint8 in {0, 1}, or None."""
-        return self.store.mask(task, self.rows[index])
+        return self.target(task, index)
 
     def map(self, task, index):
         """Map of `task`, (height, width) float32 of sum 1, or None."""
-        return self.store.map(task, self.rows[index])
+        return self.target(task, index)
 
     def fixations(self, task, index):
         """Fixations behind the map of `task`, or None where unknown.
@@ -237,7 +145,7 @@ class Dataset:
         """The data set with a task more: attention, to supervise CAMs.
 
         Args:
-            name: Of the new task, such as "finding_attention".
+            name: Name of the new task, such as "finding_attention".
             label: A label task.
             sources: A map or mask task where maps should be bright, or {class:
                 map or mask task}; images of other classes, and images without
@@ -247,36 +155,11 @@ class Dataset:
         Raises:
             UmsrepError: an unknown task or class, or one of another kind.
         """
-        classes = self.task(label).classes
-        if self.task(label).kind != "label":
-            raise UmsrepError(
-                f"'{label}' is a {self.task(label).kind} task; attention "
-                "supervises the maps of a label task. Name one."
-            )
-        if isinstance(sources, str):
-            sources = dict.fromkeys(classes, sources)
-        for one, source in sources.items():
-            if one not in classes:
-                raise UmsrepError(
-                    f"Attention names the class '{one}', but '{label}' has "
-                    f"{', '.join(classes)}. Use their names."
-                )
-            if self.task(source).kind not in ("mask", "map"):
-                raise UmsrepError(
-                    f"Attention of class '{one}' comes from '{source}', a "
-                    f"{self.task(source).kind} task. Name a mask or map task."
-                )
-        spec = prepared.AttentionSpec(
-            name,
-            "attention",
-            label=label,
-            sources=tuple(sources.items()),
-            grid=tuple(grid),
-        )
+        spec = attention_spec(self, name, label, sources, grid)
         table = self.table.copy()
         table[name] = ""
-        for one, source in sources.items():
-            of_class = table[label] == one
+        for group, source in spec.sources:
+            of_class = table[label] == group
             table.loc[of_class, name] = table.loc[of_class, source]
         return self._with(tasks={**self.tasks, name: spec}, table=table)
 
@@ -294,21 +177,36 @@ class Dataset:
         self.task(task)
         return (self.table[task] != "").to_numpy()
 
+    def values(self, task):
+        """The targets of a task that lie in the table, (n,).
+
+        Of a label int class indices, -1 where unlabelled; of a number float32,
+        nan where unlabelled.
+
+        Raises:
+            UmsrepError: the task's targets are pictures, or a cell holds
+                none of its values.
+        """
+        kind = task_kinds.of(self.task(task))
+        if kind.place != task_kinds.CELL:
+            raise UmsrepError(
+                f"'{task}' is a {kind.name} task; its targets are no values "
+                "of a table. Read them image by image, with target()."
+            )
+        cells = self.table[task]
+        for row, cell in enumerate(cells):
+            if cell and (fault := kind.fault(cell)):
+                raise UmsrepError(
+                    f"Data set '{self.name}', task '{task}', image "
+                    f"{self.table['image'].iloc[row]}: {fault[0]}, expected "
+                    f"{fault[1]}. Correct it in the source and prepare the "
+                    "data again."
+                )
+        return kind.parse(cells)
+
     def labels(self, task):
         """(n,) int: class index of each image, -1 where unlabelled."""
-        classes = self.task(task).classes
-        index = {name: number for number, name in enumerate(classes)}
-        values = self.table[task]
-        unknown = ~values.isin({*index, ""})
-        if unknown.any():
-            row = self.table[unknown].iloc[0]
-            raise UmsrepError(
-                f"Data set '{self.name}', task '{task}', image "
-                f"{row['image']}: label '{row[task]}' is none of its classes "
-                f"({', '.join(classes)}). Mend the label in the source and "
-                "prepare the data again."
-            )
-        return values.map(lambda value: index.get(value, -1)).to_numpy()
+        return self.values(task)
 
     def subset(self, which):
         """The images at integer positions or where a bool array is true."""
@@ -362,7 +260,7 @@ class Dataset:
         Args:
             by: "patient"; splitting images of one patient apart is refused.
             fractions: (train, validation, test), summing to 1.
-            seed: Of the division.
+            seed: Seed of the division.
             extend_test: Where the manifest holds a test set, add the share
                 for test to it; otherwise that share goes to train.
         """
@@ -407,144 +305,7 @@ class Dataset:
                     f"{len(self)} {what} images of '{self.name}'. Choose "
                     "other split fractions, or leave the task out."
                 )
-            if spec.kind == "label":
-                found = np.unique(self.labels(task))
-                found = found[found >= 0]
-                if len(found) < 2:
-                    raise UmsrepError(
-                        f"Task '{task}': all {count} labelled {what} images "
-                        f"of '{self.name}' are '{spec.classes[found[0]]}'. "
-                        "Expected at least two classes; choose other split "
-                        "fractions, or leave the task out."
-                    )
-
-
-# Decoded pictures kept per data set; any more are read again from the disk,
-# so that a large set does not fill the memory.
-CACHE_BYTES = 2**30
-
-
-class OtherImages:
-    """A store with the targets of another and images of its own (abstract).
-
-    A subclass implements `image(row)`.
-
-    Args:
-        store: The other store.
-    """
-
-    def __init__(self, store):
-        self.store = store
-        self.size = store.size
-
-    def mask(self, task, row):
-        return self.store.mask(task, row)
-
-    def map(self, task, row):
-        return self.store.map(task, row)
-
-    def fixations(self, task, row):
-        return self.store.fixations(task, row)
-
-
-class _Pictures:
-    """Images, masks and maps of one folder, decoded at first use and kept."""
-
-    def __init__(self, path, table, tasks, size):
-        self.path = path
-        self.size = tuple(size)
-        self._images = table["image"].tolist()
-        self._files = {
-            name: table[name].tolist()
-            for name, task in tasks.items()
-            if task.kind != "label"
-        }
-        self._fixations = {}
-        self._cache = {}
-        self._room = CACHE_BYTES
-
-    def image(self, row):
-        return self._read(self._images[row])
-
-    def mask(self, task, row):
-        file = self._file(task, row)
-        if file is None:
-            return None
-        return (self._read(file) > 127).astype(np.uint8)
-
-    def map(self, task, row):
-        file = self._file(task, row)
-        if file is None:
-            return None
-        depth = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-        return gaze.normalized(self._read(file, depth))
-
-    def fixations(self, task, row):
-        if task not in self._fixations:
-            self._fixations[task] = self._read_fixations(task)
-        return self._fixations[task].get(self._images[row])
-
-    def _read_fixations(self, task):
-        path = self.path / "fixations" / f"{task}.csv"
-        if not path.exists():
-            return {}
-        try:
-            table = pd.read_csv(path, dtype={"image": str, "observer": str})
-            groups = table.groupby("image", sort=False)
-            columns = list(gaze.COLUMNS)
-            return {
-                image: rows[columns].reset_index(drop=True)
-                for image, rows in groups
-            }
-        except (OSError, ValueError, KeyError) as error:
-            raise UmsrepError(
-                f"{path} cannot be read ({error}). Run `umsrep verify`, or "
-                "prepare the data set again."
-            ) from error
-
-    def _file(self, task, row):
-        return self._files[task][row] or None if task in self._files else None
-
-    def _read(self, name, flags=cv2.IMREAD_GRAYSCALE):
-        picture = self._cache.get(name)
-        if picture is None:
-            picture = cv2.imread(str(self.path / name), flags)
-            if picture is None or picture.shape != self.size:
-                found = "nothing readable"
-                if picture is not None:
-                    found = f"{picture.shape[0]}x{picture.shape[1]} pixels"
-                raise UmsrepError(
-                    f"{self.path / name}: expected a picture of "
-                    f"{self.size[0]}x{self.size[1]} pixels, found {found}. "
-                    "Run `umsrep verify`, or prepare the data set again."
-                )
-            if self._room >= picture.nbytes:
-                # All pictures are wanted equally often, so which ones are
-                # kept does not matter.
-                self._room -= picture.nbytes
-                self._cache[name] = picture
-        return picture
-
-
-class _Joined:
-    """Pictures of several data sets, in order."""
-
-    def __init__(self, parts):
-        self.size = parts[0][0].size
-        self._rows = [(store, row) for store, rows in parts for row in rows]
-
-    def image(self, row):
-        store, inner = self._rows[row]
-        return store.image(inner)
-
-    def mask(self, task, row):
-        store, inner = self._rows[row]
-        return store.mask(task, inner)
-
-    def map(self, task, row):
-        store, inner = self._rows[row]
-        return store.map(task, inner)
-
-    def fixations(self, task, row):
-        store, inner = self._rows[row]
-        return store.fixations(task, inner)
+            cells = self.table[task][self.labelled(task)]
+            task_kinds.of(spec).check_learnable(
+                cells, f"{what} images of '{self.name}'"
+            )

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
+from umsrep.tasks.map import normalized
 
 WEIGHTS = ("count", "duration")
 COLUMNS = ("observer", "x", "y", "duration_ms")
@@ -212,25 +213,3 @@ def resize_map(values: NDArray, size: tuple[int, int]) -> NDArray[np.float32]:
         interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
     )
     return normalized(resized)
-
-
-def normalized(values: ArrayLike) -> NDArray[np.float32]:
-    """A map divided by its sum.
-
-    Raises:
-        UmsrepError: negative, not finite, or zero everywhere.
-    """
-    values = np.asarray(values, np.float64)
-    total = values.sum()
-    if not np.isfinite(total) or values.min() < 0 or total <= 0:
-        raise UmsrepError(
-            f"A gaze map has values from {values.min():g} to "
-            f"{values.max():g} and the sum {total:g}. Expected finite values "
-            "of at least 0, not all 0; correct it, or leave the image out."
-        )
-    return (values / total).astype(np.float32)
-
-
-def to_sixteen_bit(values: NDArray) -> NDArray[np.uint16]:
-    """A map as uint16, its maximum 65535, for a PNG file."""
-    return np.rint(values / values.max() * 65535).astype(np.uint16)

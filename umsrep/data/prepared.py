@@ -21,8 +21,8 @@ A prepared data set is one folder that everything after the conversion reads:
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
+from umsrep import tasks as task_kinds
 from umsrep.data import scale, storage
 from umsrep.errors import UmsrepError
 
@@ -31,7 +31,6 @@ FORMAT_VERSION = 1
 HEADER = "dataset.json"
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "validation", "test")
-KINDS = ("label", "mask", "map")
 FIXATION_COLUMNS = ("image", "observer", "x", "y", "duration_ms")
 FIXED_COLUMNS = (
     *("image", "patient", "split", "source"),
@@ -47,20 +46,24 @@ class TaskSpec:
     Attributes:
         name: The task's name, everywhere: manifest column, head, output.
             Letters, digits and underscores, starting with a letter.
-        kind: "label" (one class per image), "mask" (one binary mask) or
-            "map" (one map that sums to 1, such as where people looked).
+        kind: Registered name of a `umsrep.tasks.TaskKind`: "label" (one class
+            per image), "mask" (one binary mask), "map" (one map that sums to
+            1, such as where people looked) or "number".
         classes: Class names of a label task, in the order of the outputs and
             the positive class last; empty for the other kinds.
+        unit: Unit of a number, such as "years"; empty for none.
+        limits: The least and the largest number that can be; empty for none.
     """
-
-    kinds: ClassVar[tuple[str, ...]] = KINDS
 
     name: str
     kind: str
     classes: tuple[str, ...] = ()
+    unit: str = ""
+    limits: tuple[float, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "limits", tuple(self.limits))
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(self.name)):
             raise UmsrepError(
                 f"Task name '{self.name}' is not usable. Use letters, digits "
@@ -71,24 +74,38 @@ class TaskSpec:
                 f"Task name '{self.name}' is a fixed column of the manifest "
                 f"({', '.join(FIXED_COLUMNS)}). Choose another name."
             )
-        if self.kind not in self.kinds:
+        if self.kind not in self._kinds():
             raise UmsrepError(
                 f"Task '{self.name}' has kind '{self.kind}'. Expected one of "
-                f"{', '.join(self.kinds)}."
+                f"{', '.join(self._kinds())}."
             )
-        if self.kind != "label" and self.classes:
-            raise UmsrepError(
-                f"{self.kind.capitalize()} task '{self.name}' has classes "
-                f"{self.classes}. Leave classes out, or use kind 'label'."
-            )
-        if self.kind == "label" and (
-            len(set(self.classes)) < max(2, len(self.classes))
-            or not all(isinstance(c, str) and c.strip() for c in self.classes)
-        ):
-            raise UmsrepError(
-                f"Label task '{self.name}' has classes {self.classes}. "
-                "Give at least two different, non-empty class names."
-            )
+        task_kinds.of(self).check()
+
+    def _kinds(self):
+        return task_kinds.names()
+
+    def to_json(self) -> dict:
+        """The task as run.json and evaluation.json have it."""
+        entry = {"kind": self.kind, "classes": list(self.classes)}
+        for name in ("unit", "limits"):
+            if value := getattr(self, name):
+                entry[name] = value
+        return entry
+
+    @classmethod
+    def from_json(cls, name, entry) -> "TaskSpec":
+        """The task of an entry of dataset.json, run.json or evaluation.json.
+
+        Raises:
+            UmsrepError: as the constructor.
+        """
+        return cls(
+            name,
+            entry.get("kind"),
+            tuple(entry.get("classes") or ()),
+            entry.get("unit") or "",
+            tuple(entry.get("limits") or ()),
+        )
 
 
 @dataclass(frozen=True)
@@ -106,11 +123,12 @@ class AttentionSpec(TaskSpec):
         grid: (rows, columns) of the class activation maps.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("attention",)
-
     label: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     grid: tuple[int, int] = (1, 1)
+
+    def _kinds(self):
+        return ("attention",)
 
 
 @dataclass(frozen=True)
@@ -235,7 +253,7 @@ def scale_columns(header):
 def tasks_of(header):
     """The tasks of a header, {name: TaskSpec}, in the manifest's order."""
     return {
-        name: TaskSpec(name, entry.get("kind"), tuple(entry.get("classes", ())))
+        name: TaskSpec.from_json(name, entry)
         for name, entry in header["tasks"].items()
     }
 
@@ -270,7 +288,7 @@ def count_images(table, tasks):
 
     Returns:
         {"images", "patients", "splits": {split or "none": images}, "tasks":
-        {name: {"labelled": images, "classes": {class: images}}}}.
+        {name: {"labelled": images, ...what its kind counts}}}.
     """
     splits = table["split"].replace("", "none").value_counts()
     counts = {
@@ -281,10 +299,5 @@ def count_images(table, tasks):
     }
     for name, task in tasks.items():
         entry = {"labelled": int((table[name] != "").sum())}
-        if task.kind == "label":
-            entry["classes"] = {
-                label: int((table[name] == label).sum())
-                for label in task.classes
-            }
-        counts["tasks"][name] = entry
+        counts["tasks"][name] = entry | task_kinds.of(task).counts(table[name])
     return counts

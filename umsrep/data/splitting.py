@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 
 
@@ -9,8 +10,8 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
     """Divides images into "train", "validation" and "test" by patient.
 
     Patients are grouped by which tasks they have labels for and by their
-    classes, and each group is divided in the shares wanted, so that rare
-    labels are on every side.
+    classes (`TaskKind.strata`), and each group is divided in the shares
+    wanted, so that rare labels are on every side.
 
     Args:
         table: The manifest: columns patient, split and one per task.
@@ -104,12 +105,16 @@ def _divide(group, fractions, rng):
 def _strata(table, tasks):
     """Lists of patients with the same labels, in a stable order."""
     signature = {}
-    for _, row in table.sort_values("image").iterrows():
-        key = signature.setdefault(row["patient"], set())
-        for name, task in tasks.items():
-            if row[name]:
-                value = row[name] if task.kind == "label" else "mask"
-                key.add(f"{name}={value}")
+    table = table.sort_values("image")
+    strata = {
+        name: task_kinds.of(task).strata(table[name])
+        for name, task in tasks.items()
+    }
+    for row, patient in enumerate(table["patient"]):
+        key = signature.setdefault(patient, set())
+        for name, values in strata.items():
+            if values[row]:
+                key.add(f"{name}={values[row]}")
     groups = {}
     for patient in sorted(signature):
         key = tuple(sorted(signature[patient]))

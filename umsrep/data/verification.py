@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from umsrep import tasks as task_kinds
 from umsrep.data import file_content, storage
 from umsrep.data import images as reading
 from umsrep.data import scale as scales
@@ -23,11 +24,13 @@ from umsrep.data.prepared import (
 )
 from umsrep.errors import UmsrepError
 
-# A mask that covers nearly nothing or nearly all is more often a mistake
-# than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
-PLAUSIBLE_FOREGROUND = (0.002, 0.9)
 _AGAIN = "Prepare the data set again with 'umsrep prepare'."
 _BITS = {"L": 8, "I;16": 16}
+_FOLDERS = tuple(
+    f"{task_kinds.get(name).folder}/"
+    for name in task_kinds.names()
+    if task_kinds.get(name).place == task_kinds.PICTURE
+)
 _CLUTTER = ("thumbs.db", "desktop.ini")
 
 
@@ -117,7 +120,7 @@ class _Checks:
         }
         for file in sorted(set(self.checksums) - present):
             self.error(file, "is listed but missing")
-        own = ("images/", "masks/", "maps/", "fixations/")
+        own = ("images/", "fixations/", *_FOLDERS)
         for file in sorted(present - set(self.checksums) - {HEADER}):
             remedy = "Remove it, or prepare the data set again with it."
             if file.startswith(own) or file == MANIFEST:
@@ -183,15 +186,15 @@ class _Checks:
             value = row[name]
             if not value:
                 continue
-            if task.kind == "mask":
-                self.check_mask(f"masks/{name}/{match[1]}.png", value, image)
-            elif task.kind == "map":
-                self.check_map(f"maps/{name}/{match[1]}.png", value, image)
-            elif value not in task.classes:
+            kind = task_kinds.of(task)
+            if kind.place == task_kinds.PICTURE:
+                expected = f"{kind.folder}/{name}/{match[1]}.png"
+                self.check_picture(kind, expected, value, image)
+            elif fault := kind.fault(value):
                 self.error(
                     image,
-                    f"has the label '{value}' for task '{name}'; expected "
-                    f"one of {', '.join(task.classes)}",
+                    f"has the {fault[0]} for task '{name}'; expected "
+                    f"{fault[1]}",
                 )
         self.check_scale(image, row)
         pixels = self.read_pixels(image)
@@ -234,34 +237,20 @@ class _Checks:
             return None
         return pixels
 
-    def check_mask(self, expected, file, image):
+    def check_picture(self, kind, expected, file, image):
         if file != expected:
-            self.error(image, f"has the mask '{file}'; expected {expected}")
+            self.error(
+                image, f"has the {kind.name} '{file}'; expected {expected}"
+            )
             return
-        pixels = self.read_pixels(file)
+        pixels = self.read_pixels(file, kind.mode)
         if pixels is None:
             return
-        values = np.unique(pixels)
-        if not np.isin(values, (0, 255)).all():
-            listed = ", ".join(str(v) for v in values[:6])
-            self.error(file, f"holds the values {listed}; expected 0 and 255")
-            return
-        fraction = float((pixels > 0).mean())
-        if not PLAUSIBLE_FOREGROUND[0] < fraction < PLAUSIBLE_FOREGROUND[1]:
-            self.warning(
-                file,
-                f"covers {fraction:.1%} of the image"
-                + (" (it is empty)" if fraction == 0 else ""),
-                "Look at it; leave it out of the source if it is wrong.",
-            )
-
-    def check_map(self, expected, file, image):
-        if file != expected:
-            self.error(image, f"has the map '{file}'; expected {expected}")
-            return
-        pixels = self.read_pixels(file, "I;16")
-        if pixels is not None and not pixels.any():
-            self.error(file, "is 0 everywhere; a map needs a sum above 0")
+        for message, remedy in kind.faults(pixels):
+            if remedy is None:
+                self.error(file, message)
+            else:
+                self.warning(file, message, remedy)
 
     def check_scale(self, image, row):
         units = self.header.get("scales", {})
@@ -276,9 +265,9 @@ class _Checks:
 
     def check_fixations(self, table):
         height, width = self.size
-        for name, task in self.tasks.items():
+        for name in self.tasks:
             file = f"fixations/{name}.csv"
-            if task.kind != "map" or file not in self.checksums:
+            if file not in self.checksums:
                 continue
             try:
                 fixations = pd.read_csv(self.path / file)

@@ -3,23 +3,20 @@
 import contextlib
 import hashlib
 import os
-import platform
 import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-import PIL
 
-from umsrep import __version__
+from umsrep import tasks as task_kinds
 from umsrep.data import file_content, storage
 from umsrep.data import images as reading
-from umsrep.data import masks as mask_reading
 from umsrep.data import scale as scales
 from umsrep.data.frame import Frame
-from umsrep.data.gaze import Gaze, GazeMap, to_sixteen_bit
-from umsrep.data.gaze_record import GazeRecord
+from umsrep.data.gaze import GazeMap
+from umsrep.data.header import lacking, origin, preprocessing, versions
 from umsrep.data.prepared import (
     FORMAT,
     FORMAT_VERSION,
@@ -28,6 +25,7 @@ from umsrep.data.prepared import (
     SPLITS,
     count_images,
 )
+from umsrep.data.targets import sources
 from umsrep.errors import UmsrepError
 
 ON_ERROR = ("stop", "skip")
@@ -77,6 +75,7 @@ class PreparedWriter:
         self.out = Path(out)
         self.name = name
         self.tasks = {task.name: task for task in tasks}
+        self.kinds = {n: task_kinds.of(t) for n, t in self.tasks.items()}
         self.description = description
         self.size = _checked_size(size)
         for value, allowed, what in (
@@ -104,7 +103,7 @@ class PreparedWriter:
         self._checksums = {}
         self._shapes = []
         self._seen = {}
-        self._gaze = GazeRecord(gaze_map or GazeMap())
+        self._sources = sources(gaze_map or GazeMap())
         # {axis: (unit, the first image with a scale of it)}
         self._units = {}
 
@@ -121,17 +120,9 @@ class PreparedWriter:
         return False
 
     def add(
-        self,
-        image_id,
-        image_path,
-        patient,
-        split="",
-        labels=None,
-        masks=None,
-        maps=None,
-        scale=None,
+        self, image_id, image_path, patient, split="", targets=None, scale=None
     ):
-        """Reads, checks, resizes and writes one image with its labels.
+        """Reads, checks, resizes and writes one image with its targets.
 
         Args:
             image_id: Name of the image in the prepared set, unique without
@@ -139,13 +130,12 @@ class PreparedWriter:
             image_path: The source file.
             patient: Key of the patient; images of one patient share it.
             split: "train", "validation", "test" or "" for none.
-            labels: {label task: class name}; a task left out, None or "" is
-                unlabelled.
-            masks: {mask task: a mask file, or a bool or uint8 array of the
-                image's size, 1 inside and 0 outside; or a list of several to
-                unite}; left out, None or empty is unlabelled.
-            maps: {map task: a `gaze.Gaze`, or a grey heat map file of the
-                image's size}; left out or None is unlabelled.
+            targets: {task: target}; a task left out, None, "" or an empty
+                list is unlabelled. Of a label its class name; a number, or
+                its text; of a mask a file, or a bool or uint8 array of the
+                image's size, 1 inside and 0 outside, or a list of several to
+                unite; of a map a `gaze.Gaze`, or a grey heat map file of the
+                image's size.
             scale: `umsrep.data.Scale` of the source image; None is unknown.
                 All images of a set share one unit per axis.
 
@@ -154,38 +144,23 @@ class PreparedWriter:
 
         Raises:
             UmsrepError: an unknown task or split; or, with
-                `on_error="stop"`, a bad file, an unknown class, a mask or
-                map of another size, gaze that never meets the image, a scale
-                beyond the image or in another unit, or an id seen before.
+                `on_error="stop"`, a bad file, a label that is none of the
+                task's, a mask or map of another size, gaze that never meets
+                the image, a scale beyond the image or in another unit, or an
+                id seen before.
         """
-        image_id = str(image_id)
-        labels = {
-            k: v for k, v in (labels or {}).items() if v not in (None, "")
-        }
-        masks = {
-            task: listed
-            for task, given in (masks or {}).items()
-            if (listed := mask_reading.as_list(given))
-        }
-        maps = {k: v for k, v in (maps or {}).items() if v is not None}
-        self._check_tasks(maps, "map")
-        self._check_tasks(labels, "label")
-        self._check_tasks(masks, "mask")
+        image_id, image_path = str(image_id), Path(image_path)
+        cells, pictures = self._given(targets or {})
         if split not in ("", *SPLITS):
             raise UmsrepError(
                 f"Split '{split}' of image '{image_id}' is unknown. Use "
                 f"{', '.join(SPLITS)}, or '' for none."
             )
-        image_path = Path(image_path)
         try:
             self._check_identity(image_id, image_path, patient)
-            self._check_classes(image_path, labels)
+            self._check_cells(image_path, cells)
             self._check_units(image_path, scale)
-            frame, grey, united = self._read(image_path, masks)
-            drawn = {
-                task: self._gaze.draw(image_path, frame, task, value)
-                for task, value in maps.items()
-            }
+            frame, grey, drawn = self._read(image_path, pictures)
             moved = _moved(image_path, frame, scale)
         except UmsrepError as error:
             return self.reject(image_path, error)
@@ -196,27 +171,17 @@ class PreparedWriter:
             "image": f"images/{image_id}.png",
             "patient": str(patient),
             "split": split,
-            **{task: labels.get(task, "") for task in self.tasks},
+            **{task: cells.get(task, "") for task in self.tasks},
         }
         self._write_png(row["image"], grey)
-        for task, mask in united.items():
-            row[task] = f"masks/{task}/{image_id}.png"
-            self._write_png(row[task], mask.astype(np.uint8) * 255)
+        files = [image_path]
         for task, values in drawn.items():
-            row[task] = f"maps/{task}/{image_id}.png"
-            self._write_png(row[task], to_sixteen_bit(values))
-            if isinstance(maps[task], Gaze):
-                self._gaze.keep(row["image"], frame, task, maps[task])
-        files = [
-            image_path,
-            *(
-                mask
-                for group in masks.values()
-                for mask in group
-                if isinstance(mask, Path)
-            ),
-            *(Path(v) for v in maps.values() if not isinstance(v, Gaze)),
-        ]
+            kind, given = self.kinds[task], pictures[task]
+            row[task] = f"{kind.folder}/{task}/{image_id}.png"
+            self._write_png(row[task], kind.encode(values))
+            source = self._sources[kind.source]
+            source.keep(row["image"], frame, task, given)
+            files += source.files(given)
         self._shapes.append(frame.shape)
         row |= scales.to_cells(moved)
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
@@ -254,14 +219,25 @@ class PreparedWriter:
         """Records a warning that belongs to the data set as a whole."""
         self.warnings.append(message)
 
-    def _check_tasks(self, given, kind):
-        for name in given:
-            if name not in self.tasks or self.tasks[name].kind != kind:
-                known = [t.name for t in self.tasks.values() if t.kind == kind]
+    def _given(self, targets):
+        """({task: cell}, {task: source of a picture}) without missing ones."""
+        cells, pictures = {}, {}
+        for name, value in targets.items():
+            if name not in self.tasks:
                 raise UmsrepError(
-                    f"Data set '{self.name}' has no {kind} task '{name}'. "
-                    f"It has: {', '.join(known) or 'none'}."
+                    f"Data set '{self.name}' has no task '{name}'. It has: "
+                    f"{', '.join(self.tasks) or 'none'}."
                 )
+            if value is None or (isinstance(value, str) and not value):
+                continue
+            kind = self.kinds[name]
+            if kind.place == task_kinds.CELL:
+                cells[name] = str(value)
+                continue
+            value = self._sources[kind.source].given(value)
+            if value is not None:
+                pictures[name] = value
+        return cells, pictures
 
     def _check_identity(self, image_id, path, patient):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", image_id):
@@ -281,14 +257,12 @@ class PreparedWriter:
                 "id where every image is another person."
             )
 
-    def _check_classes(self, path, labels):
-        for name, label in labels.items():
-            if label not in self.tasks[name].classes:
+    def _check_cells(self, path, cells):
+        for name, cell in cells.items():
+            if fault := self.kinds[name].fault(cell):
                 raise UmsrepError(
-                    f"{path} has the unknown label '{label}' for task "
-                    f"'{name}'. Expected one of "
-                    f"{', '.join(self.tasks[name].classes)}; correct it, or "
-                    "leave the image out."
+                    f"{path} has the unknown {fault[0]} for task '{name}'. "
+                    f"Expected {fault[1]}; correct it, or leave the image out."
                 )
 
     def _check_units(self, path, scale):
@@ -301,16 +275,18 @@ class PreparedWriter:
                     "images; convert one of them."
                 )
 
-    def _read(self, path, masks):
+    def _read(self, path, pictures):
         grey = reading.read_grey(path, self.sixteen_bit)
         frame = Frame(grey.shape, self.size, self.fit)
-        united = {
-            task: frame.mask(mask_reading.unite(given, grey.shape, task, path))
-            for task, given in masks.items()
+        drawn = {
+            task: self._sources[self.kinds[task].source].draw(
+                path, frame, task, given
+            )
+            for task, given in pictures.items()
         }
         grey = frame.image(grey)
         file_content.check_not_constant(path, grey)
-        return frame, grey, united
+        return frame, grey, drawn
 
     def _write_png(self, relative, pixels):
         file = self._folder / relative
@@ -333,65 +309,34 @@ class PreparedWriter:
         if not units:
             table = table.drop(columns=list(scales.COLUMNS))
         counts = count_images(table, self.tasks)
-        self._warn_of_missing(counts)
-        gaze = self._gaze.write(self._folder, self._checksums, self.warn)
+        for text in lacking(self.tasks, counts):
+            self.warn(text)
+        gaze = self._sources["gaze"].record.write(
+            self._folder, self._checksums, self.warn
+        )
         storage.write_csv(self._folder / MANIFEST, table)
         self._checksums[MANIFEST] = storage.sha256(self._folder / MANIFEST)
-        about = self.description
         self.header = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "name": self.name,
-            "modality": about.modality,
-            "source": {
-                "title": about.title,
-                "url": about.url,
-                "citation": about.citation,
-                "terms": about.terms,
-            },
-            "licence": about.licence,
-            "preprocessing": {
-                "size": list(self.size),
-                "fit": self.fit,
-                "source_sizes": _ranges(self._shapes),
-                "grey": "8-bit luma (ITU-R BT.601)",
-                "sixteen_bit": self.sixteen_bit,
-                "image_interpolation": "bicubic (OpenCV)",
-                "image_reduction": (
-                    "sides above twice the size are first averaged by area "
-                    "to twice the size"
-                ),
-                "mask_interpolation": "nearest",
-                "map_interpolation": "area averages, sum 1",
-            },
+            **origin(self.description),
+            "preprocessing": preprocessing(
+                self.size, self.fit, self.sixteen_bit, self._shapes
+            ),
             "gaze": gaze,
             "tasks": {
-                task.name: {"kind": task.kind}
-                | ({"classes": list(task.classes)} if task.classes else {})
-                for task in self.tasks.values()
+                name: {k: v for k, v in task.to_json().items() if v}
+                for name, task in self.tasks.items()
             },
             **({"scales": units} if units else {}),
             "counts": counts,
             "skipped": self.skipped,
             "warnings": self.warnings,
             "checksums": dict(sorted(self._checksums.items())),
-            "versions": _versions(),
+            "versions": versions(),
         }
         storage.write_json(self._folder / HEADER, self.header)
-
-    def _warn_of_missing(self, counts):
-        for name, task in self.tasks.items():
-            count = counts["tasks"][name]
-            if not count["labelled"]:
-                self.warn(f"Task '{name}' has no labelled image.")
-                continue
-            missing = [c for c in task.classes if not count["classes"][c]]
-            if missing:
-                self.warn(
-                    f"Task '{name}' has no image of class "
-                    f"{', '.join(missing)}; it cannot be trained on this "
-                    "set alone."
-                )
 
 
 def _moved(path, frame, scale):
@@ -415,26 +360,3 @@ def _checked_size(size):
             "for example 256."
         )
     return int(height), int(width)
-
-
-def _ranges(shapes):
-    """Least and most height, width and width / height of (height, width)s."""
-    heights, widths = np.array(shapes).T
-    return {
-        name: [values.min().item(), values.max().item()]
-        for name, values in (
-            ("height", heights),
-            ("width", widths),
-            ("aspect_ratio", (widths / heights).round(4)),
-        )
-    }
-
-
-def _versions():
-    return {
-        "umsrep": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "pillow": PIL.__version__,
-    }

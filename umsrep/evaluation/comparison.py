@@ -18,18 +18,15 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats import contingency_tables, multitest
 
+from umsrep import tasks
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
-from umsrep.evaluation.bootstrap import bootstrap_intervals
+from umsrep.evaluation.pairing import aligned, paired
+from umsrep.metrics import catalogue
+from umsrep.tasks.base import MCNEMAR, WILCOXON
 
-# Columns that Wilcoxon's test compares, by kind of task.
-WILCOXON = {"mask": ("dice",), "map": ("kld", "cc")}
-NAMES = {"dice": "Dice", "kld": "KLD", "cc": "CC"}
-LOWER_IS_BETTER = ("kld",)
 # Below this number of discordant images the chi-squared form is too rough.
 EXACT_BELOW = 25
-# Random signs of a test by patient.
-FLIPS = 9999
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,11 @@ def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
     Raises:
         UmsrepError: the tables hold different images or different references.
     """
-    rows_a, rows_b = _aligned(table_a, table_b, task)
-    if task.kind == "label":
-        metric = "accuracy"
-        right_a, right_b = (_right(rows, task) for rows in (rows_a, rows_b))
-    else:
-        _check_threshold(dice_threshold)
-        metric = f"share with Dice >= {dice_threshold:g}"
-        right_a, right_b = (
-            table_metrics.pixel_values(rows, task) >= dice_threshold
-            for rows in (rows_a, rows_b)
-        )
+    rows_a, rows_b = aligned(table_a, table_b, task)
+    kind = tasks.of(task)
+    right_a, right_b = (
+        kind.right(rows, dice_threshold) for rows in (rows_a, rows_b)
+    )
     counts = np.zeros((2, 2), int)
     np.add.at(counts, (right_a.astype(int), right_b.astype(int)), 1)
     discordant = counts[0, 1] + counts[1, 0]
@@ -114,72 +105,76 @@ def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
     return PairedTest(
         task=task.name,
         test=f"McNemar ({form})",
-        metric=metric,
+        metric=kind.right_in_words(dice_threshold),
         p=float(p),
         p_holm=float(p),
-        **_paired(right_a, right_b, table_metrics.patients_of(rows_a), seed),
+        **paired(right_a, right_b, table_metrics.patients_of(rows_a), seed),
     )
 
 
 def wilcoxon(table_a, table_b, task, seed=0, column=None):
-    """Wilcoxon signed-rank test of a mask or map task's per-image values.
+    """Wilcoxon signed-rank test of a task's per-image values.
 
     Equal values are left out (Wilcoxon's own rule); p is 1 if all are equal.
     Arguments, result and errors as for `mcnemar`.
 
     Args:
-        column: "dice" of a mask (the default), "kld" of a map (the default),
-            or another column of `table_metrics.COLUMNS`.
+        column: A per-image metric of the task's kind; None is the first that
+            the kind compares so ("dice" of a mask, "kld" of a map).
     """
-    column = column or table_metrics.COLUMNS[task.kind][0]
-    rows_a, rows_b = _aligned(table_a, table_b, task)
-    a, b = (
-        table_metrics.pixel_values(rows, task, column)
-        for rows in (rows_a, rows_b)
-    )
+    kind = tasks.of(task)
+    if column is None:
+        column = next(t.column for t in kind.paired if t.test == WILCOXON)
+    metric = catalogue.metric(column)
+    rows_a, rows_b = aligned(table_a, table_b, task)
+    a, b = (kind.values(rows, column) for rows in (rows_a, rows_b))
     p = stats.wilcoxon(a, b).pvalue if np.any(a != b) else 1.0
     return PairedTest(
         task=task.name,
         test="Wilcoxon signed-rank",
-        metric=f"mean {NAMES.get(column, column)}",
+        metric=f"mean {metric.words}",
         p=float(p),
         p_holm=float(p),
-        **_paired(
-            *(a, b, table_metrics.patients_of(rows_a), seed),
-            lower_is_better=column in LOWER_IS_BETTER,
+        **paired(
+            a,
+            b,
+            table_metrics.patients_of(rows_a),
+            seed,
+            metric.lower_is_better,
         ),
     )
 
 
-def compare(table_a, table_b, tasks, dice_threshold=0.95, seed=0):
+def compare(table_a, table_b, specs, dice_threshold=0.95, seed=0):
     """`paired_tests` with p-values adjusted for all of them together."""
-    return holm(paired_tests(table_a, table_b, tasks, dice_threshold, seed))
+    return holm(paired_tests(table_a, table_b, specs, dice_threshold, seed))
 
 
-def paired_tests(table_a, table_b, tasks, dice_threshold=0.95, seed=0):
+def paired_tests(table_a, table_b, specs, dice_threshold=0.95, seed=0):
     """Every test of every task, not adjusted.
 
     Args:
         table_a, table_b: Data frames with the columns of predictions.csv.
-        tasks: `TaskSpec`s that both tables have.
+        specs: `TaskSpec`s that both tables have.
         dice_threshold: See `mcnemar`.
         seed: Seed of the intervals' bootstrap.
 
     Returns:
-        A list of `PairedTest`: McNemar for a label or mask task, Wilcoxon for
-        a mask task (Dice) and a map task (KLD, CC). A task with no labelled
-        image is left out.
+        A list of `PairedTest`: those that suit each task's kind
+        (`TaskKind.paired`). A task with no labelled image is left out.
     """
     tests = []
-    for task in tasks:
+    for task in specs:
         if table_metrics.labelled(table_a, task).empty and (
             table_metrics.labelled(table_b, task).empty
         ):
             continue
-        if task.kind != "map":
-            tests.append(mcnemar(table_a, table_b, task, dice_threshold, seed))
-        for column in WILCOXON.get(task.kind, ()):
-            tests.append(wilcoxon(table_a, table_b, task, seed, column))
+        for suited in tasks.get(task.kind).paired:
+            tests.append(
+                mcnemar(table_a, table_b, task, dice_threshold, seed)
+                if suited.test == MCNEMAR
+                else wilcoxon(table_a, table_b, task, seed, suited.column)
+            )
     return tests
 
 
@@ -224,112 +219,8 @@ def common_tasks(evaluation_a, evaluation_b):
         if task != others[task.name]:
             raise UmsrepError(
                 f"Task '{task.name}' differs between {evaluation_a.path} "
-                f"({task.kind} {task.classes}) and {evaluation_b.path} "
-                f"({others[task.name].kind} {others[task.name].classes}). "
+                f"({tasks.of(task).words()}) and {evaluation_b.path} "
+                f"({tasks.of(others[task.name]).words()}). "
                 "Evaluate both runs on the same prepared data."
             )
     return common
-
-
-def _aligned(table_a, table_b, task):
-    """Labelled rows of both, in the same order of images."""
-    rows_a, rows_b = (
-        table_metrics.labelled(table, task).set_index("image", drop=False)
-        for table in (table_a, table_b)
-    )
-    for one, other, name in ((rows_a, rows_b, "B"), (rows_b, rows_a, "A")):
-        missing = one.index.difference(other.index)
-        if len(missing):
-            raise UmsrepError(
-                f"Task '{task.name}': {len(missing)} labelled image(s) are "
-                f"missing from {name}, among them "
-                f"{', '.join(map(str, missing[:3]))}. A paired test needs "
-                "the same images; evaluate both runs on the same data and "
-                "split."
-            )
-    if rows_a.empty:
-        raise UmsrepError(
-            f"Task '{task.name}' has no labelled image to compare. Evaluate "
-            "on data that has this task's labels."
-        )
-    rows_b = rows_b.loc[rows_a.index]
-    if task.kind == "label":
-        column = f"{task.name}_true"
-        differs = rows_a[column].astype(str) != rows_b[column].astype(str)
-        if differs.any():
-            raise UmsrepError(
-                f"Task '{task.name}': the true class of image "
-                f"'{differs.idxmax()}' differs between A and B. Evaluate "
-                "both runs on the same prepared data."
-            )
-    return rows_a, rows_b
-
-
-def _paired(a, b, patients, seed, lower_is_better=False):
-    """What both tests report of the paired values `a` and `b`."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
-
-    def mean(weights):
-        return {"difference": weights @ (a - b) / weights.sum(-1)}
-
-    interval = bootstrap_intervals(mean, patients, seed=seed)["difference"]
-    sums = pd.Series(a - b).groupby(np.asarray(patients)).sum().to_numpy()
-    p = sign_flips(sums, seed)
-    return {
-        "a": a.mean().item(),
-        "b": b.mean().item(),
-        "difference": (a - b).mean().item(),
-        "difference_ci95": (interval.low, interval.high),
-        "images": len(a),
-        "patients": len(set(patients)),
-        "p_patients": p,
-        "p_patients_holm": p,
-        "a_better": int(((a < b) if lower_is_better else (a > b)).sum()),
-        "b_better": int(((b < a) if lower_is_better else (b > a)).sum()),
-    }
-
-
-def sign_flips(sums, seed=0):
-    """Two-sided p-value of a sum of independent, symmetric parts.
-
-    Where A and B do not differ, the sum of a patient's differences is as
-    likely with the other sign.
-
-    Args:
-        sums: (patients,) sums of differences.
-        seed: Of the random signs, where there are too many to try all.
-    """
-    # Those of no difference change nothing.
-    sums = np.asarray(sums, float)
-    sums = sums[sums != 0]
-    if len(sums) < 2:
-        return 1.0
-
-    def total(values, others, axis):
-        return np.sum(values - others, axis=axis)
-
-    # Exchanging a value with 0 changes the sign of the difference.
-    return float(
-        stats.permutation_test(
-            (sums, np.zeros_like(sums)),
-            total,
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=FLIPS,
-            batch=1000,
-            rng=np.random.default_rng(seed),
-        ).pvalue
-    )
-
-
-def _right(rows, task):
-    true, predicted, _ = table_metrics.label_arrays(rows, task)
-    return true == predicted
-
-
-def _check_threshold(dice_threshold):
-    if not 0 < dice_threshold <= 1:
-        raise UmsrepError(
-            f"Got a Dice threshold of {dice_threshold}. Choose one above 0 "
-            "and at most 1, for example 0.95."
-        )

@@ -15,7 +15,6 @@ from umsrep.derived.velocities import MEASURES
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
-from umsrep.runs import calibration
 
 # Of `Velocities`, as phantom.json names it; speeds in cm/s.
 TRUE_NAMES = {
@@ -187,7 +186,7 @@ def _outputs(subject):
     """{task: outputs}; probabilities of labels are calibrated."""
     outputs = predict.probabilities(subject.network, subject.seen)
     return {
-        task: calibration.apply(values, subject.calibrations[task])[0]
+        task: subject.calibrations[task].apply(values)[0]
         if task in subject.calibrations
         else values
         for task, values in outputs.items()

@@ -141,8 +141,7 @@ def _evaluation(path, info):
         )
     try:
         specs = [
-            TaskSpec(name, entry.get("kind"), tuple(entry.get("classes") or ()))
-            for name, entry in tasks.items()
+            TaskSpec.from_json(name, entry) for name, entry in tasks.items()
         ]
     except UmsrepError as error:
         raise UmsrepError(f"{file}: {error}") from error

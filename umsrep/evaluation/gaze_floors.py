@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.data import Dataset, gaze
 from umsrep.errors import UmsrepError
-from umsrep.runs import gaze_reference
 from umsrep.runs.gaze_reference import GazeReference
+from umsrep.tasks.map import score
 
 # Shares of the other half's map to try; the rest is the centre bias.
 SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -44,7 +44,7 @@ def floor_tables(
     indices = np.flatnonzero(dataset.labelled(task))
     return {
         name: pd.DataFrame(
-            gaze_reference.score(
+            score(
                 dataset.map(task, index),
                 values,
                 dataset.fixations(task, index),
@@ -141,7 +141,7 @@ class Halves:
         rows = []
         for _, parts, maps in self.items:
             scores = [
-                gaze_reference.score(
+                score(
                     maps[half],
                     share * maps[1 - half]
                     + (1 - share) * self.reference.centre_bias,
@@ -162,9 +162,7 @@ class Halves:
         rows = []
         for index, parts, maps in self.items:
             scores = [
-                gaze_reference.score(
-                    target, outputs[index], part, self.reference
-                )
+                score(target, outputs[index], part, self.reference)
                 for part, target in zip(parts, maps, strict=True)
             ]
             rows.append(pd.DataFrame(scores).mean())

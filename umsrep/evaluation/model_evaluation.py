@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from umsrep import tasks
 from umsrep.data import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
@@ -42,7 +43,7 @@ def evaluate(
     """
     specs = [dataset.task(t) for t in model.tasks if t in dataset.tasks]
     # Supervised attention is for training.
-    specs = [spec for spec in specs if spec.kind != "attention"]
+    specs = [spec for spec in specs if spec.kind in tasks.names()]
     outputs = predict.probabilities(model, dataset)
     table = predict.table(
         outputs, dataset, specs, calibrations or {}, references

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from umsrep import tasks
 from umsrep.data.batches import ahead
-from umsrep.data.dataset import OtherImages
-from umsrep.evaluation.table_metrics import COLUMNS
-from umsrep.metrics import segmentation
+from umsrep.data.stores import OtherImages
 from umsrep.progress import Progress
-from umsrep.runs import calibration, denoise_images, gaze_reference
+from umsrep.runs import denoise_images
+from umsrep.runs.calibration import Calibration
+from umsrep.tasks.attention import Attention
 
 BATCH_SIZE = 32
 
@@ -52,13 +53,15 @@ def probabilities(model, dataset, progress=False):
         progress: Show a progress bar.
 
     Returns:
-        {task: (n, classes) float32, or (n, height, width): float16 for masks,
-        to spare memory, and float32 for maps}.
+        {task: (n, classes) float32 of a label; (n, 1) of a number; (n, height,
+        width) of a mask, in float16 to spare memory, or of a map, float32}.
     """
     models = getattr(model, "models", [model])
-    kinds = {head.name: head.kind for one in models for head in one.heads}
+    kinds = {
+        head.name: tasks.get(head.kind) for one in models for head in one.heads
+    }
     # Supervised attention is for training; explanations show the maps.
-    parts = {t: [] for t in model.tasks if kinds[t] != "attention"}
+    parts = {t: [] for t in model.tasks if kinds[t] is not Attention}
     channels = model.representation.image_shape[-1]
     batches = dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
     with Progress("predict", len(batches), enabled=progress) as bar:
@@ -70,8 +73,8 @@ def probabilities(model, dataset, progress=False):
                     output = np.asarray(output)
                     if output.ndim == 4:
                         output = output[..., 0]
-                    if kinds[task] == "mask":
-                        output = output.astype(np.float16)
+                    if kinds[task].kept_as:
+                        output = output.astype(kinds[task].kept_as)
                     parts[task].append(output)
             bar.advance()
     return {task: np.concatenate(arrays) for task, arrays in parts.items()}
@@ -85,81 +88,21 @@ def table(outputs, dataset, specs, calibrations, references=None):
         dataset: The `data.Dataset` that gave them; tasks it does not have, and
             labels it lacks, leave empty cells.
         specs: `TaskSpec`s of the tasks predicted.
-        calibrations: {label task: `calibration.Calibration`}.
+        calibrations: {label task: `runs.calibration.Calibration`}.
         references: {map task: `gaze_reference.GazeReference`} of training
             images, for the metrics that compare with other images.
 
     Returns:
-        A data frame as described in `table_metrics`.
+        A data frame: image, patient, split, and the columns of each task's
+        kind (`TaskKind.predictions`).
     """
     frame = dataset.table[["image", "patient", "split"]].copy()
     columns = {}
     for spec in specs:
-        if spec.kind == "label":
-            columns |= _label_columns(outputs, dataset, spec, calibrations)
-        elif spec.kind == "mask":
-            columns |= _mask_columns(outputs, dataset, spec)
-        else:
-            columns |= _map_columns(
-                outputs, dataset, spec, (references or {}).get(spec.name)
-            )
-    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
-
-
-def _label_columns(outputs, dataset, spec, calibrations):
-    name = spec.name
-    calibrated, predicted = calibration.apply(
-        outputs[name], calibrations.get(name, calibration.Calibration())
-    )
-    classes = np.array(spec.classes, dtype=object)
-    known = name in dataset.tasks
-    columns = {
-        f"{name}_true": dataset.table[name].replace("", None)
-        if known
-        else None,
-        f"{name}_pred": classes[predicted],
-    }
-    for index, label in enumerate(spec.classes):
-        columns[f"{name}_p_{label}"] = calibrated[:, index]
-    return columns
-
-
-def _mask_columns(outputs, dataset, spec):
-    rows = []
-    for index in range(len(dataset)):
-        true = None
-        if spec.name in dataset.tasks:
-            true = dataset.mask(spec.name, index)
-        if true is None:
-            rows.append({})
-            continue
-        predicted = outputs[spec.name][index] > 0.5
-        rows.append(segmentation.mask_metrics(true.astype(bool), predicted))
-    return _pixel_columns(spec, rows)
-
-
-def _map_columns(outputs, dataset, spec, reference):
-    rows = []
-    for index in range(len(dataset)):
-        true = None
-        if spec.name in dataset.tasks:
-            true = dataset.map(spec.name, index)
-        if true is None:
-            rows.append({})
-            continue
-        rows.append(
-            gaze_reference.score(
-                true,
-                outputs[spec.name][index],
-                dataset.fixations(spec.name, index),
-                reference,
-            )
+        columns |= tasks.of(spec).predictions(
+            outputs[spec.name],
+            dataset,
+            calibrations.get(spec.name, Calibration()),
+            (references or {}).get(spec.name),
         )
-    return _pixel_columns(spec, rows)
-
-
-def _pixel_columns(spec, rows):
-    return {
-        f"{spec.name}_{name}": [row.get(name) for row in rows]
-        for name in COLUMNS[spec.kind]
-    }
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)

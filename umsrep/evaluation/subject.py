@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pandas as pd
 
-from umsrep import runs
+from umsrep import runs, tasks
 from umsrep.data import load
-from umsrep.data.dataset import OtherImages
 from umsrep.data.shifts import simulated_shifts
+from umsrep.data.stores import OtherImages
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
 from umsrep.runs import gaze_reference
@@ -77,7 +77,12 @@ class Subject:
         """The same with images under a simulated shift; None changes none."""
         if name is None:
             return self
-        store = _Shifted(self.dataset.store, _shift(name))
+        moved = {
+            task
+            for task, spec in self.dataset.tasks.items()
+            if getattr(tasks.of(spec), "discrete", False)
+        }
+        store = _Shifted(self.dataset.store, _shift(name), moved)
         return self._with(self.dataset.with_store(store))
 
     def blanked(self, task):
@@ -195,9 +200,9 @@ def _check_tasks(specs, dataset):
         there = dataset.tasks.get(spec.name)
         if there is not None and there != spec:
             raise UmsrepError(
-                f"Task '{spec.name}' is {_words(there)} in "
-                f"'{dataset.name}' but {_words(spec)} in the run. Rename the "
-                "task or its classes."
+                f"Task '{spec.name}' is {tasks.of(there).words()} in "
+                f"'{dataset.name}' but {tasks.of(spec).words()} in the run. "
+                "Rename the task or its classes."
             )
     if not {spec.name for spec in specs} & set(dataset.tasks):
         raise UmsrepError(
@@ -205,12 +210,6 @@ def _check_tasks(specs, dataset):
             f"({', '.join(spec.name for spec in specs)}). Choose a data set "
             "that has one."
         )
-
-
-def _words(spec):
-    if spec.kind != "label":
-        return f"a {spec.kind}"
-    return f"a label of {', '.join(spec.classes)}"
 
 
 def _shift(name):
@@ -225,9 +224,10 @@ def _shift(name):
 class _Shifted(OtherImages):
     """Images and masks under a simulated shift."""
 
-    def __init__(self, store, shift):
+    def __init__(self, store, shift, moved):
         super().__init__(store)
         self.shift = shift
+        self.moved = moved
 
     def _apply(self, row, mask):
         rng = np.random.default_rng([0, row])
@@ -237,14 +237,13 @@ class _Shifted(OtherImages):
         image, _ = self._apply(row, None)
         return image.round().astype(np.uint8)
 
-    def mask(self, task, row):
-        mask = self.store.mask(task, row)
-        return None if mask is None else self._apply(row, mask)[1]
-
-    def map(self, task, row):
+    def picture(self, task, row):
+        picture = self.store.picture(task, row)
         # A shift moves images and masks only; a map that stayed behind would
         # be the wrong reference.
-        return None
+        if picture is None or task not in self.moved:
+            return None
+        return self._apply(row, picture)[1]
 
     def fixations(self, task, row):
         return None
@@ -258,4 +257,4 @@ class _Blanked(OtherImages):
         self.task = task
 
     def image(self, row):
-        return self.store.image(row) * self.store.mask(self.task, row)
+        return self.store.image(row) * self.store.picture(self.task, row)

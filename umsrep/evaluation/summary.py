@@ -3,24 +3,9 @@
 import pandas as pd
 
 from umsrep.evaluation.folder import Evaluation, read_folder
+from umsrep.metrics import catalogue
 from umsrep.runs import Run
 
-# Column of metrics.json -> heading; the order of the table.
-METRICS = {
-    "accuracy": "Accuracy",
-    "f_score": "F-score",
-    "mcc": "MCC",
-    "auc": "AUC",
-    "iou": "IoU",
-    "dice": "Dice",
-    "kld": "KLD",
-    "cc": "CC",
-    "sim": "SIM",
-    "nss": "NSS",
-    "shuffled_auc": "sAUC",
-    "information_gain": "IG",
-}
-LOWER_IS_BETTER = ("kld",)
 PRETRAINING = "pre-training"
 BASELINE = "separate"
 
@@ -42,7 +27,7 @@ def summary_table(folders):
 
     Returns:
         A data frame with the columns `data` (name and split), `strategy`,
-        `task`, `images`, `patients`; each metric of `METRICS` and
+        `task`, `images`, `patients`; each metric of `catalogue.LISTED` and
         `<metric>_ci95` ([low, high] or None); `seconds` and
         `trainable_parameters` of the whole run, so equal in all rows of one
         run. What a task does not have, or what is missing, is nan.
@@ -63,7 +48,7 @@ def summary_table(folders):
                 "images": number(values.get("images")),
                 "patients": number(values.get("patients")),
             }
-            for metric in METRICS:
+            for metric in catalogue.LISTED:
                 row[metric] = number(values.get(metric))
                 row[f"{metric}_ci95"] = interval(values.get(f"{metric}_ci95"))
             rows.append(row | cost(evaluation.run))
@@ -71,11 +56,11 @@ def summary_table(folders):
         rows.append(
             {"data": "", "strategy": PRETRAINING, "task": run.pretrained_task}
             # A missing cell would turn a column without intervals into nan.
-            | {f"{metric}_ci95": None for metric in METRICS}
+            | {f"{metric}_ci95": None for metric in catalogue.LISTED}
             | cost(run.info)
         )
     columns = ["data", "strategy", "task", "images", "patients"]
-    for metric in METRICS:
+    for metric in catalogue.LISTED:
         columns += [metric, f"{metric}_ci95"]
     return pd.DataFrame(
         rows, columns=[*columns, "seconds", "trainable_parameters"]
@@ -86,20 +71,20 @@ def best_values(frame, task):
     """{metric: best value of `task`}; nan where fewer than two compete."""
     part = frame[frame["task"] == task]
     return {
-        metric: (
-            part[metric].min()
-            if metric in LOWER_IS_BETTER
-            else part[metric].max()
-        )
-        if part[metric].count() > 1
+        name: metric.best(part[name])
+        if part[name].count() > 1
         else float("nan")
-        for metric in METRICS
+        for name, metric in catalogue.LISTED.items()
     }
 
 
 def present(frame):
-    """The part of `METRICS` that any row has."""
-    return {m: h for m, h in METRICS.items() if frame[m].notna().any()}
+    """The part of `catalogue.LISTED` that any row has."""
+    return {
+        name: metric
+        for name, metric in catalogue.LISTED.items()
+        if frame[name].notna().any()
+    }
 
 
 def labels(evaluations):

@@ -1,9 +1,12 @@
 """The model card: what a person who receives the file must know."""
 
-from umsrep.evaluation.summary import METRICS
+from umsrep import tasks
+from umsrep.data import TaskSpec
 from umsrep.export import accuracy as accuracy_module
+from umsrep.export import parity as parity_module
 from umsrep.export.formats import SUFFIXES
 from umsrep.export.quantization import DESCRIPTIONS
+from umsrep.metrics import catalogue
 
 OPENS = {
     "keras": "`import umsrep; keras.saving.load_model(path)` in safe mode",
@@ -62,7 +65,7 @@ def _contents(metadata):
         "normalisation, network, temperature scaling.",
     ]
     for task, entry in metadata["tasks"].items():
-        lines.append(f"- `{task}`: {_output(entry)}")
+        lines.append(f"- `{task}`: {_output(task, entry)}")
     if metadata["quantize"]:
         lines.append(
             f"- Quantised ({metadata['quantize']}): "
@@ -71,26 +74,9 @@ def _contents(metadata):
     return "\n".join(lines)
 
 
-def _output(entry):
-    if entry["kind"] == "label":
-        text = (
-            "float32 (batch, classes), calibrated probabilities of "
-            f"{', '.join(entry['classes'])}"
-        )
-        if entry["threshold"] is not None:
-            text += (
-                f"; '{entry['classes'][1]}' from {entry['threshold']:.4f} on"
-            )
-        return f"{text}."
-    if entry["kind"] == "mask":
-        return (
-            "float32 (batch, height, width), probabilities at the image's own "
-            f"size; inside from {entry['threshold']:g} on."
-        )
-    return (
-        "float32 (batch, height, width), where people look, a distribution of "
-        "sum 1 at the image's own size."
-    )
+def _output(task, entry):
+    kind = tasks.of(TaskSpec.from_json(task, entry))
+    return kind.exported_words(entry["threshold"])
 
 
 def _data(metadata, header):
@@ -122,10 +108,10 @@ def _metrics(metadata, metrics):
     rows = []
     for task in metadata["tasks"]:
         entry = metrics.get(task, {})
-        for name, title in METRICS.items():
+        for name, metric in catalogue.LISTED.items():
             if isinstance(entry.get(name), float):
                 rows.append(
-                    f"| {task} | {title} | {entry[name]:.3f} | "
+                    f"| {task} | {metric.heading} | {entry[name]:.3f} | "
                     f"{entry['images']} |"
                 )
     if not rows:
@@ -162,7 +148,7 @@ def _parity(metadata):
         "|---|---|---|---|",
     ]
     for task, entry in parity["tasks"].items():
-        of = "the map's maximum" if entry["relative_to"] else "probabilities"
+        of = parity_module.SCALES[entry["relative_to"]]
         lines.append(
             f"| {task} | {entry['max_difference']:.2e} | "
             f"{entry['end_to_end']:.2e} | {of} |"

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pydantic
 
+from umsrep import tasks
 from umsrep.data import storage
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.export import packages
 from umsrep.export.formats import METADATA, SUFFIXES
 from umsrep.export.runtimes import RUNTIMES, UnsafeModel
-from umsrep.predictor import Predictor, check_images
+from umsrep.predictor import Predictor, check_images, stacked
 
 FORMAT = "umsrep-export"
 FORMAT_VERSION = 1
@@ -24,9 +25,16 @@ BATCH_SIZE = 8
 
 
 class _Task(pydantic.BaseModel):
-    kind: typing.Literal["label", "mask", "map"]
+    kind: str
     classes: list[str]
     threshold: float | None
+
+    @pydantic.field_validator("kind")
+    @classmethod
+    def _is_exported(cls, value):
+        if value not in tasks.names() or not tasks.get(value).exported:
+            raise ValueError(f"'{value}' is no kind of task that is exported")
+        return value
 
 
 class Description(pydantic.BaseModel):
@@ -183,7 +191,7 @@ class ExportedPredictor(Predictor):
         self.path = Path(path)
         self.metadata = metadata
         self.specs = {
-            name: TaskSpec(name, entry["kind"], tuple(entry["classes"]))
+            name: TaskSpec.from_json(name, entry)
             for name, entry in metadata["tasks"].items()
         }
         self.thresholds = {
@@ -208,7 +216,7 @@ class ExportedPredictor(Predictor):
             for task, found in parts.items():
                 found.extend(results[task])
         return {
-            task: np.stack(found) if self.specs[task].kind == "label" else found
+            task: stacked(self.specs[task], found)
             for task, found in parts.items()
         }
 

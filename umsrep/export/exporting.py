@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from umsrep import runs
+from umsrep import tasks as task_kinds
 from umsrep.data import load, storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.subject import EmptySplit, Subject
@@ -111,11 +112,10 @@ def describe(source, kind, quantize):
             "quantize": quantize,
             "tasks": {
                 task: {
-                    "kind": spec.kind,
-                    "classes": spec.classes,
-                    "threshold": 0.5
-                    if spec.kind == "mask"
-                    else thresholds.get(task),
+                    **spec.to_json(),
+                    "threshold": thresholds.get(
+                        task, task_kinds.get(spec.kind).threshold
+                    ),
                 }
                 for task, spec in source.specs.items()
             },

@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from umsrep import tasks
 from umsrep.errors import UmsrepError
 from umsrep.export import reference, runtimes
 from umsrep.export.serving import DENOISED, PREPARED
@@ -34,6 +35,18 @@ DENOISED_TOLERANCE = 0.5 + 255 * TOLERANCE
 # Height and width by the prepared image's; real files are mostly larger.
 FACTORS = ((1.0, 1.0), (0.6, 0.8), (1.7, 1.3), (5.3, 4.1))
 COUNT = 8
+# What differences are relative to, by `TaskKind.form`, and in words.
+RELATIVE = {
+    "classes": None,
+    "mask": None,
+    "map": "maximum",
+    "number": "magnitude",
+}
+SCALES = {
+    None: "probabilities",
+    "maximum": "the map's maximum",
+    "magnitude": "the number itself",
+}
 # A process of its own shows that the file needs nothing of this one.
 FRESH = ("keras", "savedmodel")
 
@@ -128,7 +141,8 @@ def compare(source, batches, found):
         {"max_difference", "end_to_end", "relative_to"}}, "prepared":
         {"pixels", "rounded_otherwise", "beyond_rounding"}, and "denoised"
         where there is a denoiser}. Differences of maps are relative to each
-        map's maximum: its values sum to 1, so any two maps are close.
+        map's maximum: its values sum to 1, so any two maps are close. Those
+        of numbers are relative to the number.
     """
     parts = [PREPARED] + [DENOISED] * (source.denoiser is not None)
     figures = {
@@ -139,7 +153,7 @@ def compare(source, batches, found):
             task: {
                 "max_difference": 0.0,
                 "end_to_end": 0.0,
-                "relative_to": "maximum" if spec.kind == "map" else None,
+                "relative_to": RELATIVE[tasks.get(spec.kind).form],
             }
             for task, spec in source.specs.items()
         },
@@ -224,8 +238,9 @@ def _check_names(source, batch, results, seen, parts):
         )
     for task, spec in source.specs.items():
         shape = batch.shape
-        if spec.kind == "label":
-            shape = (len(batch), len(spec.classes))
+        if tasks.get(spec.kind).place == tasks.CELL:
+            # A number per class, or one.
+            shape = (len(batch), len(spec.classes))[: 1 + bool(spec.classes)]
         values = results[task]
         if values.shape != shape or not np.isfinite(values).all():
             raise UmsrepError(
@@ -247,7 +262,9 @@ def _difference(results, wanted, relative_to):
     """The largest over all images; not a number counts as infinite."""
     largest = 0.0
     for one, other in zip(results, wanted, strict=True):
-        scale = float(np.max(other)) if relative_to == "maximum" else 1.0
+        scale = 1.0
+        if relative_to is not None:
+            scale = float(np.max(np.abs(other))) or 1.0
         difference = float(np.abs(one - other).max()) / scale
         largest = max(largest, difference if difference >= 0 else np.inf)
     return largest

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from umsrep.data import gaze
+from umsrep import tasks
 from umsrep.data.frame import Frame
-from umsrep.runs import calibration
+from umsrep.runs.calibration import Calibration
 
 
 def frames_of(source, images):
@@ -49,8 +49,7 @@ def results(source, networks, grey, images):
         images: The images, for their sizes.
 
     Returns:
-        {task: (n, classes) calibrated probabilities, or a list of (height,
-        width) at each image's own size}, float32.
+        {task: results per image, as `TaskKind.finish`}, float32.
     """
     frames = frames_of(source, images)
     found = {}
@@ -62,17 +61,9 @@ def results(source, networks, grey, images):
 
 
 def _finish(source, task, output, frames):
-    spec, output = source.specs[task], np.asarray(output)
-    if spec.kind == "label":
-        temperature = source.calibrations[task].temperature
-        return calibration.scale(output, temperature).astype(np.float32)
-    restored = [
-        frame.restore(values[..., 0])
-        for frame, values in zip(frames, output, strict=True)
-    ]
-    if spec.kind == "map":
-        return [gaze.normalized(values) for values in restored]
-    return restored
+    fitted = source.calibrations.get(task, Calibration())
+    kind = tasks.of(source.specs[task])
+    return kind.finish(np.asarray(output), frames, fitted)
 
 
 def _predict(model, grey):

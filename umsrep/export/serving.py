@@ -6,11 +6,13 @@ Everything is float32, whatever the run was trained in.
 """
 
 import contextlib
+import functools
 import json
 
 import keras
 
 from umsrep import precision, runs
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.export.layers import (
     FrameImage,
@@ -22,7 +24,6 @@ from umsrep.export.layers import (
 # What the networks get, for the comparison with the toolkit.
 PREPARED = "prepared"
 DENOISED = "denoised"
-EXPORTED_KINDS = ("label", "mask", "map")
 
 
 class Source:
@@ -74,7 +75,9 @@ def _chosen(run, tasks):
             "no target tasks. Export a run of `umsrep finetune`."
         )
     specs = {
-        spec.name: spec for spec in run.specs if spec.kind in EXPORTED_KINDS
+        spec.name: spec
+        for spec in run.specs
+        if task_kinds.get(spec.kind).exported
     }
     if tasks is None:
         return specs
@@ -130,8 +133,8 @@ def build(source):
     Returns:
         A `keras.Model` from `image`, (batch, any height, any width) uint8, to
         {task: result}: calibrated probabilities (batch, classes) of a label,
-        probabilities (batch, height, width) of a mask and distributions of a
-        map at the image's own size.
+        numbers (batch,), probabilities (batch, height, width) of a mask and
+        distributions of a map at the image's own size.
     """
     # Also of the graphs around the layers: they cast what they are given.
     with _float32_policy():
@@ -174,20 +177,37 @@ def _channels(grey, model):
 
 
 def _finish(source, task, output, images):
-    spec = source.specs[task]
-    if spec.kind == "label":
-        temperature = source.calibrations[task].temperature
-        if temperature == 1:
-            return output
-        return TemperatureScaling(temperature, name=f"{task}_calibrated")(
-            output
-        )
+    form = task_kinds.get(source.specs[task].kind).form
+    return _FINISHED[form](source, task, output, images)
+
+
+def _scaled(source, task, output, images):
+    temperature = source.calibrations[task].temperature
+    if temperature == 1:
+        return output
+    return TemperatureScaling(temperature, name=f"{task}_calibrated")(output)
+
+
+def _own_size(source, task, output, images, distribution=False):
     return FrameRestore(
         source.image_size,
         source.fit,
-        distribution=spec.kind == "map",
+        distribution=distribution,
         name=f"{task}_own_size",
     )(output, images)
+
+
+def _flat(source, task, output, images):
+    return keras.layers.Reshape((), name=f"{task}_value")(output)
+
+
+# From the network's output to a result, by `TaskKind.form`.
+_FINISHED = {
+    "classes": _scaled,
+    "mask": _own_size,
+    "map": functools.partial(_own_size, distribution=True),
+    "number": _flat,
+}
 
 
 def _check_precision(model):

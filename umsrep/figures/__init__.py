@@ -8,6 +8,7 @@ from umsrep.figures.agreement import agreement
 from umsrep.figures.curves import training_curves
 from umsrep.figures.metric_plots import (
     metric_intervals,
+    predicted_over_true,
     roc_and_reliability,
     value_distribution,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "metric_intervals",
     "panels",
     "parallel_coordinates",
+    "predicted_over_true",
     "roc_and_reliability",
     "save",
     "training_curves",

@@ -5,17 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from umsrep import tasks
 from umsrep.data.images import write_png
 from umsrep.derived import GradCAM
 from umsrep.figures import overlays
+from umsrep.metrics import catalogue
 
 WORST, MEDIAN, BEST = 10, 2, 2
 # Grad-CAM pictures per task: the surest right and the surest wrong.
 RIGHT, WRONG = 4, 4
-# Kind of task: the column that ranks its images, its name, what is drawn.
-RANKED = {
-    "mask": ("dice", "Dice", "blue reference, orange predicted"),
-    "map": ("cc", "CC", "left reference, right predicted"),
+# What is drawn of a result, by `TaskKind.picture`, and what it shows.
+COLOURS = {
+    "outlines": "blue reference, orange predicted",
+    "heat": "left reference, right predicted",
 }
 
 
@@ -33,17 +35,20 @@ def write(folder, dataset, seen, network, table, outputs, specs):
     """
     entries = []
     for spec in specs:
-        if spec.kind in RANKED:
-            entries += _ranked(folder, dataset, table, outputs, spec)
-        else:
+        style = tasks.get(spec.kind).picture
+        if style == "explanation":
             entries += _heat_pictures(folder, seen, network, table, spec)
+        elif style is not None:
+            entries += _ranked(folder, dataset, table, outputs, spec)
     return entries
 
 
 def _ranked(folder, dataset, table, outputs, spec):
-    """Masks or maps: the worst, some of the middle, and the best."""
-    column, heading, colours = RANKED[spec.kind]
-    scores = table[f"{spec.name}_{column}"].dropna().sort_values()
+    """The worst, some of the middle, and the best images of a task."""
+    kind = tasks.of(spec)
+    metric = catalogue.metric(kind.ranked_by)
+    scores = table[f"{spec.name}_{metric.name}"].dropna()
+    scores = scores.sort_values(ascending=not metric.lower_is_better)
     middle = len(scores) // 2
     groups = {
         "worst": scores.index[:WORST],
@@ -51,14 +56,16 @@ def _ranked(folder, dataset, table, outputs, spec):
         "best": scores.index[::-1][:BEST],
     }
     entries, done = [], set()
-    for kind, chosen in groups.items():
+    for group, chosen in groups.items():
         for index in chosen:
             if index in done:
                 continue
             done.add(index)
             image = table["image"][index]
             file = f"pictures/{spec.name}-{Path(image).stem}.png"
-            picture = _overlay(dataset, index, spec, outputs[spec.name][index])
+            picture, shown = _drawn(
+                kind, dataset, index, outputs[spec.name][index]
+            )
             write_png(folder / file, picture)
             entries.append(
                 {
@@ -67,7 +74,8 @@ def _ranked(folder, dataset, table, outputs, spec):
                     "image": image,
                     "file": file,
                     "caption": (
-                        f"{kind}: {heading} {scores[index]:.3f} ({colours})"
+                        f"{group}: {metric.heading} {scores[index]:.3f} "
+                        f"({shown})"
                     ),
                     "score": float(scores[index]),
                 }
@@ -75,12 +83,21 @@ def _ranked(folder, dataset, table, outputs, spec):
     return entries
 
 
-def _overlay(dataset, index, spec, output):
+def _drawn(kind, dataset, index, output):
+    """An image with its result and reference, and what it shows in words."""
     image = dataset.image(index)
-    if spec.kind == "map":
-        return overlays.map_pair(image, dataset.map(spec.name, index), output)
-    reference = dataset.mask(spec.name, index) > 0
-    return overlays.mask_overlay(image, reference, output > 0.5)
+    true = dataset.target(kind.spec.name, index)
+    if kind.picture == "heat":
+        picture = overlays.map_pair(image, true, output)
+    elif kind.picture == "outlines":
+        picture = overlays.mask_overlay(
+            image, true > 0, output > kind.threshold
+        )
+    else:
+        unit = f" {kind.spec.unit}" if kind.spec.unit else ""
+        predicted = np.asarray(output).item()
+        return image, f"{true:.4g} is taken for {predicted:.4g}{unit}"
+    return picture, COLOURS[kind.picture]
 
 
 def _heat_pictures(folder, dataset, network, table, spec):

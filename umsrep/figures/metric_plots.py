@@ -11,22 +11,23 @@ from umsrep.figures.style import COLOURS, MARKERS, STYLES, Plot, grid, styled
 
 
 @styled
-def metric_intervals(table, metrics):
+def metric_intervals(table, metrics, unit=""):
     """Each strategy's value with its 95 % interval, one panel per metric.
 
     Args:
         table: Data frame, a row per strategy, with the columns `strategy`
             and, of each metric, `<metric>` and `<metric>_ci95` ((low, high) or
             None).
-        metrics: {metric: heading}.
+        metrics: {metric: `metrics.catalogue.Metric`}.
+        unit: Unit of the task's values, or "".
 
     Returns:
         A matplotlib figure, or None when no strategy has any metric.
     """
     panels = [
-        (metric, heading)
-        for metric, heading in metrics.items()
-        if table[metric].notna().any()
+        (name, metric.titled(unit) if unit else metric.heading)
+        for name, metric in metrics.items()
+        if table[name].notna().any()
     ]
     if not panels:
         return None
@@ -126,6 +127,51 @@ def value_distribution(values, heading):
     axes.set_xlabel(
         f"{heading} of each image; bar: median, line: middle half of the images"
     )
+    return figure
+
+
+@styled
+def predicted_over_true(values, unit=""):
+    """Predicted over true numbers, a panel per strategy; a line is equality.
+
+    Args:
+        values: {strategy: (true, predicted)}, each of shape (images,).
+        unit: Unit of both, or "".
+
+    Returns:
+        A matplotlib figure, or None when no strategy has a value.
+    """
+    values = {name: found for name, found in values.items() if len(found[0])}
+    if not values:
+        return None
+    every = np.concatenate([np.ravel(found) for found in values.values()])
+    margin = 0.05 * (np.ptp(every) or 1.0)
+    ends = [every.min() - margin, every.max() + margin]
+    of = f" ({unit})" if unit else ""
+    columns = min(4, len(values))
+    size = (3.2 * columns, 3.4 * math.ceil(len(values) / columns))
+    figure = Plot(figsize=size, layout="constrained")
+    for index, (axes, (name, (true, predicted))) in enumerate(
+        grid(figure, list(values.items()), columns=4)
+    ):
+        axes.plot(ends, ends, color="#bbbbbb", lw=0.8)
+        axes.plot(
+            true,
+            predicted,
+            MARKERS[index % len(MARKERS)],
+            color=COLOURS[index % len(COLOURS)],
+            alpha=0.6,
+            ms=4,
+            mew=0,
+        )
+        axes.set(
+            title=name,
+            xlabel=f"true{of}",
+            ylabel=f"predicted{of}",
+            xlim=ends,
+            ylim=ends,
+            aspect="equal",
+        )
     return figure
 
 

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from umsrep import tasks
 from umsrep.data.resizing import resize_image
 from umsrep.errors import UmsrepError
 
@@ -71,14 +72,13 @@ def heat_overlays(dataset, maps):
         UmsrepError: a task without pictures, or maps of other images.
     """
     if isinstance(maps, str):
-        kind = dataset.task(maps).kind
-        if kind not in ("map", "mask"):
+        kind = tasks.of(dataset.task(maps))
+        if kind.place != tasks.PICTURE:
             raise UmsrepError(
-                f"'{maps}' is a {kind} task, which has no pictures. Name a "
-                "map or mask task."
+                f"'{maps}' is a {kind.name} task, which has no pictures. "
+                "Name a map or mask task."
             )
-        picture = dataset.map if kind == "map" else dataset.mask
-        maps = [picture(maps, index) for index in range(len(dataset))]
+        maps = [dataset.target(maps, index) for index in range(len(dataset))]
     blank = np.zeros(dataset.image_size)
     maps = [blank if values is None else values for values in maps]
     return [

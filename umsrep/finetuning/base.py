@@ -9,6 +9,7 @@ import keras
 import pandas as pd
 
 from umsrep import backend
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.parameters import parameter_counts
@@ -150,6 +151,7 @@ class FineTuning:
             self, train_data, validation_data, stores, batch_size, drawn
         )
         try:
+            _adapt(model, train_data)
             with self._frozen(model):
                 groups = [
                     Group(lanes, copy.deepcopy(self.schedule))
@@ -203,7 +205,7 @@ class FineTuning:
         pictured = [
             task
             for task in model.tasks
-            if train_data.task(task).kind != "label"
+            if task_kinds.of(train_data.task(task)).place != task_kinds.CELL
         ]
         train_data, validation_data = (
             data.subset(_any_label(data, model.tasks))
@@ -233,6 +235,13 @@ class FineTuning:
             **options,
         )
         return training, validation
+
+
+def _adapt(model, train_data):
+    """Lets every head take from the training images what it must know."""
+    for part in getattr(model, "models", [model]):
+        for head in part.heads:
+            head.adapt(train_data)
 
 
 class _Lanes:

@@ -14,6 +14,7 @@ import tempfile
 import keras
 import numpy as np
 
+from umsrep import tasks as task_kinds
 from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
 from umsrep.representations import Representation
@@ -204,8 +205,7 @@ def size(model, names, dataset, tasks):
 
 def _target_type(dataset, task):
     """The type in which a target picture is kept; masks are 0 and 1."""
-    mask = dataset.task(task).kind == "mask"
-    return np.dtype(np.uint8 if mask else np.float32)
+    return np.dtype(task_kinds.of(dataset.task(task)).cached_as)
 
 
 def _numpy_type(name):

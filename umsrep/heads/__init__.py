@@ -5,6 +5,7 @@ from umsrep.heads.base import Head, registry
 from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.reconstruction import ReconstructionHead
+from umsrep.heads.regression import RegressionHead
 from umsrep.heads.saliency import SaliencyHead
 from umsrep.heads.segmentation import SegmentationHead
 
@@ -14,6 +15,7 @@ __all__ = [
     "ClassificationHead",
     "Head",
     "ReconstructionHead",
+    "RegressionHead",
     "SaliencyHead",
     "SegmentationHead",
     "registry",

@@ -18,8 +18,9 @@ class Head(keras.layers.Layer):
     `call(features)` on a list of tensors in the order of `features`, and
     returns a float32 prediction.
 
-    Kinds and their targets: "label", class indices (batch,); "mask", (batch,
-    height, width, 1) in {0, 1}; "map", the same shape, of sum 1; "image",
+    Kinds (`umsrep.tasks`) and their targets: "label", class indices (batch,);
+    "number", (batch, 1) in the task's unit; "mask", (batch, height, width, 1)
+    in {0, 1}; "map", the same shape, of sum 1; "image",
     grey levels in [0, 1]; "attention", (batch, rows, columns, classes), the
     heat map in [0, 1] in the channel of the true class and -1 elsewhere
     (`data.attention_target`).
@@ -84,6 +85,16 @@ class Head(keras.layers.Layer):
 
         Such as a stride; nothing by default. What the head reads from other
         heads is not among the representation's features.
+        """
+
+    def adapt(self, training):
+        """Takes from the training images what must be known before training.
+
+        Such as the mean and spread of their labels; nothing by default. A
+        strategy's `fit` calls it before the first step.
+
+        Args:
+            training: The training images, a `data.Dataset`.
         """
 
     def provide(self, features):

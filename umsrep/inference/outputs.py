@@ -1,9 +1,9 @@
 """What is written about one image: cells of predictions.csv, and pictures.
 
-One class per kind of result. Each has `columns`, the names of its cells, and
+One class per form of a result (`TaskKind.form`), in `OUTPUTS`. Each is made of
+(predictor, task, pictures), has `columns`, the names of its cells, and
 `write(folder, item)`, which writes its pictures below `folder` and returns its
-cells. A further result is one more such class in the list of `outputs_of`;
-those of derived tasks are in `derived_output`.
+cells. Those of derived tasks are in `derived_output`.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from umsrep import tasks as task_kinds
 from umsrep.data import storage
-from umsrep.data.gaze import to_sixteen_bit
 from umsrep.data.images import write_png
 from umsrep.data.source_image import SourceImage
 from umsrep.figures import overlays
 from umsrep.inference.listing import Source
+from umsrep.tasks.map import Map
 
 MILLIMETRES_PER_INCH = 25.4
 # Long side of overlays: readable on a screen, and small for thousands.
@@ -60,16 +61,10 @@ def outputs_of(predictor, tasks, explain=None, pictures=True):
     """
     outputs = [ImageOutput()]
     for task in tasks:
-        kind = predictor.specs[task].kind
-        if kind == "label":
-            outputs.append(LabelOutput(predictor, task))
-            if explain is not None:
-                outputs.append(ExplanationOutput(task, explain))
-        elif kind == "mask":
-            threshold = predictor.thresholds[task]
-            outputs.append(MaskOutput(task, threshold, pictures))
-        else:
-            outputs.append(MapOutput(task, pictures))
+        kind = task_kinds.of(predictor.specs[task])
+        outputs.append(OUTPUTS[kind.form](predictor, task, pictures))
+        if kind.explained and explain is not None:
+            outputs.append(ExplanationOutput(task, explain))
     return outputs
 
 
@@ -94,7 +89,7 @@ class ImageOutput:
 class LabelOutput:
     """The class decided for, and calibrated probabilities."""
 
-    def __init__(self, predictor, task):
+    def __init__(self, predictor, task, pictures):
         self.predictor = predictor
         self.task = task
         self.classes = predictor.specs[task].classes
@@ -120,9 +115,9 @@ class MaskOutput:
     known the PNG says it (chunk pHYs, in whole pixels per metre).
     """
 
-    def __init__(self, task, threshold, pictures):
+    def __init__(self, predictor, task, pictures):
         self.task = task
-        self.threshold = threshold
+        self.threshold = predictor.thresholds[task]
         self.pictures = pictures
         self.columns = (f"{task}_area_px", f"{task}_area_mm2")
 
@@ -162,7 +157,7 @@ class MapOutput:
     pixels are the distribution again.
     """
 
-    def __init__(self, task, pictures):
+    def __init__(self, predictor, task, pictures):
         self.task = task
         self.pictures = pictures
         self.columns = (f"{task}_peak_x", f"{task}_peak_y")
@@ -170,7 +165,7 @@ class MapOutput:
     def write(self, folder, item):
         values = item.results[self.task]
         name = f"{item.source.name}.png"
-        write_png(folder / "maps" / self.task / name, to_sixteen_bit(values))
+        write_png(folder / "maps" / self.task / name, Map.encode(values))
         if self.pictures:
             write_png(
                 folder / "overlays" / self.task / name,
@@ -180,6 +175,26 @@ class MapOutput:
             )
         row, column = np.unravel_index(np.argmax(values), values.shape)
         return dict(zip(self.columns, (int(column), int(row)), strict=True))
+
+
+class NumberOutput:
+    """A number in the task's unit."""
+
+    def __init__(self, predictor, task, pictures):
+        self.task = task
+        self.columns = (f"{task}_pred",)
+
+    def write(self, folder, item):
+        value = round(float(item.results[self.task]), DECIMALS)
+        return {self.columns[0]: value}
+
+
+OUTPUTS = {
+    "classes": LabelOutput,
+    "mask": MaskOutput,
+    "map": MapOutput,
+    "number": NumberOutput,
+}
 
 
 class ExplanationOutput:

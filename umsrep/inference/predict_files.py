@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from umsrep import tasks as task_kinds
 from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
 from umsrep.data.deep_pixels import SIXTEEN_BIT
@@ -169,7 +170,7 @@ class _Work:
         self.tasks = tasks
         self.explain = explain
         specs = predictor.specs
-        self.labels = [t for t in tasks if specs[t].kind == "label"]
+        self.labels = [t for t in tasks if task_kinds.of(specs[t]).explained]
         if explain is not None:
             if not self.labels:
                 raise UmsrepError(
@@ -187,8 +188,7 @@ class _Work:
         ]
         self.description = {
             task: {
-                "kind": specs[task].kind,
-                "classes": specs[task].classes,
+                **specs[task].to_json(),
                 "threshold": predictor.thresholds.get(task),
             }
             for task in tasks

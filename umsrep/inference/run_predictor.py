@@ -3,15 +3,14 @@
 import numpy as np
 
 from umsrep import runs
-from umsrep.data import gaze
+from umsrep import tasks as task_kinds
 from umsrep.data.frame import Frame
 from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
-from umsrep.predictor import Predictor, check_images
-from umsrep.runs import calibration
+from umsrep.predictor import Predictor, check_images, stacked
+from umsrep.runs.calibration import Calibration
 
 BATCH_SIZE = 32
-MASK_THRESHOLD = 0.5
 
 
 class RunPredictor(Predictor):
@@ -37,7 +36,7 @@ class RunPredictor(Predictor):
         self.specs = _chosen(self.run, tasks)
         self._calibrations = self.run.calibrations
         self.thresholds = {
-            name: MASK_THRESHOLD if spec.kind == "mask" else None
+            name: task_kinds.get(spec.kind).threshold
             for name, spec in self.specs.items()
         } | {
             name: fitted.threshold
@@ -69,13 +68,13 @@ class RunPredictor(Predictor):
             for model in self._models:
                 outputs = model.predict_on_batch(_channels(model, batch))
                 for task in set(outputs) & set(self.specs):
-                    parts[task] += self._results(
-                        self.specs[task], np.asarray(outputs[task]), frames
+                    parts[task] += task_kinds.of(self.specs[task]).finish(
+                        np.asarray(outputs[task]),
+                        frames,
+                        self._calibrations.get(task, Calibration()),
                     )
         return {
-            task: np.stack(results)
-            if self.specs[task].kind == "label"
-            else results
+            task: stacked(self.specs[task], results)
             for task, results in parts.items()
         }
 
@@ -89,9 +88,7 @@ class RunPredictor(Predictor):
             batch = _channels(model, batch)
             if classes is None:
                 outputs = np.asarray(model.predict_on_batch(batch)[task])
-                _, explained = calibration.apply(
-                    outputs, self._calibrations[task]
-                )
+                _, explained = self._calibrations[task].apply(outputs)
             else:
                 explained = classes[start : start + BATCH_SIZE]
             maps = explainer(model, batch, explained)
@@ -140,24 +137,6 @@ class RunPredictor(Predictor):
         if self.run.denoiser() is not None:
             batch = runs.denoise_images(self.run.denoiser(), batch)
         return frames, batch.astype(np.float32)
-
-    def _results(self, spec, outputs, frames):
-        """One result per image, from a batch of a task's outputs."""
-        if spec.kind == "label":
-            fitted = self._calibrations.get(
-                spec.name, calibration.Calibration()
-            )
-            scaled = calibration.scale(outputs, fitted.temperature)
-            return list(scaled.astype(np.float32))
-        if outputs.ndim == 4:
-            outputs = outputs[..., 0]
-        restored = [
-            frame.restore(values)
-            for frame, values in zip(frames, outputs, strict=True)
-        ]
-        if spec.kind == "map":
-            return [gaze.normalized(values) for values in restored]
-        return restored
 
 
 def _chosen(run, tasks):

@@ -7,6 +7,7 @@ in (reduction "mean_with_sample_weight").
 from umsrep.losses.attention import SelectiveMSE
 from umsrep.losses.classification import CategoricalCrossentropy
 from umsrep.losses.reconstruction import MeanSquaredError
+from umsrep.losses.regression import StandardizedHuber
 from umsrep.losses.saliency import KLDivergence
 from umsrep.losses.segmentation import BCEDice
 
@@ -16,4 +17,5 @@ __all__ = [
     "KLDivergence",
     "MeanSquaredError",
     "SelectiveMSE",
+    "StandardizedHuber",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from umsrep import tasks
 from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
@@ -75,6 +76,7 @@ def render(folders, title="UMS-Rep report"):
     return environment.get_template("report.html").render(
         title=title,
         metrics=summary.present(frame),
+        notes_on_metrics=_notes_on_metrics(evaluations),
         groups=[
             results.section(data, members, frame[frame["data"] == data])
             for data, members in groups.items()
@@ -96,6 +98,12 @@ def render(folders, title="UMS-Rep report"):
         runs=_settings(folders, named),
         notes=_notes(folders, named),
     )
+
+
+def _notes_on_metrics(evaluations):
+    """What a reader must know of the metrics of the kinds on the page."""
+    kinds = dict.fromkeys(s.kind for e in evaluations for s in e.tasks)
+    return " ".join(tasks.get(kind).note for kind in kinds)
 
 
 def _trainings(folders, named):

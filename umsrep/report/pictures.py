@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from umsrep import tasks
 from umsrep.evaluation import table_metrics
+from umsrep.metrics import catalogue
 from umsrep.report.embedding import embedded
 
 # Pictures shown of one kind, task and evaluation.
 PICTURES = 16
-# Kinds shown from worst to best, and by which column.
-RANKED = {"mask": "dice", "map": "cc"}
+GRAD_CAM = "gradcam"
 
 
 def sections(named):
@@ -19,7 +20,6 @@ def sections(named):
     Args:
         named: [(strategy, `Evaluation`)].
     """
-    titles = {"mask": "Masks", "map": "Maps", "gradcam": "Grad-CAM"}
     keys = dict.fromkeys(
         (picture.kind, picture.task)
         for _, evaluation in named
@@ -27,17 +27,29 @@ def sections(named):
     )
     return [
         {
-            "title": f"{titles.get(kind, kind)}: {task}",
-            "kind": kind,
+            "title": f"{_title(kind)}: {task}",
+            "ranked": bool(_ranked_by(kind)),
             "strategies": [
                 _strip(f"{name} · {evaluation.data}", evaluation, kind, task)
                 for name, evaluation in named
             ],
         }
         for kind, task in sorted(
-            keys, key=lambda key: (key[0] == "gradcam", key)
+            keys, key=lambda key: (key[0] == GRAD_CAM, key)
         )
     ]
+
+
+def _ranked_by(kind):
+    """The column that ranks a kind's pictures, "" where none does."""
+    return tasks.get(kind).ranked_by if kind in tasks.names() else ""
+
+
+def _title(kind):
+    """Heading of the pictures of a task kind, or of explanations."""
+    if kind == GRAD_CAM:
+        return "Grad-CAM"
+    return tasks.get(kind).title if kind in tasks.names() else kind
 
 
 def _strip(title, evaluation, kind, task):
@@ -46,9 +58,11 @@ def _strip(title, evaluation, kind, task):
         p for p in evaluation.pictures if (p.kind, p.task) == (kind, task)
     ]
     ranks = {}
-    if kind in RANKED:
-        pictures.sort(key=lambda p: (p.score is None, p.score or 0))
-        ranks = _ranks(evaluation, task, RANKED[kind])
+    if column := _ranked_by(kind):
+        metric = catalogue.metric(column)
+        sign = -1 if metric.lower_is_better else 1
+        pictures.sort(key=lambda p: (p.score is None, sign * (p.score or 0)))
+        ranks = _ranks(evaluation, task, sign)
     return {
         "name": title,
         "total": len(pictures),
@@ -72,15 +86,13 @@ def _chosen(pictures):
     return pictures[:8] + pictures[middle : middle + 4] + pictures[-4:]
 
 
-def _ranks(evaluation, task_name, column):
-    """{image: "rank 3 of 69"} by a column, lowest first."""
-    tasks = [t for t in evaluation.tasks if t.name == task_name]
-    if evaluation.predictions is None or not tasks:
+def _ranks(evaluation, task_name, sign):
+    """{image: "rank 3 of 69"}, the worst first."""
+    specs = [t for t in evaluation.tasks if t.name == task_name]
+    if evaluation.predictions is None or not specs:
         return {}
-    rows = table_metrics.labelled(evaluation.predictions, tasks[0])
-    values = table_metrics.pixel_values(
-        evaluation.predictions, tasks[0], column
-    )
+    rows = table_metrics.labelled(evaluation.predictions, specs[0])
+    values = sign * table_metrics.image_values(evaluation.predictions, specs[0])
     order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
     return {
         image: f"rank {rank + 1} of {len(values)}"

@@ -2,10 +2,20 @@
 
 import itertools
 
+from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary, table_metrics
 from umsrep.figures import metric_plots
+from umsrep.metrics import catalogue
 from umsrep.report.embedding import figure_uri
+
+# What a figure shows, by `TaskKind.figure`.
+FIGURES = {
+    "distribution": "Distribution over the images",
+    "curves": "ROC and reliability curves",
+    "scatter": "Predicted over true values",
+    None: "",
+}
 
 
 def section(data, members, frame):
@@ -18,14 +28,16 @@ def section(data, members, frame):
         sections.append(
             {
                 "name": task.name,
-                "kind": task.kind,
-                "classes": task.classes,
+                "what": _what(task),
                 "size": _size(rows),
                 "finding": _finding(task, rows, tests),
                 "intervals": figure_uri(
-                    metric_plots.metric_intervals(rows, summary.METRICS)
+                    metric_plots.metric_intervals(
+                        rows, catalogue.LISTED, task.unit
+                    )
                 ),
                 "figure": figure_uri(_task_figure(task, members)),
+                "figure_shows": FIGURES[task_kinds.get(task.kind).figure],
                 "tests": [t for t in tests if t["task"] == task.name],
             }
         )
@@ -49,6 +61,12 @@ def section(data, members, frame):
     }
 
 
+def _what(task):
+    """The classes of a label; "mask", or "number in years", of others."""
+    words = task_kinds.of(task).words().removeprefix("a ")
+    return " / ".join(task.classes) or words
+
+
 def _size(rows):
     """ "69 images of 63 patients", or of each strategy if they differ."""
     sizes = dict.fromkeys(
@@ -63,26 +81,30 @@ def _size(rows):
 
 def _finding(task, rows, tests):
     """One sentence: the best strategy, and how the baseline does."""
-    metric, heading = {
-        "mask": ("dice", "Dice"),
-        "map": ("cc", "CC"),
-        "label": ("accuracy", "accuracy"),
-    }[task.kind]
-    rows = rows[rows[metric].notna()]
+    kind = task_kinds.of(task)
+    metric = catalogue.metric(kind.main)
+    values = rows[metric.name]
+    rows = rows[values.notna()]
     if len(rows) < 2:
         return None
-    best = rows.loc[rows[metric].idxmax()]
-    sentence = f"highest {heading} {best[metric]:.3f} ({best['strategy']})"
+    best = rows.loc[rows[metric.name] == metric.best(values)].iloc[0]
+    sentence = (
+        f"{'lowest' if metric.lower_is_better else 'highest'} {metric.words} "
+        f"{best[metric.name]:.3f} ({best['strategy']})"
+    )
     baseline = rows[rows["strategy"] == summary.BASELINE]
     if baseline.empty or best["strategy"] == summary.BASELINE:
         return sentence
-    sentence += f"; separate models {baseline[metric].iloc[0]:.3f}"
+    sentence += f"; separate models {baseline[metric.name].iloc[0]:.3f}"
+    compared = {kind.main}
+    if kind.ranked_by:
+        compared.add(f"mean {catalogue.metric(kind.ranked_by).words}")
     for test in tests:
         if (
             test["task"] == task.name
             and {test["name_a"], test["name_b"]}
             == {best["strategy"], summary.BASELINE}
-            and test["metric"] in ("accuracy", "mean Dice", "mean CC")
+            and test["metric"] in compared
         ):
             p = p_value(test["p_patients_holm"], equals="= ")
             sentence += f", p (Holm, by patient) {p}"
@@ -121,24 +143,28 @@ def _task_figure(task, members):
         for name, evaluation in members
         if evaluation.predictions is not None and task in evaluation.tasks
     }
-    if task.kind != "label":
-        column, heading = {"mask": ("dice", "Dice"), "map": ("cc", "CC")}[
-            task.kind
-        ]
-        return metric_plots.value_distribution(
-            {
-                name: table_metrics.pixel_values(table, task, column)
-                for name, table in tables.items()
-            },
-            heading,
-        )
-    if len(task.classes) > 2:
+    kind = task_kinds.of(task)
+    if kind.figure == "distribution":
+        values = {
+            name: table_metrics.image_values(table, task)
+            for name, table in tables.items()
+        }
+        heading = catalogue.metric(kind.ranked_by).heading
+        return metric_plots.value_distribution(values, heading)
+    arrays = {
+        name: kind.arrays(table_metrics.labelled(table, task))
+        for name, table in tables.items()
+    }
+    if kind.figure == "scatter":
+        return metric_plots.predicted_over_true(arrays, task.unit)
+    if kind.figure != "curves" or len(task.classes) > 2:
         return None
-    curves = {}
-    for name, table in tables.items():
-        true, _, probabilities = table_metrics.label_arrays(table, task)
-        curves[name] = (true, probabilities[:, 1])
-    return metric_plots.roc_and_reliability(curves)
+    return metric_plots.roc_and_reliability(
+        {
+            name: (true, probabilities[:, 1])
+            for name, (true, _, probabilities) in arrays.items()
+        }
+    )
 
 
 def p_value(p, equals=""):

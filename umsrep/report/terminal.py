@@ -30,12 +30,9 @@ def print_summary(frame, console=None):
         )
         table.add_column("Strategy", overflow="fold", min_width=11)
         table.add_column("Task", overflow="fold", min_width=11)
-        for heading in (*metrics.values(), "Seconds", "Parameters"):
-            table.add_column(
-                "Acc." if heading == "Accuracy" else heading,
-                justify="right",
-                no_wrap=True,
-            )
+        headings = [metric.short for metric in metrics.values()]
+        for heading in (*headings, "Seconds", "Parameters"):
+            table.add_column(heading, justify="right", no_wrap=True)
         previous = None
         for _, row in pd.concat([part, pretraining]).iterrows():
             first = row["strategy"] != previous

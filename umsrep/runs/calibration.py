@@ -45,6 +45,30 @@ class Calibration:
     temperature: float = 1.0
     threshold: float | None = None
 
+    def apply(
+        self, probabilities: ArrayLike
+    ) -> tuple[Floats, NDArray[np.int_]]:
+        """Calibrated probabilities and decisions.
+
+        Args:
+            probabilities: Softmax outputs `(images, classes)`.
+
+        Returns:
+            `(calibrated, predicted)`: probabilities `(images, classes)`, and
+            class indices `(images,)`.
+        """
+        calibrated = scale(probabilities, self.temperature)
+        if self.threshold is None:
+            return calibrated, calibrated.argmax(1)
+        if calibrated.shape[1] != 2:
+            raise UmsrepError(
+                f"Got {calibrated.shape[1]} classes and a threshold; a "
+                "threshold needs two classes. Fit the calibration on this "
+                "task's own validation images."
+            )
+        positive = calibrated[:, 1] >= self.threshold
+        return calibrated, positive.astype(int)
+
 
 def fit(probabilities: ArrayLike, labels: ArrayLike) -> Calibration:
     """Chooses temperature and threshold on validation images.
@@ -65,31 +89,6 @@ def fit(probabilities: ArrayLike, labels: ArrayLike) -> Calibration:
         return Calibration(temperature)
     calibrated = scale(probabilities, temperature)
     return Calibration(temperature, fit_threshold(calibrated[:, 1], labels))
-
-
-def apply(
-    probabilities: ArrayLike, calibration: Calibration
-) -> tuple[Floats, NDArray[np.int_]]:
-    """Calibrated probabilities and decisions.
-
-    Args:
-        probabilities: Softmax outputs `(images, classes)`.
-        calibration: What `fit` returned.
-
-    Returns:
-        `(calibrated, predicted)`: probabilities `(images, classes)`, and
-        class indices `(images,)`.
-    """
-    calibrated = scale(probabilities, calibration.temperature)
-    if calibration.threshold is None:
-        return calibrated, calibrated.argmax(1)
-    if calibrated.shape[1] != 2:
-        raise UmsrepError(
-            f"Got {calibrated.shape[1]} classes and a threshold; a threshold "
-            "needs two classes. Fit the calibration on this task's own "
-            "validation images."
-        )
-    return calibrated, (calibrated[:, 1] >= calibration.threshold).astype(int)
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:

@@ -71,7 +71,7 @@ class Run:
     def specs(self):
         """`TaskSpec`s of the tasks of a run of `finetune`."""
         return [
-            TaskSpec(name, entry["kind"], tuple(entry.get("classes") or ()))
+            TaskSpec.from_json(name, entry)
             for name, entry in self.info["task_specs"].items()
         ]
 
@@ -81,7 +81,7 @@ class Run:
         return {
             name: tuple(entry.get("classes") or ())
             for name, entry in self.info["task_specs"].items()
-            if entry["kind"] == "label"
+            if entry.get("classes")
         }
 
     @property

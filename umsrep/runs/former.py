@@ -48,8 +48,9 @@ def comparable(config: dict) -> dict:
     Args:
         config: The "config" of run.json.
     """
-    config = renamed(config)
-    if config.get("arguments") is None:
+    # A setting that came later, and is not used, is None.
+    config = {k: v for k, v in renamed(config).items() if v is not None}
+    if "arguments" not in config:
         return config
     return {**config, "arguments": without_defaults(config["arguments"])}
 

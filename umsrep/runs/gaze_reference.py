@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from umsrep import tasks
 from umsrep.data import Dataset, TaskSpec, gaze
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
-from umsrep.metrics import saliency
 
 # With this many, chance no longer changes the shuffled AUC.
 MOST_FIXATIONS = 20_000
@@ -69,7 +68,7 @@ def save(
 ) -> None:
     """Writes the references of the map tasks into a run folder."""
     for spec in specs:
-        if spec.kind != "map":
+        if not tasks.get(spec.kind).compared:
             continue
         reference = measure(dataset, spec.name)
         with (
@@ -93,7 +92,7 @@ def load(
     """
     found = {}
     for spec in specs:
-        if spec.kind != "map":
+        if not tasks.get(spec.kind).compared:
             continue
         path = _path(folder, spec.name)
         try:
@@ -107,34 +106,6 @@ def load(
                 "train again."
             ) from error
     return found
-
-
-def score(
-    true: ArrayLike,
-    predicted: ArrayLike,
-    fixations: pd.DataFrame | None = None,
-    reference: GazeReference | None = None,
-) -> dict[str, float]:
-    """{metric: value} of one predicted map.
-
-    Args:
-        true, predicted: (height, width), at least 0.
-        fixations: Data frame with x and y.
-        reference: Gaze on training images.
-
-    Returns:
-        What `metrics.saliency.saliency_metrics` can compute from these.
-    """
-    points = None
-    if fixations is not None and len(fixations):
-        points = fixations[["x", "y"]].to_numpy(float)
-    others = baseline = None
-    if reference is not None:
-        baseline = reference.centre_bias
-        others = reference.fixations if len(reference.fixations) else None
-    return saliency.saliency_metrics(
-        true, predicted, points, baseline=baseline, other_fixations=others
-    )
 
 
 def _path(folder: str | Path, task: str) -> Path:

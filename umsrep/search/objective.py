@@ -14,21 +14,12 @@ Test images take no part.
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
+from umsrep import tasks
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.table_metrics import COLUMNS
-from umsrep.metrics import classification
+from umsrep.metrics import catalogue
 from umsrep.stages import settings_file
 
 LOSS = "loss"
-SMALLER_IS_BETTER = (
-    LOSS,
-    "kld",
-    "hausdorff95",
-    "brier",
-    "expected_calibration_error",
-)
 DENOISING = ("psnr", "ssim", "ms_ssim")
 DIRECTIONS = ("min", "max")
 
@@ -50,7 +41,16 @@ class Objective:
     direction: str | None = None
 
     def __post_init__(self):
-        smaller = self.metric in SMALLER_IS_BETTER
+        try:
+            better = catalogue.metric(self.metric).better
+        except UmsrepError:
+            better = "higher"  # Known or not, `check_tasks` says.
+        if better is None:
+            raise UmsrepError(
+                f"objective: metric: {self.metric}: neither more nor less of "
+                "it is better. Choose another metric."
+            )
+        smaller = better == "lower"
         natural = "min" if smaller else "max"
         if self.direction not in (None, natural):
             better = "smaller" if smaller else "larger"
@@ -68,11 +68,11 @@ class Objective:
         value = settings_file.mapping(value, "objective", where)
         keys = tuple(cls.__dataclass_fields__)
         settings_file.check_keys(value, keys, f"{where}: objective")
-        for key, one in value.items():
-            if not isinstance(one, str):
+        for key, text in value.items():
+            if not isinstance(text, str):
                 raise UmsrepError(
-                    f"{where}: objective.{key}: {one!r}; expected text. Mend "
-                    "it."
+                    f"{where}: objective.{key}: {text!r}; expected text. "
+                    "Correct it."
                 )
         try:
             return cls(**value)
@@ -154,13 +154,4 @@ def metric_names(spec):
     Args:
         spec: A `data.TaskSpec`.
     """
-    if spec.kind != "label":
-        extra = ("dice_median", "dice_min") if spec.kind == "mask" else ()
-        return (*COLUMNS[spec.kind], *extra)
-    count = len(spec.classes)
-    each = np.arange(count)
-    return tuple(
-        classification.label_metrics(
-            each, each, np.eye(count), None, spec.classes
-        )
-    )
+    return tasks.of(spec).metric_names()

@@ -46,7 +46,7 @@ class Classification(Objective):
         self.task = settings.task
 
     def check(self, data):
-        if data.task(self.task).kind != "label":
+        if not data.task(self.task).classes:
             raise UmsrepError(
                 f"Task '{self.task}' of '{data.name}' is a "
                 f"{data.task(self.task).kind} task. A representation is "
@@ -65,7 +65,7 @@ class Classification(Objective):
 
     def spec(self, data):
         spec = data.task(self.task)
-        return {"kind": spec.kind, "classes": spec.classes}
+        return spec.to_json()
 
     def new_model(self, data):
         settings = self.settings

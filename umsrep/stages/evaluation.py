@@ -3,9 +3,7 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
-
-from umsrep import runs
+from umsrep import runs, tasks
 from umsrep.data import load, storage
 from umsrep.data.images import write_png
 from umsrep.evaluation import components as components_filter
@@ -71,10 +69,7 @@ def evaluate_run(
                 "blank_outside": blank_outside,
                 "shift": shift,
                 "images": len(subject.dataset),
-                "tasks": {
-                    spec.name: {"kind": spec.kind, "classes": spec.classes}
-                    for spec in subject.specs
-                },
+                "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
                 "versions": runs.versions(),
@@ -109,9 +104,10 @@ def _write_results(folder, subject, components, bootstrap, save_masks):
 
 def _write_masks(folder, dataset, outputs, specs):
     for spec in specs:
-        if spec.kind != "mask":
+        kind = tasks.of(spec)
+        if kind.threshold is None:
             continue
         for index, image in enumerate(dataset.table["image"]):
-            mask = (outputs[spec.name][index] > 0.5).astype(np.uint8) * 255
+            mask = kind.encode(outputs[spec.name][index] > kind.threshold)
             name = f"{Path(image).stem}.png"
-            write_png(folder / "masks" / spec.name / name, mask)
+            write_png(folder / kind.folder / spec.name / name, mask)

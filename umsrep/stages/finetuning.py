@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from umsrep import distribution, finetuning, precision, runs
+from umsrep import tasks as task_kinds
 from umsrep.data import Augmentation, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
@@ -151,9 +152,10 @@ def _calibrate_and_measure(writer, network, validation, specs):
     outputs = predict.probabilities(network, validation)
     fitted = {}
     for spec in specs:
-        if spec.kind == "label":
-            labels = validation.labels(spec.name)
-            known = labels >= 0
+        kind = task_kinds.of(spec)
+        if kind.calibrated:
+            labels = validation.values(spec.name)
+            known = kind.known(labels)
             fitted[spec.name] = calibration.fit(
                 outputs[spec.name][known], labels[known]
             )

@@ -89,10 +89,7 @@ class Inputs:
         """Their entries of run.json."""
         return {
             "tasks": list(self.tasks),
-            "task_specs": {
-                spec.name: {"kind": spec.kind, "classes": spec.classes}
-                for spec in self.specs
-            },
+            "task_specs": {spec.name: spec.to_json() for spec in self.specs},
             "data": runs.describe_data([self.whole]),
             "intensities": _intensities(splits["train"]),
             "images": {

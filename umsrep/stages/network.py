@@ -8,6 +8,7 @@ from umsrep import (
     model,
     representations,
     runs,
+    tasks,
 )
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
@@ -48,12 +49,12 @@ def check_arguments(architecture, arguments=None):
         )
 
 
-def new_network(dataset, tasks, settings, source=None):
+def new_network(dataset, names, settings, source=None):
     """A network: heads for the tasks on a representation.
 
     Args:
         dataset: A `data.Dataset`.
-        tasks: Names of tasks.
+        names: Names of tasks.
         settings: `FinetuneSettings`.
         source: A `runs.Run` of `pretrain`, or None for new weights.
     """
@@ -66,7 +67,7 @@ def new_network(dataset, tasks, settings, source=None):
             dataset.image_size, settings.architecture, settings.arguments
         )
 
-    specs = [dataset.task(task) for task in tasks]
+    specs = [dataset.task(name) for name in names]
     if not finetuning.registry.get(settings.strategy).shares_model:
         separate = []
         for spec in specs:
@@ -91,7 +92,7 @@ def new_network(dataset, tasks, settings, source=None):
 
 def attended(specs):
     """Name of the label task whose maps attention supervises."""
-    labels = [spec.name for spec in specs if spec.kind == "label"]
+    labels = [spec.name for spec in specs if spec.classes]
     if len(labels) != 1:
         raise UmsrepError(
             f"Attention supervises the maps of one label task, but the tasks "
@@ -106,47 +107,72 @@ def attention_name(label):
 
 
 def head(spec, settings, representation):
-    """The head of one task.
+    """The head of one task: that of its kind, unless the settings name one.
+
+    It gets those of the settings that it has arguments for.
 
     Args:
         spec: A `data.TaskSpec`.
         settings: `FinetuneSettings`.
         representation: What it is to be attached to.
+
+    Raises:
+        UmsrepError: a head that does not exist, or learns another kind.
     """
-    if spec.kind == "mask":
-        features = settings.segmentation_features
-        if features is None:
-            decoded = "decoded" in representation.features
-            features = "decoded" if decoded else "bottleneck"
-        if features == "stages":
-            features = representation.stages
-        return heads.SegmentationHead(spec.name, features=features)
-    if spec.kind == "map":
-        return heads.SaliencyHead(
-            spec.name, features=settings.saliency_features
+    kind = tasks.of(spec)
+    usual = settings.classifier if kind.form == "classes" else kind.head
+    name = (settings.heads or {}).get(spec.name, usual)
+    cls = heads.registry.get(name)
+    if cls.kind != spec.kind:
+        fitting = [n for n, c in heads.registry.items() if c.kind == spec.kind]
+        raise UmsrepError(
+            f"Head '{name}' learns a {cls.kind}, but task '{spec.name}' is "
+            f"{kind.words()}. Choose one of "
+            f"{', '.join(fitting) or 'none, and register a head of this kind'}."
         )
-    features = settings.classification_features
-    if features is None:
-        features = (
-            "stage4" if "stage4" in representation.features else "bottleneck"
-        )
-    cls = heads.registry.get(settings.classifier)
-    options = {
+    offered = {
         "convolutions": settings.convolutions,
         "hidden_units": settings.hidden_units,
         "hidden_activation": settings.hidden_activation,
         "dropout": settings.dropout,
         "fidelity": settings.fidelity if settings.attention else "paper",
     }
-    # A classifier takes those of the settings that it has arguments for.
+    if kind.form == "classes":
+        offered["num_classes"] = len(spec.classes)
+        offered["loss"] = losses.CategoricalCrossentropy(
+            settings.label_smoothing
+        )
+    if kind.form in _FEATURES:
+        offered["features"] = _FEATURES[kind.form](settings, representation)
     taken = arguments_of(cls)
     return cls(
-        len(spec.classes),
-        spec.name,
-        features=features,
-        loss=losses.CategoricalCrossentropy(settings.label_smoothing),
-        **{name: value for name, value in options.items() if name in taken},
+        name=spec.name,
+        **{key: value for key, value in offered.items() if key in taken},
     )
+
+
+def _decoded(settings, representation):
+    features = settings.segmentation_features
+    if features is None:
+        decoded = "decoded" in representation.features
+        features = "decoded" if decoded else "bottleneck"
+    return representation.stages if features == "stages" else features
+
+
+def _pooled(settings, representation):
+    if settings.classification_features is not None:
+        return settings.classification_features
+    fine = "stage4" in representation.features
+    return "stage4" if fine else "bottleneck"
+
+
+# What a head reads, by the form of its results.
+_FEATURES = {
+    "classes": _pooled,
+    "number": _pooled,
+    "mask": _decoded,
+    "map": lambda settings, representation: settings.saliency_features,
+}
 
 
 def balancer(specs, settings):

@@ -151,6 +151,15 @@ class FinetuneSettings(StageSettings):
         HEADS,
         Option("classify-from"),
     ] = None
+    heads: Annotated[
+        dict[str, str] | None,
+        Field(
+            description="Registered name of a task's head, such as "
+            "age=regression. Default: that of the task's kind."
+        ),
+        HEADS,
+        Option("head", metavar="TASK=NAME"),
+    ] = None
     classifier: Annotated[
         str,
         OneOf("classifiers"),

@@ -10,6 +10,7 @@ import base64
 import cv2
 import numpy as np
 
+from umsrep import tasks
 from umsrep.data import intensities
 from umsrep.data.frame import Frame
 from umsrep.data.resizing import resize_image
@@ -34,8 +35,17 @@ class Analysis:
     def __init__(self, predictor):
         self.predictor = predictor
         specs = predictor.specs
-        self.labels = [n for n, s in specs.items() if s.kind == "label"]
-        self.explained = [n for n in self.labels if self._explainable(n)]
+        kinds = {name: tasks.of(spec) for name, spec in specs.items()}
+        self.explained = [
+            n for n, k in kinds.items() if k.explained and self._explainable(n)
+        ]
+        # What the page shows of a result, by its form.
+        self._shown = {
+            "classes": self._classes,
+            "mask": self._mask,
+            "map": self._map,
+            "number": self._number,
+        }
 
     def _explainable(self, task):
         try:
@@ -49,8 +59,9 @@ class Analysis:
         return [
             {
                 "name": name,
-                "kind": spec.kind,
+                "form": tasks.get(spec.kind).form,
                 "classes": list(spec.classes),
+                "unit": spec.unit,
                 "threshold": self.predictor.thresholds.get(name),
                 "explained": name in self.explained,
             }
@@ -62,8 +73,8 @@ class Analysis:
 
         Args:
             image: A `SourceImage`.
-            references: {task: class name, bool mask or map, of the image's
-                size}, where known.
+            references: {task: as `Dataset.target`, masks and maps of the
+                image's size}, where known.
             prepared: It is of a prepared data set, so its size and aspect
                 ratio are the set's and say nothing about the source.
 
@@ -93,28 +104,21 @@ class Analysis:
             ),
             "image": encoded(resize_image(grey, size)),
             "tasks": {
-                name: self._task(
-                    name, spec, results[name], grey, size, references.get(name)
+                name: self._shown[tasks.get(spec.kind).form](
+                    spec, results[name][0], grey, size, references.get(name)
                 )
                 for name, spec in self.predictor.specs.items()
             },
         }
 
-    def _task(self, name, spec, results, grey, size, reference):
-        if spec.kind == "label":
-            return self._label(name, spec, results[0], grey, size, reference)
-        values = results[0]
-        if spec.kind == "map":
-            entry = {"map": _heat(values / values.max(), size)}
-            if reference is not None:
-                entry["reference"] = _heat(reference / reference.max(), size)
-            return entry
+    def _mask(self, spec, values, grey, size, reference):
         thresholds = np.arange(STEPS + 1) / STEPS
         entry = {
             "probability": _heat(values, size),
             "areas": _above(values, thresholds),
         }
         if reference is not None:
+            reference = np.asarray(reference, bool)
             entry["reference"] = _heat(reference.astype(np.float32), size)
             entry["reference_area"] = int(np.count_nonzero(reference))
             both = _above(values[reference], thresholds)
@@ -124,12 +128,23 @@ class Analysis:
             ]
         return entry
 
-    def _label(self, name, spec, probabilities, grey, size, reference):
+    def _map(self, spec, values, grey, size, reference):
+        entry = {"map": _heat(values / values.max(), size)}
+        if reference is not None:
+            entry["reference"] = _heat(reference / reference.max(), size)
+        return entry
+
+    def _number(self, spec, value, grey, size, reference):
+        known = None if reference is None else float(reference)
+        return {"value": float(value), "reference": known}
+
+    def _classes(self, spec, probabilities, grey, size, reference):
+        name = spec.name
         (decided,) = self.predictor.decide(name, probabilities[None])
         entry = {
             "probabilities": [float(p) for p in probabilities],
             "decided": int(decided),
-            "reference": reference,
+            "reference": None if reference is None else spec.classes[reference],
             "maps": {},
         }
         if name in self.explained:

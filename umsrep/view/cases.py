@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from umsrep import data, runs
+from umsrep import data, runs, tasks
 from umsrep.data import storage
 from umsrep.data.source_image import SourceImage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.evaluation.folder import read_evaluation
 
-# Kind: (column that ranks, its name); labels go by the true class's share.
-RANKED = {"mask": ("dice", "Dice"), "map": ("cc", "CC")}
 CHANGED = ("blank_outside", "shift", "components")
 
 
@@ -36,7 +34,7 @@ class Cases:
         return {"title": self.title, "rankings": self.rankings}
 
     def load(self, number, specs):
-        """(SourceImage, {task: reference}) of a case.
+        """(SourceImage, {task: `Dataset.target`}) of a case.
 
         Raises:
             UmsrepError: there is no such case.
@@ -47,17 +45,9 @@ class Cases:
                 "Choose one from the list."
             )
         references = {}
-        for name, spec in specs.items():
-            if name not in self.dataset.tasks:
-                continue
-            if spec.kind == "label":
-                label = self.dataset.table[name][number]
-                references[name] = label or None
-            elif spec.kind == "mask":
-                mask = self.dataset.mask(name, number)
-                references[name] = None if mask is None else mask > 0
-            else:
-                references[name] = self.dataset.map(name, number)
+        for name in specs:
+            if name in self.dataset.tasks:
+                references[name] = self.dataset.target(name, number)
         return SourceImage(self.dataset.image(number)), references
 
 
@@ -82,7 +72,8 @@ def of_evaluation(folder, predictor, model, data_folder=None):
     """The images of an evaluation, worst first.
 
     A label task ranks by the probability of the true class, a mask by its
-    Dice, a map by its correlation; images without the reference are left out.
+    Dice, a map by its correlation, a number by its error; images without
+    the reference are left out.
 
     Args:
         folder: Of `umsrep evaluate`.
@@ -136,17 +127,14 @@ def _ranking(table, spec, dataset):
     rows = table_metrics.labelled(table, spec)
     if not len(rows):
         return None
-    if spec.kind == "label":
-        name = "probability of the true class"
-        true, _, probabilities = table_metrics.label_arrays(table, spec)
-        scores = probabilities[range(len(true)), true]
-    else:
-        column, name = RANKED[spec.kind]
-        scores = table_metrics.pixel_values(table, spec, column)
+    scores, name, lower_is_better = tasks.of(spec).ranking(rows)
     ids = {image: n for n, image in enumerate(dataset.table["image"])}
-    scores = pd.Series(scores, rows["image"]).sort_values(kind="stable")
+    scores = pd.Series(scores, rows["image"]).sort_values(
+        kind="stable", ascending=not lower_is_better
+    )
+    first = "largest" if lower_is_better else "lowest"
     return {
-        "title": f"{spec.name}: lowest {name} first",
+        "title": f"{spec.name}: {first} {name} first",
         "task": spec.name,
         "cases": [
             {"id": ids[image], "image": image, "score": round(score, 3)}

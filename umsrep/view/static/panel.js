@@ -76,6 +76,17 @@ export function labelTask(task, result) {
   return made;
 }
 
+// A number task: the number in its unit, and the reference.
+export function numberTask(task, result) {
+  const text = (value) => `${value.toPrecision(4)} ${task.unit}`.trim();
+  const made = fieldset(task.name,
+    element("p", {}, `Predicted: ${text(result.value)}`));
+  if (result.reference !== null) {
+    made.append(element("p", {}, `Reference: ${text(result.reference)}`));
+  }
+  return made;
+}
+
 // A mask task: shown or not, its threshold, its area. `state` is changed.
 export function maskTask(task, result, found, state, number, changed) {
   const colour = MASKS[number % MASKS.length];

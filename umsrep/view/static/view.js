@@ -2,7 +2,7 @@
 
 import { decode, draw } from "./draw.js";
 import {
-  element, facts, heatChoice, labelTask, maskTask, warnings,
+  element, facts, heatChoice, labelTask, maskTask, numberTask, warnings,
 } from "./panel.js";
 
 const $ = (id) => document.getElementById(id);
@@ -53,12 +53,12 @@ async function decodeAll(found) {
   const pictures = { image: await decode(found.image), heats: [], masks: {} };
   for (const task of model.tasks) {
     const result = found.tasks[task.name];
-    if (task.kind === "mask") {
+    if (task.form === "mask") {
       pictures.masks[task.name] = {
         picture: await decode(result.probability),
         reference: result.reference ? await decode(result.reference) : null,
       };
-    } else if (task.kind === "map") {
+    } else if (task.form === "map") {
       const add = async (key, text, coded) => pictures.heats.push(
         { key, text, picture: await decode(coded) });
       await add(task.name, `${task.name}: predicted`, result.map);
@@ -66,7 +66,7 @@ async function decodeAll(found) {
         await add(`${task.name}*`, `${task.name}: reference`,
           result.reference);
       }
-    } else {
+    } else if (task.form === "classes") {
       for (const [name, coded] of Object.entries(result.maps)) {
         pictures.heats.push({
           key: `${task.name}=${name}`,
@@ -88,8 +88,9 @@ function present(found, pictures) {
   const panels = [];
   for (const task of model.tasks) {
     const result = found.tasks[task.name];
-    if (task.kind === "label") panels.push(labelTask(task, result));
-    if (task.kind === "mask") {
+    if (task.form === "classes") panels.push(labelTask(task, result));
+    if (task.form === "number") panels.push(numberTask(task, result));
+    if (task.form === "mask") {
       const state = (shown.states[task.name] = {});
       const number = Object.keys(shown.states).length - 1;
       panels.push(maskTask(task, result, found, state, number, redraw));

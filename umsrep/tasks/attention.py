@@ -1,0 +1,18 @@
+"""Where class activation maps should be bright; supervises training only."""
+
+from umsrep.tasks.base import TaskKind, register
+
+
+@register("attention")
+class Attention(TaskKind):
+    """A map in the channel of an image's true class (GG-CAM).
+
+    Made of a label task and of masks or maps by `Dataset.with_attention`; no
+    prepared folder holds one, and nothing is predicted.
+    """
+
+    title = "Attention"
+
+    def usable(self, targets):
+        """(batch,) bool: images whose target holds a map (-1 is none)."""
+        return (targets >= 0).any(axis=(1, 2, 3))

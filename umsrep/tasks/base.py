@@ -1,0 +1,299 @@
+"""The contract of a task kind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from umsrep.errors import UmsrepError
+from umsrep.metrics import catalogue
+from umsrep.registry import Registry
+from umsrep.tasks import columns
+
+registry = Registry("task kind", serializable=False)
+
+# Where a target lies: in a cell of the manifest, in a picture of a folder, or
+# in other tasks that it is made of.
+CELL, PICTURE, DERIVED = "cell", "picture", "derived"
+MCNEMAR, WILCOXON = "mcnemar", "wilcoxon"
+
+
+def register(name):
+    """Decorator: registers a `TaskKind` under `name`; a duplicate raises."""
+
+    def decorate(cls):
+        cls.name = name
+        return registry.register(name)(cls)
+
+    return decorate
+
+
+def get(name: str) -> type["TaskKind"]:
+    """The class registered under `name`; a miss lists what exists."""
+    return registry.get(name)
+
+
+def of(spec) -> "TaskKind":
+    """The kind of a `TaskSpec`, bound to it."""
+    return get(spec.kind)(spec)
+
+
+def names() -> tuple[str, ...]:
+    """Names of the kinds that a prepared data set may hold."""
+    return tuple(name for name, cls in registry.items() if cls.place != DERIVED)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A paired test that suits a kind.
+
+    Attributes:
+        test: `MCNEMAR` (right or wrong) or `WILCOXON` (signed ranks).
+        column: The metric compared, a column of predictions.csv.
+    """
+
+    test: str
+    column: str
+
+
+class TaskKind:
+    """What is different about one kind of task (abstract).
+
+    An instance is bound to a task, `self.spec` (name, kind, classes, unit,
+    limits). A kind derives from `CellKind` or `PictureKind` and states:
+
+    Attributes:
+        name: Set by `register`.
+        place: `CELL`, `PICTURE` or `DERIVED`.
+        folder: Where pictures lie, `<folder>/<task>/<image>.png`; "" is none.
+        options: Names of the fields of a `TaskSpec` that it uses, also keys
+            of a task in tasks.yaml: "classes", "unit", "limits".
+        head: Registered name of its head, unless the settings name another.
+        form: What a result is: "classes", probabilities (classes,); "mask",
+            probabilities (height, width); "map", a distribution (height,
+            width); "number", a float. Written, drawn, exported by its form.
+        columns: Its per-image metrics, columns `<task>_<metric>` of
+            predictions.csv.
+        reference: Column that is filled where an image has a reference.
+        required: Those of `columns` without which a table is of no use.
+        main: Name of the main metric.
+        ranked_by: The column that ranks images from worst to best.
+        paired: `PairedTest`s that suit it.
+        calibrated: Whether temperature and threshold are fitted.
+        compared: Whether its metrics compare with gaze on training images.
+        explained: Whether explainers (Grad-CAM) apply.
+        exported: Whether `umsrep export` writes it.
+        threshold: From this output on a pixel is inside, or None.
+        title: Heading of its pictures.
+        picture: How an image and its result are drawn: "outlines", "heat",
+            "explanation" or "value".
+        figure: How a data set's results are plotted: "distribution" (of
+            `ranked_by`), "curves" (ROC and reliability) or "scatter".
+        note: What a reader of a table of its metrics must know.
+        kept_as: Number format in which many outputs are kept.
+    """
+
+    name = ""
+    place = DERIVED
+    folder = ""
+    options: tuple[str, ...] = ()
+    head = ""
+    form = ""
+    columns: tuple[str, ...] = ()
+    reference = ""
+    required: tuple[str, ...] = ()
+    main = ""
+    ranked_by = ""
+    paired: tuple[PairedTest, ...] = ()
+    calibrated = False
+    compared = False
+    explained = False
+    exported = False
+    threshold: float | None = None
+    title = ""
+    picture: str | None = None
+    figure: str | None = None
+    note = ""
+    kept_as: str | None = None
+
+    def __init__(self, spec):
+        self.spec = spec
+
+    # The task itself.
+
+    def check(self):
+        """Raises unless the task's classes, unit and limits fit the kind."""
+        for option in ("classes", "unit", "limits"):
+            value = getattr(self.spec, option)
+            if value and option not in self.options:
+                raise UmsrepError(
+                    f"{self.name.capitalize()} task '{self.spec.name}' has "
+                    f"{option} {value}. Leave {option} out, or use "
+                    f"{_kinds_with(option)}."
+                )
+
+    def words(self) -> str:
+        """The task in words, such as "a label of low, high"."""
+        return f"a {self.name}"
+
+    @classmethod
+    def read_options(cls, entry):
+        """Fields of a `TaskSpec` from a task's entry in tasks.yaml.
+
+        Args:
+            entry: {key: value}, the keys among `options`.
+
+        Returns:
+            {field: value}.
+
+        Raises:
+            UmsrepError: a value that cannot be used.
+        """
+        return dict(entry)
+
+    @classmethod
+    def infers(cls, fields) -> bool:
+        """Whether the rest of a spec is found in the table's column."""
+        return False
+
+    # The prepared format. Cells are the text of the task's manifest column.
+
+    def strata(self, cells):
+        """What images are stratified by, one text per cell; "" is none."""
+        # One word for every kind: recorded splits depend on it.
+        return np.where(np.asarray(cells) == "", "", "mask")
+
+    def counts(self, cells) -> dict:
+        """What dataset.json says of a task beside its number of images."""
+        return {}
+
+    def counted(self, entry) -> str:
+        """An entry of the counts in words, for `umsrep prepare`."""
+        return f"{entry['labelled']} with a {self.name}"
+
+    def check_learnable(self, cells, images):
+        """Raises unless something can be learnt from these labels.
+
+        Args:
+            cells: The labelled images' cells, at least one.
+            images: The images in words ("training images of 'x'").
+        """
+
+    # Evaluation.
+
+    def names(self):
+        """Names of columns of predictions.csv, beyond the task's name."""
+        return self.columns
+
+    def predictions(self, outputs, dataset, fitted, reference):
+        """The task's columns of predictions.csv.
+
+        Args:
+            outputs: The network's, one per image.
+            dataset: The `data.Dataset`, which may lack the task.
+            fitted: `runs.calibration.Calibration` of a calibrated kind.
+            reference: `runs.gaze_reference.GazeReference`, or None.
+
+        Returns:
+            {column: values}.
+        """
+        rows = []
+        for index in range(len(dataset)):
+            true = None
+            if self.spec.name in dataset.tasks:
+                true = dataset.target(self.spec.name, index)
+            scored = {}
+            if true is not None:
+                points = dataset.fixations(self.spec.name, index)
+                scored = self.score(true, outputs[index], points, reference)
+            rows.append(scored)
+        return {
+            f"{self.spec.name}_{name}": [row.get(name) for row in rows]
+            for name in self.columns
+        }
+
+    def score(self, true, output, fixations=None, reference=None):
+        """{metric: value} of one image; names among `columns`."""
+        raise NotImplementedError
+
+    def statistics(self, rows):
+        """The metrics as a function of weights, for the bootstrap.
+
+        Args:
+            rows: Rows of predictions.csv with a reference.
+
+        Returns:
+            `statistics(weights)` takes None or weights (..., images), how
+            often each image counts, and returns {metric: array (...)}. Here
+            the means of `columns`.
+        """
+        known = {}
+        for name in self.columns:
+            column = f"{self.spec.name}_{name}"
+            if name in self.required:
+                known[name] = columns.numbers(rows, [column])[:, 0]
+            elif column in rows.columns:
+                # Not every image has fixations.
+                full = columns.filled(rows[column]).to_numpy()
+                if full.any():
+                    values = np.full(len(rows), np.nan)
+                    values[full] = columns.numbers(rows[full], [column])[:, 0]
+                    known[name] = values
+
+        def statistics(weights):
+            if weights is None:
+                weights = np.ones(len(rows))
+            means = {n: columns.mean(x, weights) for n, x in known.items()}
+            return means | self.more_statistics(known, weights)
+
+        return statistics
+
+    def more_statistics(self, values, weights):
+        """{metric: array} beside the means, from {column: values}."""
+        return {}
+
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics that `statistics` may give."""
+        return self.columns
+
+    def values(self, rows, column=None):
+        """One value per row of predictions.csv: `column`, or `ranked_by`."""
+        column = column or self.ranked_by
+        return columns.numbers(rows, [f"{self.spec.name}_{column}"])[:, 0]
+
+    def ranking(self, rows):
+        """What orders images from worst to best.
+
+        Returns:
+            (values, their name, whether lower ones are better).
+        """
+        metric = catalogue.metric(self.ranked_by)
+        return self.values(rows), metric.heading, metric.lower_is_better
+
+    def right(self, rows, threshold):
+        """(rows,) bool: which results are right, for McNemar's test."""
+        raise NotImplementedError
+
+    def right_in_words(self, threshold) -> str:
+        """What McNemar's test compares."""
+        raise NotImplementedError
+
+    # Inference.
+
+    def finish(self, outputs, frames, fitted):
+        """Results of a batch at the images' own sizes, a list.
+
+        Args:
+            outputs: (images, ...), the network's.
+            frames: A `data.frame.Frame` per image.
+            fitted: `Calibration` of a calibrated kind.
+        """
+        raise NotImplementedError
+
+    def exported_words(self, threshold) -> str:
+        """An output of an exported file, for its model card."""
+        raise NotImplementedError
+
+
+def _kinds_with(option):
+    found = [n for n, cls in registry.items() if option in cls.options]
+    return f"kind {' or '.join(map(repr, found))}"

@@ -1,0 +1,195 @@
+"""One class per image."""
+
+import numpy as np
+import pandas as pd
+
+from umsrep.errors import UmsrepError
+from umsrep.metrics import classification
+from umsrep.tasks import columns
+from umsrep.tasks.base import MCNEMAR, PairedTest, register
+from umsrep.tasks.cell import CellKind
+
+
+@register("label")
+class Label(CellKind):
+    """One of several classes: a class name per image.
+
+    Columns: `T_true` and `T_pred` (class names) and one `T_p_<class>` per
+    class (calibrated probabilities).
+    """
+
+    options = ("classes",)
+    held = "classes"
+    head = "dense"
+    form = "classes"
+    reference = "true"
+    main = "accuracy"
+    paired = (PairedTest(MCNEMAR, "accuracy"),)
+    calibrated = True
+    explained = True
+    exported = True
+    title = "Grad-CAM"
+    picture = "explanation"
+    figure = "curves"
+    note = (
+        "Label tasks: F-score of the last class (with more than two classes "
+        "the mean)."
+    )
+
+    def check(self):
+        super().check()
+        classes = self.spec.classes
+        if len(set(classes)) < max(2, len(classes)) or not all(
+            isinstance(c, str) and c.strip() for c in classes
+        ):
+            raise UmsrepError(
+                f"Label task '{self.spec.name}' has classes {classes}. "
+                "Give at least two different, non-empty class names."
+            )
+
+    def words(self):
+        return f"a label of {', '.join(self.spec.classes)}"
+
+    @classmethod
+    def read_options(cls, entry):
+        classes = entry.get("classes", [])
+        # Classes may be numbers in the file, and are text in the table.
+        plain = isinstance(classes, list) and all(
+            isinstance(c, (str, int, float)) and not isinstance(c, bool)
+            for c in classes
+        )
+        if not plain or len(classes) == 1:
+            raise UmsrepError(
+                f"'classes' is {classes!r}. Expected at least two class "
+                "names, the positive one last, such as [low, good]; write "
+                'yes, no, on and off in quotation marks ("yes").'
+            )
+        return {"classes": tuple(map(str, classes))}
+
+    @classmethod
+    def infers(cls, fields):
+        return not fields["classes"]
+
+    def fault(self, cell):
+        if cell in self.spec.classes:
+            return None
+        return f"label '{cell}'", f"one of {', '.join(self.spec.classes)}"
+
+    def parse(self, cells):
+        """(n,) int: class indices, -1 where empty."""
+        index = {name: number for number, name in enumerate(self.spec.classes)}
+        return np.array([index.get(cell, -1) for cell in cells], int)
+
+    def known(self, values):
+        return values >= 0
+
+    def batch(self, values):
+        return np.maximum(values, 0).astype(np.int32)
+
+    def strata(self, cells):
+        return np.asarray(cells, object)
+
+    def counts(self, cells):
+        cells = np.asarray(cells)
+        return {
+            "classes": {
+                label: int((cells == label).sum())
+                for label in self.spec.classes
+            }
+        }
+
+    def counted(self, entry):
+        listed = ", ".join(
+            f"{count} {label}" for label, count in entry["classes"].items()
+        )
+        text = f"{entry['labelled']} labelled ({listed})"
+        if len(self.spec.classes) == 2:
+            text += f"; positive: {self.spec.classes[-1]}"
+        return text
+
+    def names(self):
+        return ("true", "pred", *(f"p_{name}" for name in self.spec.classes))
+
+    def predictions(self, outputs, dataset, fitted, reference):
+        name = self.spec.name
+        calibrated, decided = fitted.apply(outputs)
+        true = None
+        if name in dataset.tasks:
+            true = dataset.table[name].replace("", None)
+        found = {
+            f"{name}_true": true,
+            f"{name}_pred": np.array(self.spec.classes, object)[decided],
+        }
+        for index, label in enumerate(self.spec.classes):
+            found[f"{name}_p_{label}"] = calibrated[:, index]
+        return found
+
+    def arrays(self, rows):
+        """Arrays of rows of predictions.csv that have a reference.
+
+        Returns:
+            (true, predicted, probabilities): class indices (images,) twice,
+            and probabilities (images, classes).
+
+        Raises:
+            UmsrepError: a class that the task does not have, a missing column
+                or prediction.
+        """
+        name, classes = self.spec.name, self.spec.classes
+        probabilities = columns.numbers(
+            rows, [f"{name}_p_{c}" for c in classes]
+        )
+        indices = []
+        for column in (f"{name}_true", f"{name}_pred"):
+            values = columns.column(rows, column).astype(object)
+            unknown = values[~values.isin(classes)]
+            if len(unknown):
+                raise UmsrepError(
+                    f"Column '{column}' holds {unknown.iloc[0]!r} for image "
+                    f"'{rows['image'][unknown.index[0]]}'. Expected one of "
+                    f"{', '.join(classes)}. Evaluate again with the task's "
+                    "classes."
+                )
+            codes = pd.Categorical(values, categories=classes).codes
+            indices.append(codes.astype(int))
+        return (*indices, probabilities)
+
+    def statistics(self, rows):
+        arrays = self.arrays(rows)
+        return lambda weights: classification.label_metrics(
+            *arrays, weights, self.spec.classes
+        )
+
+    def metric_names(self):
+        count = len(self.spec.classes)
+        each = np.arange(count)
+        return tuple(
+            classification.label_metrics(
+                each, each, np.eye(count), None, self.spec.classes
+            )
+        )
+
+    def ranking(self, rows):
+        true, _, probabilities = self.arrays(rows)
+        shares = probabilities[np.arange(len(true)), true]
+        return shares, "probability of the true class", False
+
+    def right(self, rows, threshold):
+        true, predicted, _ = self.arrays(rows)
+        return true == predicted
+
+    def right_in_words(self, threshold):
+        return "accuracy"
+
+    def finish(self, outputs, frames, fitted):
+        calibrated, _ = fitted.apply(outputs)
+        return list(calibrated.astype(np.float32))
+
+    def exported_words(self, threshold):
+        text = (
+            "float32 (batch, classes), calibrated probabilities of "
+            f"{', '.join(self.spec.classes)}"
+        )
+        if threshold is not None:
+            text += f"; '{self.spec.classes[1]}' from {threshold:.4f} on"
+        return f"{text}."

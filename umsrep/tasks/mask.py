@@ -1,0 +1,122 @@
+"""One binary mask per image."""
+
+import numpy as np
+
+from umsrep.errors import UmsrepError
+from umsrep.metrics import segmentation
+from umsrep.tasks.base import (
+    MCNEMAR,
+    WILCOXON,
+    PairedTest,
+    register,
+)
+from umsrep.tasks.columns import weighted_median
+from umsrep.tasks.picture import PictureKind
+
+# A mask that covers nearly nothing or nearly all is more often a mistake
+# than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
+PLAUSIBLE_FOREGROUND = (0.002, 0.9)
+
+
+@register("mask")
+class Mask(PictureKind):
+    """Inside or outside, pixel by pixel.
+
+    Columns: `T_dice`, `T_iou`, `T_dice_mean`, `T_iou_mean`, `T_accuracy` and
+    `T_hausdorff95` (pixels). The F-score of a mask is its Dice and is not
+    repeated.
+    """
+
+    folder = "masks"
+    source = "regions"
+    mode = "L"
+    discrete = True
+    cached_as = "uint8"
+    head = "segmentation"
+    form = "mask"
+    columns = (
+        "dice",
+        "iou",
+        "dice_mean",
+        "iou_mean",
+        "accuracy",
+        "hausdorff95",
+    )
+    reference = "dice"
+    required = ("dice", "iou")
+    main = "dice"
+    ranked_by = "dice"
+    paired = (PairedTest(MCNEMAR, "dice"), PairedTest(WILCOXON, "dice"))
+    exported = True
+    threshold = 0.5
+    title = "Masks"
+    picture = "outlines"
+    figure = "distribution"
+    note = (
+        "Mask tasks: accuracy of pixels; IoU and Dice of the foreground, means "
+        "over images; the F-score of a mask is its Dice."
+    )
+    # Half the memory, and far finer than any threshold needs.
+    kept_as = "float16"
+
+    @classmethod
+    def encode(cls, values):
+        return np.asarray(values).astype(np.uint8) * 255
+
+    @classmethod
+    def decode(cls, pixels):
+        """uint8 in {0, 1}."""
+        return (pixels > 127).astype(np.uint8)
+
+    @classmethod
+    def faults(cls, pixels):
+        values = np.unique(pixels)
+        if not np.isin(values, (0, 255)).all():
+            listed = ", ".join(str(v) for v in values[:6])
+            yield f"holds the values {listed}; expected 0 and 255", None
+            return
+        fraction = float((pixels > 0).mean())
+        if not PLAUSIBLE_FOREGROUND[0] < fraction < PLAUSIBLE_FOREGROUND[1]:
+            yield (
+                f"covers {fraction:.1%} of the image"
+                + (" (it is empty)" if fraction == 0 else ""),
+                "Look at it; leave it out of the source if it is wrong.",
+            )
+
+    def score(self, true, output, fixations=None, reference=None):
+        return segmentation.mask_metrics(
+            true.astype(bool), output > self.threshold
+        )
+
+    def more_statistics(self, values, weights):
+        dice = values["dice"]
+        return {
+            "dice_median": weighted_median(dice, weights),
+            "dice_min": np.where(weights > 0, dice, np.inf).min(-1),
+        }
+
+    def metric_names(self):
+        return (*self.columns, "dice_median", "dice_min")
+
+    def right(self, rows, threshold):
+        if not 0 < threshold <= 1:
+            raise UmsrepError(
+                f"Got a Dice threshold of {threshold}. Choose one above 0 "
+                "and at most 1, for example 0.95."
+            )
+        return self.values(rows) >= threshold
+
+    def right_in_words(self, threshold):
+        return f"share with Dice >= {threshold:g}"
+
+    def finish(self, outputs, frames, fitted):
+        return [
+            frame.restore(values[..., 0])
+            for frame, values in zip(frames, outputs, strict=True)
+        ]
+
+    def exported_words(self, threshold):
+        return (
+            "float32 (batch, height, width), probabilities at the image's own "
+            f"size; inside from {threshold:g} on."
+        )
