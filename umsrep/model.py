@@ -60,21 +60,7 @@ class MultiTaskModel(keras.Model):
         **kwargs,
     ):
         heads = list(heads) if isinstance(heads, (list, tuple)) else [heads]
-        names = [head.name for head in heads]
-        if not heads:
-            raise UmsrepError("heads=[]: expected at least one head.")
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise UmsrepError(
-                f"heads: the name {sorted(twice)[0]!r} occurs twice. Give "
-                "each task its own name."
-            )
-        tasks = tuple(names if tasks is None else tasks)
-        if not tasks or set(tasks) - set(names):
-            raise UmsrepError(
-                f"tasks={tasks}: expected at least one of the heads "
-                f"{tuple(names)}."
-            )
+        tasks = _checked_tasks(heads, tasks)
         predictions, provided, tensors = _connect(representation, heads)
         super().__init__(
             inputs=representation.input,
@@ -333,6 +319,25 @@ class MultiTaskModel(keras.Model):
             # Files of earlier versions have none.
             tasks=config.get("tasks"),
         )
+
+
+def _checked_tasks(heads, tasks):
+    """Names of the tasks; None stands for all heads."""
+    names = [head.name for head in heads]
+    if not heads:
+        raise UmsrepError("heads=[]: expected at least one head.")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UmsrepError(
+            f"heads: the name {sorted(twice)[0]!r} occurs twice. Give each "
+            "task its own name."
+        )
+    tasks = tuple(names if tasks is None else tasks)
+    if not tasks or set(tasks) - set(names):
+        raise UmsrepError(
+            f"tasks={tasks}: expected at least one of the heads {tuple(names)}."
+        )
+    return tasks
 
 
 def _connect(representation, heads):

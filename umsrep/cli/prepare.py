@@ -41,91 +41,106 @@ class SixteenBit(StrEnum):
     rescale = "rescale"
 
 
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help=f"One of {', '.join(data_prep.files())}; `folder` is for "
+        "images of your own.",
+    ),
+]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Folder of the public set, or one above it; with `folder`, "
+        "your own folder of images, masks, gaze and labels.csv.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT", help="Folder to make; it must not exist yet."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="With folder: a table of labels (.csv) instead of "
+        "labels.csv, or a .yaml that says what is where and which columns "
+        "are tasks."
+    ),
+]
+Size = Annotated[
+    str,
+    typer.Option(
+        help="Of the prepared images in pixels: the side of a square, or "
+        "HEIGHTxWIDTH such as 640x416."
+    ),
+]
+FitOption = Annotated[
+    Fit,
+    typer.Option(
+        help="Images of another aspect ratio: stretch, or pad with black."
+    ),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option(
+        help="At a file that cannot be used: stop, or skip and count it."
+    ),
+]
+SixteenBitOption = Annotated[
+    SixteenBit,
+    typer.Option(
+        help="Images of more than 8 bits: refuse, or rescale each from "
+        "its minimum and maximum."
+    ),
+]
+GazeSigma = Annotated[
+    float | None,
+    typer.Option(
+        help="Gaze: blur in pixels of the source images. Default: 2.5 % "
+        "of the longer side, as MT-UNet."
+    ),
+]
+GazeDegrees = Annotated[
+    float | None,
+    typer.Option(help="Gaze: blur in degrees of visual angle instead."),
+]
+GazeWeightOption = Annotated[
+    GazeWeight | None,
+    typer.Option(help="Gaze: what a point counts. Default: count."),
+]
+GazePoints = Annotated[
+    str | None,
+    typer.Option(
+        help="Gaze of egd-cxr: samples (60 Hz, as MT-UNet) or fixations."
+    ),
+]
+Box = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Boxes of egd-cxr that become a mask task, such as "
+        "'cardiac silhouette'; may be given several times."
+    ),
+]
+
+
 def prepare(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help=f"One of {', '.join(data_prep.files())}; `folder` is for "
-            "images of your own.",
-        ),
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Folder of the public set, or one above it; with `folder`, "
-            "your own folder of images, masks, gaze and labels.csv.",
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT", help="Folder to make; it must not exist yet."
-        ),
-    ],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="With folder: a table of labels (.csv) instead of "
-            "labels.csv, or a .yaml that says what is where and which columns "
-            "are tasks."
-        ),
-    ] = None,
-    size: Annotated[
-        str,
-        typer.Option(
-            help="Of the prepared images in pixels: the side of a square, or "
-            "HEIGHTxWIDTH such as 640x416."
-        ),
-    ] = "256",
-    fit: Annotated[
-        Fit,
-        typer.Option(
-            help="Images of another aspect ratio: stretch, or pad with black."
-        ),
-    ] = Fit.stretch,
-    on_error: Annotated[
-        OnError,
-        typer.Option(
-            help="At a file that cannot be used: stop, or skip and count it."
-        ),
-    ] = OnError.stop,
-    sixteen_bit: Annotated[
-        SixteenBit,
-        typer.Option(
-            help="Images of more than 8 bits: refuse, or rescale each from "
-            "its minimum and maximum."
-        ),
-    ] = SixteenBit.refuse,
-    gaze_sigma: Annotated[
-        float | None,
-        typer.Option(
-            help="Gaze: blur in pixels of the source images. Default: 2.5 % "
-            "of the longer side, as MT-UNet."
-        ),
-    ] = None,
-    gaze_degrees: Annotated[
-        float | None,
-        typer.Option(help="Gaze: blur in degrees of visual angle instead."),
-    ] = None,
-    gaze_weight: Annotated[
-        GazeWeight | None,
-        typer.Option(help="Gaze: what a point counts. Default: count."),
-    ] = None,
-    gaze_points: Annotated[
-        str | None,
-        typer.Option(
-            help="Gaze of egd-cxr: samples (60 Hz, as MT-UNet) or fixations."
-        ),
-    ] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Boxes of egd-cxr that become a mask task, such as "
-            "'cardiac silhouette'; may be given several times."
-        ),
-    ] = None,
+    name: Name,
+    source: Source,
+    out: Out,
+    config: Config = None,
+    size: Size = "256",
+    fit: FitOption = Fit.stretch,
+    on_error: OnErrorOption = OnError.stop,
+    sixteen_bit: SixteenBitOption = SixteenBit.refuse,
+    gaze_sigma: GazeSigma = None,
+    gaze_degrees: GazeDegrees = None,
+    gaze_weight: GazeWeightOption = None,
+    gaze_points: GazePoints = None,
+    box: Box = None,
 ):
     """Converts a public data set or your own into the prepared format.
 
@@ -154,31 +169,45 @@ def prepare(
             sigma=gaze_sigma,
             sigma_degrees=gaze_degrees,
         )
-    own = inspect.signature(convert).parameters
-    if config is not None:
-        if "config" not in own:
-            raise UmsrepError(
-                f"--config {config}: '{name}' has a layout of its own. Leave "
-                "the option out; it is for `umsrep prepare folder`."
-            )
-        options["config"] = config
-    if gaze_points:
-        if "points" not in own:
-            raise UmsrepError(
-                f"--gaze-points {gaze_points}: '{name}' has one kind of gaze "
-                "points, or none. Leave the option out."
-            )
-        options["points"] = gaze_points
-    if box:
-        if "boxes" not in own:
-            raise UmsrepError(
-                f"--box '{box[0]}': '{name}' has no boxes to choose from. "
-                "Leave the option out."
-            )
-        options["boxes"] = tuple(box)
+    options |= _own(
+        convert,
+        {
+            "config": (
+                config,
+                f"--config {config}: '{name}' has a layout of "
+                "its own. Leave the option out; it is for `umsrep prepare "
+                "folder`.",
+            ),
+            "points": (
+                gaze_points,
+                f"--gaze-points {gaze_points}: '{name}' "
+                "has one kind of gaze points, or none. Leave the option out.",
+            ),
+            "boxes": (
+                box and tuple(box),
+                f"--box '{(box or [''])[0]}': "
+                f"'{name}' has no boxes to choose from. Leave the option out.",
+            ),
+        },
+    )
     with counting(f"Preparing {name}") as progress:
         header = convert(source, out, progress=progress, **options)
     print(summary(header, out))
+
+
+def _own(convert, options):
+    """The given ones of a converter's own options.
+
+    Args:
+        convert: The converter.
+        options: {name: (value, what is wrong if it has no such option)}.
+    """
+    known = inspect.signature(convert).parameters
+    given = {name: pair for name, pair in options.items() if pair[0]}
+    for name, (_, reason) in given.items():
+        if name not in known:
+            raise UmsrepError(reason)
+    return {name: value for name, (value, _) in given.items()}
 
 
 def has_gaze(convert):

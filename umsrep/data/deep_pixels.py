@@ -15,6 +15,15 @@ SIXTEEN_BIT = ("refuse", "rescale")
 PHOTOMETRIC = 262
 
 
+def check_sixteen_bit(sixteen_bit: str) -> None:
+    """Raises unless it is one of `SIXTEEN_BIT`."""
+    if sixteen_bit not in SIXTEEN_BIT:
+        raise UmsrepError(
+            f"sixteen_bit is {sixteen_bit!r}. Use one of "
+            f"{', '.join(SIXTEEN_BIT)}."
+        )
+
+
 def is_deep(image: Image.Image, data: bytes) -> bool:
     """Whether a file's values have more than 8 bits."""
     # Pillow silently reads a 16-bit RGB PNG as 8-bit, so ask the file.

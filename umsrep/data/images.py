@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from umsrep.data import dicom, storage
-from umsrep.data.deep_pixels import SIXTEEN_BIT, deep_values, is_deep, rescale
+from umsrep.data.deep_pixels import (
+    check_sixteen_bit,
+    deep_values,
+    is_deep,
+    rescale,
+)
 from umsrep.data.file_content import (
     MAX_PIXELS,
     check_not_constant,
@@ -114,11 +119,7 @@ def read_grey(
             `read_dicom`), has more than 8 bits, holds NaN or infinite
             values, or is constant.
     """
-    if sixteen_bit not in SIXTEEN_BIT:
-        raise UmsrepError(
-            f"sixteen_bit is {sixteen_bit!r}. Use one of "
-            f"{', '.join(SIXTEEN_BIT)}."
-        )
+    check_sixteen_bit(sixteen_bit)
     path = Path(path)
     data = read_bytes(path) if data is None else data
     if is_dicom(data):

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 from pathlib import Path
 
 import cv2
@@ -11,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from umsrep import tasks as task_kinds
-from umsrep.data import file_content, storage
+from umsrep.data import file_content, source_checks, storage
 from umsrep.data import images as reading
 from umsrep.data import scale as scales
+from umsrep.data.deep_pixels import check_sixteen_bit
 from umsrep.data.frame import Frame
 from umsrep.data.gaze import GazeMap
 from umsrep.data.header import lacking, origin, preprocessing, versions
@@ -78,14 +78,11 @@ class PreparedWriter:
         self.kinds = {n: task_kinds.of(t) for n, t in self.tasks.items()}
         self.description = description
         self.size = _checked_size(size)
-        for value, allowed, what in (
-            (on_error, ON_ERROR, "on_error"),
-            (sixteen_bit, reading.SIXTEEN_BIT, "sixteen_bit"),
-        ):
-            if value not in allowed:
-                raise UmsrepError(
-                    f"{what} is {value!r}. Use one of {', '.join(allowed)}."
-                )
+        if on_error not in ON_ERROR:
+            raise UmsrepError(
+                f"on_error is {on_error!r}. Use one of {', '.join(ON_ERROR)}."
+            )
+        check_sixteen_bit(sixteen_bit)
         if len(self.tasks) != len(tasks):
             raise UmsrepError(
                 f"Data set '{name}' has tasks "
@@ -157,11 +154,13 @@ class PreparedWriter:
                 f"{', '.join(SPLITS)}, or '' for none."
             )
         try:
-            self._check_identity(image_id, image_path, patient)
-            self._check_cells(image_path, cells)
-            self._check_units(image_path, scale)
+            source_checks.check_identity(
+                image_id, image_path, patient, self._seen
+            )
+            source_checks.check_cells(image_path, cells, self.kinds)
+            source_checks.check_units(image_path, scale, self._units)
             frame, grey, drawn = self._read(image_path, pictures)
-            moved = _moved(image_path, frame, scale)
+            moved = source_checks.moved(image_path, frame, scale)
         except UmsrepError as error:
             return self.reject(image_path, error)
         self._seen[image_id.lower()] = image_path
@@ -239,42 +238,6 @@ class PreparedWriter:
                 pictures[name] = value
         return cells, pictures
 
-    def _check_identity(self, image_id, path, patient):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", image_id):
-            raise UmsrepError(
-                f"{path} gives the image id '{image_id}'. Expected letters, "
-                "digits, '.', '_' and '-'; rename the file."
-            )
-        if image_id.lower() in self._seen:
-            raise UmsrepError(
-                f"{path} has the same image id '{image_id}' as "
-                f"{self._seen[image_id.lower()]}. Every image needs a name "
-                "of its own; rename or remove one."
-            )
-        if patient is None or not str(patient).strip():
-            raise UmsrepError(
-                f"{path} has no patient. Give a key, for example the image "
-                "id where every image is another person."
-            )
-
-    def _check_cells(self, path, cells):
-        for name, cell in cells.items():
-            if fault := self.kinds[name].fault(cell):
-                raise UmsrepError(
-                    f"{path} has the unknown {fault[0]} for task '{name}'. "
-                    f"Expected {fault[1]}; correct it, or leave the image out."
-                )
-
-    def _check_units(self, path, scale):
-        for axis, unit in (scale.units if scale else {}).items():
-            first, other = self._units.get(axis, (unit, None))
-            if unit != first:
-                raise UmsrepError(
-                    f"{path} has a {axis} scale in {unit}, but {other} has "
-                    f"one in {first}. Expected one unit per axis for all "
-                    "images; convert one of them."
-                )
-
     def _read(self, path, pictures):
         grey = reading.read_grey(path, self.sixteen_bit)
         frame = Frame(grey.shape, self.size, self.fit)
@@ -337,16 +300,6 @@ class PreparedWriter:
             "versions": versions(),
         }
         storage.write_json(self._folder / HEADER, self.header)
-
-
-def _moved(path, frame, scale):
-    """The scale of the prepared image; an error names the file."""
-    if scale is None:
-        return None
-    try:
-        return frame.scale(scale)
-    except UmsrepError as error:
-        raise UmsrepError(f"{path}: {error}") from error
 
 
 def _checked_size(size):

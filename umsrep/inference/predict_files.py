@@ -6,7 +6,7 @@ from pathlib import Path
 from umsrep import tasks as task_kinds
 from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
-from umsrep.data.deep_pixels import SIXTEEN_BIT
+from umsrep.data.deep_pixels import check_sixteen_bit
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
 from umsrep.inference import listing
@@ -90,24 +90,13 @@ def predict_files(
         UmsrepError: bad arguments, or no image among the paths. A file that
             cannot be read is no error; it is listed in failures.csv.
     """
-    if sixteen_bit not in SIXTEEN_BIT:
-        raise UmsrepError(
-            f"sixteen_bit is {sixteen_bit!r}. Use one of "
-            f"{', '.join(SIXTEEN_BIT)}."
-        )
+    check_sixteen_bit(sixteen_bit)
     listing.find(paths)  # What is wrong with them is said before the work.
     predictor = open_predictor(model, tasks)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
     derive = derived_tasks(derive or {}, specs, predictor.thresholds)
-    checksum = None
-    if scales is not None:
-        if not derive:
-            raise UmsrepError(
-                f"--scales {scales} without --derive: only derived tasks read "
-                "scales. Add --derive NAME, or leave it out."
-            )
-        scales, checksum = Scales(scales), storage.sha256(scales)
+    scales, checksum = _scales(scales, derive)
     outputs = [
         *outputs_of(predictor, tasks, explain, pictures),
         *(DerivedOutput(name, one, scales) for name, one in derive.items()),
@@ -138,17 +127,21 @@ def predict_files(
                 for batch in _batches(ahead(_Files(left, sixteen_bit))):
                     work.predict(batch, record)
                     bar.advance(len(batch))
-            record.finish(
-                work.columns,
-                {
-                    "model": str(model),
-                    "tasks": work.description,
-                    "passed_over": passed_over,
-                    "compared_with_training_images": work.checked,
-                },
-            )
+            record.finish(work.columns, work.entries(model, passed_over))
         counts = record.counts
         return Summary(**counts, passed_over=passed_over, checked=work.checked)
+
+
+def _scales(file, derive):
+    """(`Scales`, checksum) of the table, or None twice."""
+    if file is None:
+        return None, None
+    if not derive:
+        raise UmsrepError(
+            f"--scales {file} without --derive: only derived tasks read "
+            "scales. Add --derive NAME, or leave it out."
+        )
+    return Scales(file), storage.sha256(file)
 
 
 def _check_all_are_done(record, sources):
@@ -192,6 +185,15 @@ class _Work:
                 "threshold": predictor.thresholds.get(task),
             }
             for task in tasks
+        }
+
+    def entries(self, model, passed_over):
+        """What the finished folder says about itself."""
+        return {
+            "model": str(model),
+            "tasks": self.description,
+            "passed_over": passed_over,
+            "compared_with_training_images": self.checked,
         }
 
     def predict(self, batch, record):

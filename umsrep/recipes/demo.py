@@ -66,27 +66,10 @@ def demo(out, seed=0, say=print, quick=False):
     def step(words):
         say(f"[{time.perf_counter() - begin:5.0f} s] {words}")
 
-    prepared = {}
-    for number, (layout, images) in enumerate(budget.images.items()):
-        raw = out / "raw" / layout
-        prepared[layout] = out / "prepared" / layout
-        if not raw.exists():
-            step(f"{images} synthetic chest X-rays in the {layout} layout")
-            layouts.write_chest(raw, layout, images, seed + number, size=256)
-        if not prepared[layout].exists():
-            step(f"prepare {layout} at {budget.size}x{budget.size}")
-            convert = data_prep.get(layout)
-            convert(raw, prepared[layout], size=budget.size)
-        errors = [
-            finding
-            for finding in verification.verify(prepared[layout])
-            if finding.severity == "error"
-        ]
-        if errors:
-            raise UmsrepError(
-                f"{prepared[layout]} does not verify: {errors[0].message}. "
-                f"Delete {out} and start again."
-            )
+    prepared = {
+        layout: _prepared(out, layout, images, budget.size, seed + number, step)
+        for number, (layout, images) in enumerate(budget.images.items())
+    }
     step("pretrain the shared representation by denoising")
     representation = out / "runs" / "representation"
     pretrain(
@@ -129,3 +112,25 @@ def demo(out, seed=0, say=print, quick=False):
     write_report(folders, report)
     step("done")
     return summary_table(folders), report
+
+
+def _prepared(out, layout, images, size, seed, step):
+    """Draws, prepares and verifies one data set, unless it is there."""
+    raw, prepared = out / "raw" / layout, out / "prepared" / layout
+    if not raw.exists():
+        step(f"{images} synthetic chest X-rays in the {layout} layout")
+        layouts.write_chest(raw, layout, images, seed, size=256)
+    if not prepared.exists():
+        step(f"prepare {layout} at {size}x{size}")
+        data_prep.get(layout)(raw, prepared, size=size)
+    errors = [
+        finding
+        for finding in verification.verify(prepared)
+        if finding.severity == "error"
+    ]
+    if errors:
+        raise UmsrepError(
+            f"{prepared} does not verify: {errors[0].message}. Delete {out} "
+            "and start again."
+        )
+    return prepared
