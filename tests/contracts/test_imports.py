@@ -121,10 +121,18 @@ def imports_in(text, file):
         now = at_top and not attaches(node)
         for name in names_of(node, package_of(file)):
             yield Import(file, node.lineno, name, now)
+        later = isinstance(node, deferred) or for_types(node)
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, at_top and not isinstance(node, deferred))
+            yield from visit(child, at_top and not later)
 
     yield from visit(ast.parse(text), True)
+
+
+def for_types(node):
+    """Whether a type checker alone reads what is below `node`."""
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(
+        node.test
+    )
 
 
 def names_of(node, package):
@@ -249,6 +257,8 @@ def test_every_kind_of_import_is_seen():
 import umsrep.cli
 from umsrep import view
 from . import finetuning
+if TYPE_CHECKING:
+    from umsrep.figures import Plot
 def later():
     from umsrep.export import open_file
     importlib.import_module("umsrep.inference")
@@ -267,6 +277,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "umsrep.stages.finetuning",
     }
     assert {each.name for each in found if not each.at_top} == {
+        "umsrep.figures",
+        "umsrep.figures.Plot",
         "umsrep.export",
         "umsrep.export.open_file",
         "umsrep.inference",
