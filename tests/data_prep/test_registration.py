@@ -2,10 +2,16 @@
 
 import inspect
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import data_prep
+from umsrep.cli.main import app
+from umsrep.data.images import write_png
 from umsrep.data.prepared import SourceDescription, TaskSpec
+from umsrep.data.storage import read_json
+from umsrep.data.writer import PreparedWriter
 from umsrep.errors import UmsrepError
 
 
@@ -52,3 +58,45 @@ def test_source_that_is_none_is_refused(tmp_path, name):
     with pytest.raises(UmsrepError, match="Looked for.*check the path"):
         convert(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_converter_of_one_s_own_goes_through_the_commands(tmp_path):
+    """What CONTRIBUTING says under "Add a data set", to the training."""
+
+    @data_prep.register("toy-set")
+    def convert(source, out, progress=None, **options):
+        tasks = [TaskSpec("tone", "label", ("dark", "bright"))]
+        about = SourceDescription("Toy", "none", "none", "none", "toy")
+        files = sorted(source.glob("*.png"))
+        with PreparedWriter(out, "toy", tasks, about, **options) as writer:
+            for number, file in enumerate(files):
+                tone = file.stem.split("-")[1]
+                writer.add(
+                    file.stem, file, f"p{number}", targets={"tone": tone}
+                )
+                progress(number + 1, len(files))
+        return writer.header
+
+    try:
+        rng = np.random.default_rng(0)
+        raw, prepared, run = (tmp_path / n for n in ("raw", "prepared", "run"))
+        raw.mkdir()
+        for number in range(20):
+            tone, low = [("dark", 0), ("bright", 150)][number % 2]
+            pixels = rng.integers(low, low + 100, (40, 40), np.uint8)
+            write_png(raw / f"{number:02}-{tone}.png", pixels)
+        commands = (
+            f"prepare toy-set {raw} {prepared} --size 32",
+            f"verify {prepared}",
+            f"finetune --data {prepared} --representation none --out {run} "
+            "--epochs 1 --filters 4,6 --fractions 0.6 0.2 0.2",
+            f"evaluate {run} --data {prepared} --out {tmp_path / 'results'} "
+            "--bootstrap 0",
+        )
+        for command in commands:
+            result = CliRunner().invoke(app, command.split())
+            assert result.exit_code == 0, (command, result.output)
+        metrics = read_json(tmp_path / "results" / "metrics.json")
+        assert metrics["tone"]["images"] == 4
+    finally:
+        del data_prep._CONVERTERS["toy-set"]
