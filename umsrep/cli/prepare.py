@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 import data_prep
-from umsrep import tasks
-from umsrep.data.prepared import tasks_of
 from umsrep.errors import UmsrepError
 
 
@@ -212,6 +210,8 @@ def _own(convert, options):
 
 def has_gaze(convert):
     """Whether a converter's sets have gaze; a user's own folder may."""
+    from umsrep import tasks
+
     specs = inspect.getmodule(convert).TASKS
     return not specs or any(tasks.get(spec.kind).compared for spec in specs)
 
@@ -232,6 +232,9 @@ def _size(text):
 
 def summary(header, out):
     """Lines about a new data set: counts, positive classes, warnings."""
+    from umsrep import tasks
+    from umsrep.data.prepared import tasks_of
+
     counts = header["counts"]
     height, width = header["preprocessing"]["size"]
     parts = [

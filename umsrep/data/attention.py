@@ -1,18 +1,14 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks
-from umsrep.data.prepared import AttentionSpec
+from umsrep.data.prepared import AttentionSpec, TaskSpec
 from umsrep.errors import UmsrepError
-
-if TYPE_CHECKING:
-    from umsrep.data.dataset import Dataset
 
 Floats = NDArray[np.float32]
 
@@ -173,7 +169,7 @@ def attention_target(
 
 
 def attention_spec(
-    dataset: "Dataset",
+    task: Callable[[str], TaskSpec],
     name: str,
     label: str,
     sources: str | dict[str, str],
@@ -181,13 +177,17 @@ def attention_spec(
 ) -> AttentionSpec:
     """The checked task of `Dataset.with_attention`, whose arguments these are.
 
+    Args:
+        task: The data set's method `Dataset.task`.
+        name, label, sources, grid: As of `Dataset.with_attention`.
+
     Raises:
         UmsrepError: an unknown task or class, or one of another kind.
     """
-    classes = dataset.task(label).classes
+    classes = task(label).classes
     if not classes:
         raise UmsrepError(
-            f"'{label}' is a {dataset.task(label).kind} task; attention "
+            f"'{label}' is a {task(label).kind} task; attention "
             "supervises the maps of a label task. Name one."
         )
     if isinstance(sources, str):
@@ -198,10 +198,10 @@ def attention_spec(
                 f"Attention names the class '{group}', but '{label}' has "
                 f"{', '.join(classes)}. Use their names."
             )
-        if tasks.of(dataset.task(source)).place != tasks.PICTURE:
+        if tasks.of(task(source)).place != tasks.PICTURE:
             raise UmsrepError(
                 f"Attention of class '{group}' comes from '{source}', a "
-                f"{dataset.task(source).kind} task. Name a mask or map task."
+                f"{task(source).kind} task. Name a mask or map task."
             )
     return AttentionSpec(
         name,

@@ -155,7 +155,7 @@ class Dataset:
         Raises:
             UmsrepError: an unknown task or class, or one of another kind.
         """
-        spec = attention_spec(self, name, label, sources, grid)
+        spec = attention_spec(self.task, name, label, sources, grid)
         table = self.table.copy()
         table[name] = ""
         for group, source in spec.sources:

@@ -99,7 +99,9 @@ def paired_over_repeats(out, group, specs, repeats, right_dice):
             continue
         for a, b in pairs:
             found = [
-                _tests(tables[a, repeat], tables[b, repeat], spec, right_dice)
+                comparison.paired_tests(
+                    tables[a, repeat], tables[b, repeat], [spec], right_dice
+                )
                 for repeat in range(repeats)
             ]
             rows += [
@@ -111,13 +113,6 @@ def paired_over_repeats(out, group, specs, repeats, right_dice):
         adjusted = multitest.multipletests(table[p], method="holm")[1]
         table[f"{p} (Holm)"] = adjusted
     return table.round(4)
-
-
-def _tests(table_a, table_b, spec, right_dice):
-    tests = [comparison.mcnemar(table_a, table_b, spec, right_dice)]
-    if spec.kind == "mask":
-        tests.append(comparison.wilcoxon(table_a, table_b, spec))
-    return tests
 
 
 def _combined(spec, a, b, tests):
