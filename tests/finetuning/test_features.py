@@ -61,7 +61,7 @@ class Counting:
 
     def __init__(self, store):
         self.store, self.size, self.count = store, store.size, {}
-        self.mask = store.mask
+        self.picture = store.picture
 
     def image(self, row):
         self.count[row] = self.count.get(row, 0) + 1
