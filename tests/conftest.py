@@ -154,12 +154,13 @@ def float32():
 
 @pytest.fixture(autouse=True)
 def _seeded():
+    """Every test begins alike, whatever a training before it has set."""
     import keras
 
-    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
     yield
-    keras.config.set_dtype_policy(before)
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from umsrep.errors import UmsrepError
 from umsrep.heads import ClassificationHead
 from umsrep.layers import BatchNormalization
 from umsrep.representations import ConvAutoencoder
-from umsrep.stages import finetuning, pretraining
+from umsrep.stages import finetuning, first_stage, pretraining
 from umsrep.training import loop
 
 HERE = Path(__file__).parent
@@ -367,18 +367,21 @@ def test_option(monkeypatch):
 
     from umsrep.cli.main import app
 
-    for command, module, rest in (
-        ("pretrain", pretraining, []),
-        ("finetune", finetuning, ["--representation", "none"]),
+    for command, module, function, rest in (
+        ("pretrain", first_stage, "learn", []),
+        ("finetune", finetuning, "finetune", ["--representation", "none"]),
     ):
         got = []
 
         def record(*arguments, got=got, **options):
-            given = [*arguments, *options.values()]
-            got.extend(one for one in given if hasattr(one, "distribution"))
+            for given in (*arguments, *options.values()):
+                # Of an objective, its settings.
+                settings = getattr(given, "settings", given)
+                if hasattr(settings, "distribution"):
+                    got.append(settings)
             raise UmsrepError("enough")
 
-        monkeypatch.setattr(module, command, record)
+        monkeypatch.setattr(module, function, record)
         CliRunner().invoke(
             app,
             [command, "--data", "x", "--out", "y", *rest]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from umsrep import backend, distribution
+from umsrep import backend, distribution, keras_import
 from umsrep.balancing import FixedWeighting
 from umsrep.errors import UmsrepError
 
@@ -306,6 +306,9 @@ class MultiTaskModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        # A file names classes of modules that nothing may have imported yet.
+        keras_import.import_classes()
+
         def deserialize(item):
             return keras.saving.deserialize_keras_object(
                 item, custom_objects=custom_objects

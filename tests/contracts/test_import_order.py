@@ -19,6 +19,9 @@ ORDERS = {
     "keras by a part of umsrep": (
         "import umsrep; umsrep.data.Batches; import keras"
     ),
+    "the model's class before its parts": (
+        "import umsrep; umsrep.MultiTaskModel; import keras"
+    ),
 }
 
 

@@ -88,7 +88,7 @@ def test_a_killed_round_says_so(toy_space, tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(search.Local, "run_round", staticmethod(die))
-    with pytest.raises(UmsrepError, match="memory was exhausted.* Mend"):
+    with pytest.raises(UmsrepError, match="memory was exhausted.* Fix"):
         search.scan(toy_space(), tmp_path / "scan", progress=False)
     # All were tried.
     assert len(list(tmp_path.glob("scan/rounds/*/round.json"))) == 3

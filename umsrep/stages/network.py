@@ -123,7 +123,7 @@ def head(spec, settings, representation):
     usual = settings.classifier if kind.form == "classes" else kind.head
     name = (settings.heads or {}).get(spec.name, usual)
     cls = heads.registry.get(name)
-    if cls.kind != spec.kind:
+    if name != usual and cls.kind != spec.kind:
         fitting = [n for n, c in heads.registry.items() if c.kind == spec.kind]
         raise UmsrepError(
             f"Head '{name}' learns a {cls.kind}, but task '{spec.name}' is "
