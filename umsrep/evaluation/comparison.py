@@ -11,6 +11,7 @@ Both tests take images as independent. Where patients have several images, the
 interval of the difference (a bootstrap over patients) is the safer reading.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -19,8 +20,10 @@ from scipy import stats
 from statsmodels.stats import contingency_tables, multitest
 
 from umsrep import tasks
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
+from umsrep.evaluation.folder import Evaluation
 from umsrep.evaluation.pairing import aligned, paired
 from umsrep.metrics import catalogue
 from umsrep.tasks.base import MCNEMAR, WILCOXON
@@ -69,7 +72,13 @@ class PairedTest:
     p_patients_holm: float
 
 
-def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
+def mcnemar(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    task: TaskSpec,
+    dice_threshold: float = 0.95,
+    seed: int = 0,
+) -> PairedTest:
     """McNemar's test, exact with fewer than 25 discordant images.
 
     With more, the chi-squared form with continuity correction.
@@ -112,7 +121,13 @@ def mcnemar(table_a, table_b, task, dice_threshold=0.95, seed=0):
     )
 
 
-def wilcoxon(table_a, table_b, task, seed=0, column=None):
+def wilcoxon(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    task: TaskSpec,
+    seed: int = 0,
+    column: str | None = None,
+) -> PairedTest:
     """Wilcoxon signed-rank test of a task's per-image values.
 
     Equal values are left out (Wilcoxon's own rule); p is 1 if all are equal.
@@ -145,12 +160,24 @@ def wilcoxon(table_a, table_b, task, seed=0, column=None):
     )
 
 
-def compare(table_a, table_b, specs, dice_threshold=0.95, seed=0):
+def compare(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    specs: Iterable[TaskSpec],
+    dice_threshold: float = 0.95,
+    seed: int = 0,
+) -> list[PairedTest]:
     """`paired_tests` with p-values adjusted for all of them together."""
     return holm(paired_tests(table_a, table_b, specs, dice_threshold, seed))
 
 
-def paired_tests(table_a, table_b, specs, dice_threshold=0.95, seed=0):
+def paired_tests(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    specs: Iterable[TaskSpec],
+    dice_threshold: float = 0.95,
+    seed: int = 0,
+) -> list[PairedTest]:
     """Every test of every task, not adjusted.
 
     Args:
@@ -178,7 +205,7 @@ def paired_tests(table_a, table_b, specs, dice_threshold=0.95, seed=0):
     return tests
 
 
-def holm(tests):
+def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:
     """The tests with p-values adjusted for all of them together."""
     if not tests:
         return []
@@ -187,17 +214,19 @@ def holm(tests):
         for values in ([t.p for t in tests], [t.p_patients for t in tests])
     )
     return [
-        replace(test, p_holm=float(one), p_patients_holm=float(other))
-        for test, one, other in zip(tests, by_image, by_patient, strict=True)
+        replace(test, p_holm=float(p), p_patients_holm=float(p_patients))
+        for test, p, p_patients in zip(tests, by_image, by_patient, strict=True)
     ]
 
 
-def to_frame(tests):
+def to_frame(tests: Iterable[PairedTest]) -> pd.DataFrame:
     """One row per test, the columns of `PairedTest`."""
     return pd.DataFrame([asdict(test) for test in tests])
 
 
-def common_tasks(evaluation_a, evaluation_b):
+def common_tasks(
+    evaluation_a: Evaluation, evaluation_b: Evaluation
+) -> list[TaskSpec]:
     """The tasks that two evaluation folders share.
 
     Raises:

@@ -4,19 +4,27 @@ The recommendation against the one that follows from the true labels, and peak
 velocities of predicted envelopes against the true ones.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self, cast
 
 import numpy as np
 
-from umsrep.data import storage
+from umsrep.data import Dataset, storage
 from umsrep.derived import PeakVelocity, Recommendation
-from umsrep.derived.velocities import MEASURES
+from umsrep.derived.recommendation import Recommended
+from umsrep.derived.velocities import MEASURES, Velocities
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
+from umsrep.evaluation.subject import Subject
 
-# Of `Velocities`, as phantom.json names it; speeds in cm/s.
+# What `read_truth` returns, and an entry of `rows`.
+Truth = Mapping[str, Any]
+Row = dict[str, Any]
+
+# The measures of `Velocities`, as phantom.json names it; speeds in cm/s.
 TRUE_NAMES = {
     ("MV", "e"): "E_cm_s",
     ("MV", "a"): "A_cm_s",
@@ -47,7 +55,7 @@ class Names:
     envelope: str | None
 
     @classmethod
-    def of(cls, dataset, flow, tasks):
+    def of(cls, dataset: Dataset, flow: str, tasks: Iterable[str]) -> Self:
         """Finds them among `tasks`: the quality has a class "good"."""
         specs = [dataset.task(name) for name in tasks]
         masks = [s.name for s in specs if s.kind == "mask"]
@@ -75,14 +83,14 @@ class Derived:
         speeds: List of `Velocities`, or None where an image has no scale.
     """
 
-    dataset: object
+    dataset: Dataset
     names: Names
-    outputs: dict
-    advice: list | None
-    speeds: list
+    outputs: dict[str, np.ndarray]
+    advice: list[Recommended] | None
+    speeds: list[Velocities | None]
 
     @classmethod
-    def of(cls, subject, flow, tasks):
+    def of(cls, subject: Subject, flow: str, tasks: Iterable[str]) -> Self:
         """Predicts and derives.
 
         Args:
@@ -101,7 +109,7 @@ class Derived:
         )
 
 
-def read_truth(file, dataset, flow):
+def read_truth(file: str | Path, dataset: Dataset, flow: str) -> Truth:
     """{image name: its entry} of phantom.json.
 
     Args:
@@ -126,8 +134,11 @@ def read_truth(file, dataset, flow):
         table["image"], table["patient"], table[flow], strict=True
     ):
         entry = known.get(Path(image).stem)
-        same = entry and entry["patient"] == patient
-        if not same or label not in ("", entry["flow"]):
+        if (
+            entry is None
+            or entry["patient"] != patient
+            or label not in ("", entry["flow"])
+        ):
             raise UmsrepError(
                 f"{file} is not the truth of these strips: {image} is of "
                 f"patient '{patient}' and flow '{label}'. Pass the "
@@ -136,7 +147,7 @@ def read_truth(file, dataset, flow):
     return known
 
 
-def rows(derived, known):
+def rows(derived: Derived, known: Truth | None) -> Iterator[Row]:
     """What was derived beside what is true.
 
     Args:
@@ -168,7 +179,9 @@ def rows(derived, known):
             }
 
 
-def reference_rows(dataset, names, known):
+def reference_rows(
+    dataset: Dataset, names: Names, known: Truth | None
+) -> Iterator[Row]:
     """What the resolution and the rules of measuring cost by themselves.
 
     The same rows of velocities that are measured in the reference masks; none
@@ -182,7 +195,7 @@ def reference_rows(dataset, names, known):
         yield from _speed_rows(dataset, names, number, speed, known)
 
 
-def _outputs(subject):
+def _outputs(subject: Subject) -> dict[str, np.ndarray]:
     """{task: outputs}; probabilities of labels are calibrated."""
     outputs = predict.probabilities(subject.network, subject.seen)
     return {
@@ -193,32 +206,38 @@ def _outputs(subject):
     }
 
 
-def _advice(names, subject, outputs):
+def _advice(
+    names: Names, subject: Subject, outputs: Mapping[str, np.ndarray]
+) -> list[Recommended] | None:
     """List of `Recommended`, or None without a quality."""
     if names.quality is None:
         return None
-    task = _recommendation(names, subject.dataset, subject.calibrations)
+    task = _recommendation(names.flow, names.quality, subject)
     pairs = zip(outputs[names.flow], outputs[names.quality], strict=True)
     return [task.of(flow, quality) for flow, quality in pairs]
 
 
-def _recommendation(names, dataset, calibrations):
-    classes = dataset.task(names.quality).classes
+def _recommendation(
+    flow: str, quality: str, subject: Subject
+) -> Recommendation:
+    classes = subject.dataset.task(quality).classes
     # The run's own threshold is that of the positive class, the last one.
-    threshold = calibrations[names.quality].threshold
+    threshold = cast(float, subject.calibrations[quality].threshold)
     if classes.index(GOOD) == 0:
         threshold = 1 - threshold
     return Recommendation(
-        names.flow,
-        names.quality,
-        dataset.task(names.flow).classes,
+        flow,
+        quality,
+        subject.dataset.task(flow).classes,
         classes,
         GOOD,
         quality_threshold=threshold,
     )
 
 
-def _speeds(names, dataset, outputs):
+def _speeds(
+    names: Names, dataset: Dataset, outputs: Mapping[str, np.ndarray]
+) -> list[Velocities | None]:
     """`Velocities` of each image, or None where it has no scale."""
     if names.envelope is None:
         return [None] * len(dataset)
@@ -226,14 +245,22 @@ def _speeds(names, dataset, outputs):
     return [_measure(dataset, i, mask) for i, mask in enumerate(masks)]
 
 
-def _measure(dataset, index, mask):
+def _measure(
+    dataset: Dataset, index: int, mask: np.ndarray | None
+) -> Velocities | None:
     scale = dataset.scale(index)
     if mask is None or scale is None or scale.y is None:
         return None
     return PeakVelocity.measure(mask, *velocity_scale(scale, mask.shape))
 
 
-def _speed_rows(dataset, names, number, speed, known):
+def _speed_rows(
+    dataset: Dataset,
+    names: Names,
+    number: int,
+    speed: Velocities | None,
+    known: Truth | None,
+) -> Iterator[Row]:
     true = _true_speeds(dataset, names, number, known)
     flow = dataset.table[names.flow][number]
     for measure, value in true.items():
@@ -246,7 +273,9 @@ def _speed_rows(dataset, names, number, speed, known):
         }
 
 
-def _true_speeds(dataset, names, number, known):
+def _true_speeds(
+    dataset: Dataset, names: Names, number: int, known: Truth | None
+) -> dict[str, float]:
     """{measure: value} of an image's true flow; {} where nothing is known."""
     flow = dataset.table[names.flow][number]
     if flow not in MEASURES or dataset.scale(number) is None:
@@ -267,7 +296,9 @@ def _true_speeds(dataset, names, number, known):
     return {k: v for k, v in found.items() if np.isfinite(v)}
 
 
-def _qualities(dataset, names, known):
+def _qualities(
+    dataset: Dataset, names: Names, known: Truth | None
+) -> list[str]:
     """The true quality of each image, "" where unknown."""
     told = dataset.table[names.quality]
     if known is None:

@@ -8,6 +8,7 @@ there but broken is an error.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -45,17 +46,17 @@ class Evaluation:
     """
 
     path: Path
-    info: dict
-    run: dict
+    info: dict[str, Any]
+    run: dict[str, Any]
     tasks: list[TaskSpec]
-    metrics: dict | None = None
+    metrics: dict[str, Any] | None = None
     predictions: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     pictures: list[Picture] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def data(self):
+    def data(self) -> str:
         """What was evaluated: data set, split and changes to the images."""
         parts = [(self.info.get("data") or {}).get("name") or "unnamed data"]
         if self.info.get("split"):
@@ -67,7 +68,7 @@ class Evaluation:
         return ", ".join(map(str, parts))
 
 
-def read_folder(path):
+def read_folder(path: str | Path) -> runs.Run | Evaluation:
     """The `Run` or `Evaluation` in a folder.
 
     Raises:
@@ -92,7 +93,7 @@ def read_folder(path):
     )
 
 
-def read_evaluation(path):
+def read_evaluation(path: str | Path) -> Evaluation:
     """As `read_folder`, but only an evaluation with its predictions will do.
 
     Raises:
@@ -112,7 +113,7 @@ def read_evaluation(path):
     return folder
 
 
-def _read_header(file):
+def _read_header(file: Path) -> dict[str, Any]:
     info = read_json(file, "header of a folder")
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise UmsrepError(
@@ -129,7 +130,7 @@ def _read_header(file):
     return info
 
 
-def _evaluation(path, info):
+def _evaluation(path: Path, info: dict[str, Any]) -> Evaluation:
     file = path / "evaluation.json"
     tasks = info.get("tasks")
     if not isinstance(tasks, dict) or not all(
@@ -145,7 +146,8 @@ def _evaluation(path, info):
         ]
     except UmsrepError as error:
         raise UmsrepError(f"{file}: {error}") from error
-    run = info.get("run") if isinstance(info.get("run"), dict) else {}
+    copied = info.get("run")
+    run = copied if isinstance(copied, dict) else {}
     evaluation = Evaluation(path, info, run, specs)
     notes = evaluation.notes
     if not run:

@@ -1,9 +1,13 @@
 """The same images of two tables side by side, and how they differ."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.evaluation.bootstrap import bootstrap_intervals
@@ -12,7 +16,9 @@ from umsrep.evaluation.bootstrap import bootstrap_intervals
 FLIPS = 9999
 
 
-def aligned(table_a, table_b, task):
+def aligned(
+    table_a: pd.DataFrame, table_b: pd.DataFrame, task: TaskSpec
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Labelled rows of both, in the same order of images."""
     rows_a, rows_b = (
         table_metrics.labelled(table, task).set_index("image", drop=False)
@@ -49,11 +55,17 @@ def aligned(table_a, table_b, task):
     return rows_a, rows_b
 
 
-def paired(a, b, patients, seed, lower_is_better=False):
+def paired(
+    a: np.ndarray,
+    b: np.ndarray,
+    patients: np.ndarray,
+    seed: int,
+    lower_is_better: bool = False,
+) -> dict[str, Any]:
     """What both tests report of the paired values `a` and `b`."""
     a, b = np.asarray(a, float), np.asarray(b, float)
 
-    def mean(weights):
+    def mean(weights: np.ndarray) -> dict[str, np.ndarray]:
         return {"difference": weights @ (a - b) / weights.sum(-1)}
 
     interval = bootstrap_intervals(mean, patients, seed=seed)["difference"]
@@ -73,7 +85,7 @@ def paired(a, b, patients, seed, lower_is_better=False):
     }
 
 
-def sign_flips(sums, seed=0):
+def sign_flips(sums: ArrayLike, seed: int = 0) -> float:
     """Two-sided p-value of a sum of independent, symmetric parts.
 
     Where A and B do not differ, the sum of a patient's differences is as
@@ -81,21 +93,21 @@ def sign_flips(sums, seed=0):
 
     Args:
         sums: (patients,) sums of differences.
-        seed: Of the random signs, where there are too many to try all.
+        seed: Seed of the random signs, where there are too many to try all.
     """
     # Those of no difference change nothing.
-    sums = np.asarray(sums, float)
-    sums = sums[sums != 0]
-    if len(sums) < 2:
+    parts = np.asarray(sums, float)
+    parts = parts[parts != 0]
+    if len(parts) < 2:
         return 1.0
 
-    def total(values, others, axis):
+    def total(values: np.ndarray, others: np.ndarray, axis: int) -> np.ndarray:
         return np.sum(values - others, axis=axis)
 
     # Exchanging a value with 0 changes the sign of the difference.
     return float(
         stats.permutation_test(
-            (sums, np.zeros_like(sums)),
+            (parts, np.zeros_like(parts)),
             total,
             permutation_type="samples",
             vectorized=True,

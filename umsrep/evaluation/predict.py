@@ -1,15 +1,25 @@
 """From a model and images to the per-image table."""
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
 from umsrep import tasks
+from umsrep.data import Dataset
 from umsrep.data.batches import ahead
+from umsrep.data.prepared import TaskSpec
 from umsrep.data.stores import OtherImages
 from umsrep.progress import Progress
 from umsrep.runs import denoise_images
 from umsrep.runs.calibration import Calibration
+from umsrep.runs.gaze_reference import GazeReference
 from umsrep.tasks.attention import Attention
+
+if TYPE_CHECKING:
+    from umsrep.finetuning import SeparateModels
+    from umsrep.model import MultiTaskModel
 
 BATCH_SIZE = 32
 
@@ -17,15 +27,15 @@ BATCH_SIZE = 32
 class _Replaced(OtherImages):
     """The images given, by row."""
 
-    def __init__(self, store, images):
+    def __init__(self, store: Any, images: Mapping[int, np.ndarray]) -> None:
         super().__init__(store)
         self._images = images
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray:
         return self._images[row]
 
 
-def denoise(model, dataset):
+def denoise(model: "MultiTaskModel", dataset: Dataset) -> Dataset:
     """The data set with every image denoised.
 
     Args:
@@ -35,7 +45,7 @@ def denoise(model, dataset):
     Returns:
         A `data.Dataset` over the denoised images, uint8.
     """
-    images = {}
+    images: dict[int, np.ndarray] = {}
     batches = dataset.batches(BATCH_SIZE, tasks=())
     for number, (noisy, _, _) in enumerate(ahead(batches)):
         rows = dataset.rows[number * BATCH_SIZE :]
@@ -44,7 +54,11 @@ def denoise(model, dataset):
     return dataset.with_store(_Replaced(dataset.store, images))
 
 
-def probabilities(model, dataset, progress=False):
+def probabilities(
+    model: "MultiTaskModel | SeparateModels",
+    dataset: Dataset,
+    progress: bool = False,
+) -> dict[str, np.ndarray]:
     """{task: outputs} for all images, each forward pass serving all tasks.
 
     Args:
@@ -58,29 +72,38 @@ def probabilities(model, dataset, progress=False):
     """
     models = getattr(model, "models", [model])
     kinds = {
-        head.name: tasks.get(head.kind) for one in models for head in one.heads
+        head.name: tasks.get(head.kind)
+        for part in models
+        for head in part.heads
     }
     # Supervised attention is for training; explanations show the maps.
-    parts = {t: [] for t in model.tasks if kinds[t] is not Attention}
+    kept = [task for task in model.tasks if kinds[task] is not Attention]
+    outputs: dict[str, list[np.ndarray]] = {task: [] for task in kept}
     channels = model.representation.image_shape[-1]
     batches = dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
     with Progress("predict", len(batches), enabled=progress) as bar:
         for images, _, _ in ahead(batches):
-            for one in models:
-                for task, output in one.predict_on_batch(images).items():
-                    if task not in parts:
+            for part in models:
+                for task, output in part.predict_on_batch(images).items():
+                    if task not in outputs:
                         continue
                     output = np.asarray(output)
                     if output.ndim == 4:
                         output = output[..., 0]
                     if kinds[task].kept_as:
                         output = output.astype(kinds[task].kept_as)
-                    parts[task].append(output)
+                    outputs[task].append(output)
             bar.advance()
-    return {task: np.concatenate(arrays) for task, arrays in parts.items()}
+    return {task: np.concatenate(arrays) for task, arrays in outputs.items()}
 
 
-def table(outputs, dataset, specs, calibrations, references=None):
+def table(
+    outputs: Mapping[str, np.ndarray],
+    dataset: Dataset,
+    specs: Iterable[TaskSpec],
+    calibrations: Mapping[str, Calibration],
+    references: Mapping[str, GazeReference] | None = None,
+) -> pd.DataFrame:
     """The per-image table (predictions.csv).
 
     Args:
@@ -97,7 +120,7 @@ def table(outputs, dataset, specs, calibrations, references=None):
         kind (`TaskKind.predictions`).
     """
     frame = dataset.table[["image", "patient", "split"]].copy()
-    columns = {}
+    columns: dict[str, Any] = {}
     for spec in specs:
         columns |= tasks.of(spec).predictions(
             outputs[spec.name],
@@ -105,4 +128,6 @@ def table(outputs, dataset, specs, calibrations, references=None):
             calibrations.get(spec.name, Calibration()),
             (references or {}).get(spec.name),
         )
-    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
+    return pd.concat(
+        [frame, pd.DataFrame(columns, index=frame.index)], axis="columns"
+    )

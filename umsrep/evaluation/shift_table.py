@@ -1,7 +1,11 @@
 """A run under every simulated shift, to choose settings by."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pandas as pd
 
+from umsrep.data import Dataset
 from umsrep.data.shifts import simulated_shifts
 from umsrep.evaluation import components as component_filter
 from umsrep.evaluation import predict, table_metrics
@@ -10,12 +14,12 @@ from umsrep.progress import Progress
 
 
 def shift_table(
-    run_folder,
-    data,
-    split="validation",
-    components=None,
-    progress=True,
-):
+    run_folder: str | Path,
+    data: str | Path | Dataset,
+    split: str = "validation",
+    components: Mapping[str, int] | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
     """Metrics of a run on images as they are and under each shift.
 
     A setting that is better here has a reason to be better on another

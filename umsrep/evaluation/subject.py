@@ -1,13 +1,17 @@
 """A run and the images it is evaluated on, checked against each other."""
 
 import copy
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from umsrep import runs, tasks
-from umsrep.data import load
-from umsrep.data.shifts import simulated_shifts
+from umsrep.data import Dataset, load
+from umsrep.data.prepared import TaskSpec
+from umsrep.data.shifts import SimulatedShift, simulated_shifts
 from umsrep.data.stores import OtherImages
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
@@ -39,7 +43,12 @@ class Subject:
         split: The name of their split, or None.
     """
 
-    def __init__(self, run_folder, data, split=None):
+    def __init__(
+        self,
+        run_folder: str | Path,
+        data: str | Path | Dataset,
+        split: str | None = None,
+    ) -> None:
         run = runs.Run(run_folder)
         if run.info["kind"] != "finetune":
             raise UmsrepError(
@@ -67,13 +76,13 @@ class Subject:
         self._denoiser = run.denoiser()
 
     @property
-    def seen(self):
+    def seen(self) -> Dataset:
         """The images as the network gets them: denoised, if the run says."""
         if self._denoiser is None:
             return self.dataset
         return predict.denoise(self._denoiser, self.dataset)
 
-    def shifted(self, name):
+    def shifted(self, name: str | None) -> Self:
         """The same with images under a simulated shift; None changes none."""
         if name is None:
             return self
@@ -85,7 +94,7 @@ class Subject:
         store = _Shifted(self.dataset.store, _shift(name), moved)
         return self._with(self.dataset.with_store(store))
 
-    def blanked(self, task):
+    def blanked(self, task: str) -> Self:
         """The same, black outside the masks of `task`."""
         dataset = self.dataset
         if dataset.task(task).kind != "mask":
@@ -100,13 +109,13 @@ class Subject:
             )
         return self._with(dataset.with_store(_Blanked(dataset.store, task)))
 
-    def _with(self, dataset):
+    def _with(self, dataset: Dataset) -> Self:
         result = copy.copy(self)
         result.dataset = dataset
         return result
 
 
-def _check_fit(run, dataset):
+def _check_fit(run: runs.Run, dataset: Dataset) -> None:
     """Raises if the data's pictures were fitted otherwise than the run's."""
     for folder in dataset.folders:
         for entry in run.info["data"]:
@@ -120,7 +129,7 @@ def _check_fit(run, dataset):
                 )
 
 
-def _sides(sides, dataset, trained):
+def _sides(sides: pd.DataFrame, dataset: Dataset, trained: bool) -> pd.Series:
     """Which split of a run each image was in; missing where in none.
 
     Args:
@@ -128,8 +137,8 @@ def _sides(sides, dataset, trained):
         dataset: The images.
         trained: Whether the run was trained on this data set. Then an image
             is known by its name, too: the same picture may be there twice, as
-            of two patients, on two sides. Of another data set any copy counts,
-            and one that was learnt from first.
+            of two patients, on two sides. In another data set any copy counts,
+            and one that was learnt from takes precedence.
     """
     if not trained:
         learnt = sides["split"].isin(runs.LEARNT_FROM)
@@ -150,7 +159,9 @@ def _sides(sides, dataset, trained):
     )
 
 
-def _images(run, dataset, split):
+def _images(
+    run: runs.Run, dataset: Dataset, split: str | None
+) -> tuple[Dataset, str | None]:
     """The images to evaluate and the name of their split."""
     trained = {entry["name"] for entry in run.info["data"]}
     sides = run.split()
@@ -195,7 +206,7 @@ def _images(run, dataset, split):
     return chosen, split
 
 
-def _check_tasks(specs, dataset):
+def _check_tasks(specs: Iterable[TaskSpec], dataset: Dataset) -> None:
     for spec in specs:
         there = dataset.tasks.get(spec.name)
         if there is not None and there != spec:
@@ -212,7 +223,7 @@ def _check_tasks(specs, dataset):
         )
 
 
-def _shift(name):
+def _shift(name: str) -> SimulatedShift:
     shifts = simulated_shifts()
     if name not in shifts:
         raise UmsrepError(
@@ -224,20 +235,22 @@ def _shift(name):
 class _Shifted(OtherImages):
     """Images and masks under a simulated shift."""
 
-    def __init__(self, store, shift, moved):
+    def __init__(
+        self, store: Any, shift: SimulatedShift, moved: Collection[str]
+    ) -> None:
         super().__init__(store)
         self.shift = shift
         self.moved = moved
 
-    def _apply(self, row, mask):
+    def _apply(self, row: int, mask: np.ndarray | None) -> tuple:
         rng = np.random.default_rng([0, row])
         return self.shift.apply(self.store.image(row), mask, rng)
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray:
         image, _ = self._apply(row, None)
         return image.round().astype(np.uint8)
 
-    def picture(self, task, row):
+    def picture(self, task: str, row: int) -> np.ndarray | None:
         picture = self.store.picture(task, row)
         # A shift moves images and masks only; a map that stayed behind would
         # be the wrong reference.
@@ -245,16 +258,16 @@ class _Shifted(OtherImages):
             return None
         return self._apply(row, picture)[1]
 
-    def fixations(self, task, row):
+    def fixations(self, task: str, row: int) -> None:
         return None
 
 
 class _Blanked(OtherImages):
     """Images that are black outside a mask."""
 
-    def __init__(self, store, task):
+    def __init__(self, store: Any, task: str) -> None:
         super().__init__(store)
         self.task = task
 
-    def image(self, row):
+    def image(self, row: int) -> np.ndarray:
         return self.store.image(row) * self.store.picture(self.task, row)

@@ -1,5 +1,9 @@
 """The comparison table: one row per evaluated run and task."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 
 from umsrep.evaluation.folder import Evaluation, read_folder
@@ -10,7 +14,9 @@ PRETRAINING = "pre-training"
 BASELINE = "separate"
 
 
-def read_folders(folders):
+def read_folders(
+    folders: Iterable[str | Path | Evaluation | Run],
+) -> list[Evaluation | Run]:
     """Reads each path once; what is already read passes through."""
     read = (Evaluation, Run)
     return [
@@ -19,7 +25,9 @@ def read_folders(folders):
     ]
 
 
-def summary_table(folders):
+def summary_table(
+    folders: Iterable[str | Path | Evaluation | Run],
+) -> pd.DataFrame:
     """One row per evaluation and task, then one per pre-training run.
 
     Args:
@@ -35,8 +43,8 @@ def summary_table(folders):
     Raises:
         UmsrepError: a folder cannot be read.
     """
-    folders = read_folders(folders)
-    evaluations = [f for f in folders if isinstance(f, Evaluation)]
+    read = read_folders(folders)
+    evaluations = [f for f in read if isinstance(f, Evaluation)]
     rows = []
     for label, evaluation in zip(labels(evaluations), evaluations, strict=True):
         for task in evaluation.tasks:
@@ -52,7 +60,7 @@ def summary_table(folders):
                 row[metric] = number(values.get(metric))
                 row[f"{metric}_ci95"] = interval(values.get(f"{metric}_ci95"))
             rows.append(row | cost(evaluation.run))
-    for run in pretraining_runs(folders):
+    for run in pretraining_runs(read):
         rows.append(
             {"data": "", "strategy": PRETRAINING, "task": run.pretrained_task}
             # A missing cell would turn a column without intervals into nan.
@@ -67,7 +75,7 @@ def summary_table(folders):
     )
 
 
-def best_values(frame, task):
+def best_values(frame: pd.DataFrame, task: str) -> dict[str, float]:
     """{metric: best value of `task`}; nan where fewer than two compete."""
     part = frame[frame["task"] == task]
     return {
@@ -78,7 +86,7 @@ def best_values(frame, task):
     }
 
 
-def present(frame):
+def present(frame: pd.DataFrame) -> dict[str, catalogue.Metric]:
     """The part of `catalogue.LISTED` that any row has."""
     return {
         name: metric
@@ -87,27 +95,29 @@ def present(frame):
     }
 
 
-def labels(evaluations):
+def labels(evaluations: Sequence[Evaluation]) -> list[str]:
     """A short name per evaluation: its strategy.
 
     Evaluations of one data set that share a strategy and a task also get the
     name of their folder, and if that is the same too, a number.
     """
 
-    def clash(one, other, names):
+    def clash(a: Evaluation, b: Evaluation, names: dict[int, str]) -> bool:
         return (
-            one is not other
-            and names[id(one)] == names[id(other)]
-            and one.data == other.data
-            and {t.name for t in one.tasks} & {t.name for t in other.tasks}
+            a is not b
+            and names[id(a)] == names[id(b)]
+            and a.data == b.data
+            and bool({t.name for t in a.tasks} & {t.name for t in b.tasks})
         )
 
-    def distinguish(names, suffix):
+    def distinguish(
+        names: dict[int, str], suffix: Callable[[int, Evaluation], object]
+    ) -> dict[int, str]:
         return {
-            id(one): f"{names[id(one)]} ({suffix(position, one)})"
-            if any(clash(one, other, names) for other in evaluations)
-            else names[id(one)]
-            for position, one in enumerate(evaluations)
+            id(e): f"{names[id(e)]} ({suffix(position, e)})"
+            if any(clash(e, other, names) for other in evaluations)
+            else names[id(e)]
+            for position, e in enumerate(evaluations)
         }
 
     names = {
@@ -119,7 +129,7 @@ def labels(evaluations):
     return [names[id(e)] for e in evaluations]
 
 
-def pretraining_runs(folders):
+def pretraining_runs(folders: Iterable[Evaluation | Run]) -> list[Run]:
     """The pre-training runs among what `read_folders` returned."""
     return [
         folder
@@ -128,7 +138,7 @@ def pretraining_runs(folders):
     ]
 
 
-def cost(info):
+def cost(info: Mapping[str, Any]) -> dict[str, float]:
     """Training seconds and trainable parameters of a run.json."""
     parameters = info.get("trainable_parameters")
     if isinstance(parameters, dict):
@@ -139,14 +149,14 @@ def cost(info):
     }
 
 
-def number(value):
+def number(value: object) -> float:
     """A float; nan for None and anything that is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return float("nan")
     return float(value)
 
 
-def interval(value):
+def interval(value: object) -> tuple[float, float] | None:
     """(low, high), or None when an end is missing."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return None
@@ -154,7 +164,7 @@ def interval(value):
     return None if pd.isna(low) or pd.isna(high) else (low, high)
 
 
-def text(value, digits=3):
+def text(value: float, digits: int = 3) -> str:
     """A number for a table; a dash for nan."""
     if pd.isna(value):
         return "–"

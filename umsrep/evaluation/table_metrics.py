@@ -9,21 +9,25 @@ A cell is empty where the image has no reference for the task; such an image
 takes no part in that task's metrics.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from umsrep import tasks
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.bootstrap import bootstrap_intervals
 from umsrep.tasks import columns
+from umsrep.tasks.label import Label
 
 # No interval: the minimum of a resample is never below that of the sample.
 WITHOUT_INTERVAL = ("dice_min",)
 
 
-def read_predictions(path):
+def read_predictions(path: str | Path) -> pd.DataFrame:
     """Reads predictions.csv: names stay text, empty cells become nan.
 
     Raises:
@@ -58,7 +62,7 @@ def read_predictions(path):
     return table
 
 
-def labelled(table, task):
+def labelled(table: pd.DataFrame, task: TaskSpec) -> pd.DataFrame:
     """The rows of `table` that have a reference for `task`."""
     reference = tasks.get(task.kind).reference
     return table[
@@ -66,25 +70,29 @@ def labelled(table, task):
     ]
 
 
-def patients_of(table):
+def patients_of(table: pd.DataFrame) -> np.ndarray:
     """Patient per row; an image without a patient is its own patient."""
-    patients = table.get("patient", pd.Series(np.nan, index=table.index))
+    patients: pd.Series[Any] = table.get(
+        "patient", pd.Series(np.nan, index=table.index)
+    )
     alone = "image:" + table["image"].astype(str)
     known = patients.notna() & (patients != "")
     return patients.where(known, alone).astype(str).to_numpy()
 
 
-def label_arrays(table, task):
+def label_arrays(table: pd.DataFrame, task: TaskSpec) -> tuple[np.ndarray, ...]:
     """As `tasks.label.Label.arrays`, from the labelled rows."""
-    return tasks.of(task).arrays(labelled(table, task))
+    return cast(Label, tasks.of(task)).arrays(labelled(table, task))
 
 
-def image_values(table, task, column=None):
+def image_values(
+    table: pd.DataFrame, task: TaskSpec, column: str | None = None
+) -> np.ndarray:
     """A per-image column, or what ranks the images, of the labelled rows."""
     return tasks.of(task).values(labelled(table, task), column)
 
 
-def task_metrics(table, task):
+def task_metrics(table: pd.DataFrame, task: TaskSpec) -> dict[str, float]:
     """All metrics of one task.
 
     Args:
@@ -103,7 +111,12 @@ def task_metrics(table, task):
     return {name: float(value) for name, value in statistics(None).items()}
 
 
-def all_metrics(table, specs, bootstrap=1000, seed=0):
+def all_metrics(
+    table: pd.DataFrame,
+    specs: Iterable[TaskSpec],
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
     """Metrics of every task with patient-clustered 95 % intervals.
 
     Args:
@@ -124,7 +137,10 @@ def all_metrics(table, specs, bootstrap=1000, seed=0):
         values = task_metrics(table, task)
         rows = labelled(table, task)
         patients = patients_of(rows)
-        entry = {"images": len(rows), "patients": len(set(patients))}
+        entry: dict[str, Any] = {
+            "images": len(rows),
+            "patients": len(set(patients)),
+        }
         intervals = {}
         if values and bootstrap:
             intervals = bootstrap_intervals(
