@@ -1,18 +1,31 @@
 """Construction of a shared representation by classification (UMS-Rep, 4.2)."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
 from umsrep import finetuning, heads
+from umsrep.data import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict, table_metrics
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import Objective, learn, registry
 from umsrep.stages.network import new_representation
 from umsrep.stages.settings import ConstructionSettings
-from umsrep.training import Schedule
+from umsrep.training import Group, Schedule
 
 __all__ = ["Classification", "ConstructionSettings", "construct"]
 
 
-def construct(data, out, settings, resume=False, progress=True):
+def construct(
+    data: Sequence[str | Path | Dataset],
+    out: str | Path,
+    settings: ConstructionSettings,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
     """Learns a representation on the classes of one task.
 
     `finetune` on the same data then leaves out the patients of this run's
@@ -41,11 +54,11 @@ class Classification(Objective):
         settings: `ConstructionSettings`.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings: ConstructionSettings) -> None:
         super().__init__(settings)
         self.task = settings.task
 
-    def check(self, data):
+    def check(self, data: Dataset) -> None:
         if not data.task(self.task).classes:
             raise UmsrepError(
                 f"Task '{self.task}' of '{data.name}' is a "
@@ -54,7 +67,7 @@ class Classification(Objective):
                 "--task by denoising."
             )
 
-    def split(self, data):
+    def split(self, data: Dataset) -> tuple[Dataset, Dataset, Dataset]:
         settings = self.settings
         own = settings.split_seed is None
         return data.split(
@@ -63,11 +76,11 @@ class Classification(Objective):
             extend_test=True,
         )
 
-    def spec(self, data):
+    def spec(self, data: Dataset) -> dict[str, Any]:
         spec = data.task(self.task)
         return spec.to_json()
 
-    def new_model(self, data):
+    def new_model(self, data: Dataset) -> MultiTaskModel:
         settings = self.settings
         representation = new_representation(
             data.image_size, settings.architecture, settings.arguments
@@ -81,7 +94,14 @@ class Classification(Objective):
         )
         return MultiTaskModel(representation, [head], name="classifier")
 
-    def train(self, model, training, validation, checkpoint, progress):
+    def train(
+        self,
+        model: MultiTaskModel,
+        training: Dataset,
+        validation: Dataset,
+        checkpoint: Path,
+        progress: bool,
+    ) -> tuple[pd.DataFrame, Group]:
         settings = self.settings
         schedule = Schedule(
             settings.learning_rate,
@@ -104,7 +124,9 @@ class Classification(Objective):
         (group,) = history.groups
         return history.table, group
 
-    def measure(self, model, test, folder):
+    def measure(
+        self, model: MultiTaskModel, test: Dataset, folder: Path
+    ) -> dict[str, Any]:
         spec = test.task(self.task)
         outputs = predict.probabilities(model, test)
         table = predict.table(outputs, test, [spec], {})

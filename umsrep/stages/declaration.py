@@ -14,6 +14,7 @@ holds are asked for when a value is checked.
 import functools
 import types
 import typing
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from umsrep.errors import UmsrepError
 from umsrep.stages import choices
 
 UNKNOWN_NAME = "unknown_name"
+T = typing.TypeVar("T")
 NO_FIELD = "unexpected_keyword_argument"
 ONE = {
     int: "a whole number",
@@ -66,12 +68,14 @@ class OneOf:
     source: str
     otherwise: str = ""
 
-    def __get_pydantic_core_schema__(self, source, handler):
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: pydantic.GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(
             self._check, handler(source)
         )
 
-    def _check(self, value):
+    def _check(self, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         names = choices.names(self.source)
@@ -116,7 +120,7 @@ class Setting:
     """The declaration of one field.
 
     Attributes:
-        name, default, help: Of the field.
+        name, default, help: Name, default and help text of the field.
         type: Its type; bounds of what it holds are annotations within.
         group: Name of the group.
         expected: What a value must be, in words.
@@ -134,7 +138,8 @@ class Setting:
     options: tuple[Option, ...]
 
 
-def settings(cls: type) -> type:
+@typing.dataclass_transform(kw_only_default=True, frozen_default=True)
+def settings(cls: type[T]) -> type[T]:
     """Decorator: a frozen data class whose values are checked.
 
     All fields are given by name and have a default. `dataclasses.replace`,
@@ -144,22 +149,22 @@ def settings(cls: type) -> type:
         UmsrepError: on construction, for a value that the field cannot have,
             or a field that does not exist.
     """
-    cls = pydantic.dataclasses.dataclass(
+    validated: Any = pydantic.dataclasses.dataclass(
         frozen=True,
         kw_only=True,
         config=pydantic.ConfigDict(extra="forbid", allow_inf_nan=False),
     )(cls)
-    checked = cls.__init__
+    checked = validated.__init__
 
     @functools.wraps(checked)
-    def __init__(self, *args, **values):
+    def __init__(self: Any, *args: Any, **values: Any) -> None:
         try:
             checked(self, *args, **values)
         except pydantic.ValidationError as error:
             raise translated(error, type(self), values) from None
 
-    cls.__init__ = __init__
-    return cls
+    validated.__init__ = __init__
+    return validated
 
 
 @settings
@@ -168,17 +173,19 @@ class Settings:
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value, info):
+    def _true_is_no_number(
+        cls, value: Any, info: pydantic.ValidationInfo
+    ) -> Any:
         # Python counts True as 1; a person does not.
         if isinstance(value, bool):
-            annotation = cls.__pydantic_fields__[info.field_name].annotation
-            if bool not in parts(annotation):
+            field = _fields(cls)[str(info.field_name)]
+            if bool not in parts(field.annotation):
                 raise PydanticCustomError("bool", "a truth value")
         return value
 
 
 def translated(
-    error: pydantic.ValidationError, cls: type, values: dict
+    error: pydantic.ValidationError, cls: type, values: dict[str, Any]
 ) -> UmsrepError:
     """The first mistake of a validation in the three parts of our messages.
 
@@ -211,13 +218,14 @@ def translated(
 @functools.cache
 def declared(cls: type) -> dict[str, Setting]:
     """{name: `Setting`} of a class of settings, in order."""
-    return {
-        name: _setting(name, field)
-        for name, field in cls.__pydantic_fields__.items()
-    }
+    return {name: _setting(name, field) for name, field in _fields(cls).items()}
 
 
-def _setting(name, field):
+def _fields(cls: Any) -> dict[str, FieldInfo]:
+    return cls.__pydantic_fields__
+
+
+def _setting(name: str, field: FieldInfo) -> Setting:
     found = {type(note): note for note in field.metadata}
     options = tuple(n for n in field.metadata if isinstance(n, Option))
     expected, group = found.get(Expected), found.get(Group)
@@ -234,14 +242,16 @@ def _setting(name, field):
     )
 
 
-def parts(annotation: Any) -> tuple:
+def parts(annotation: Any) -> tuple[Any, ...]:
     """The members of a union without None; else the type alone."""
     union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
     members = typing.get_args(annotation) if union else (annotation,)
     return tuple(member for member in members if member is not type(None))
 
 
-def words(annotation: Any, notes: list = (), many: bool = False) -> str:
+def words(
+    annotation: Any, notes: Sequence[Any] = (), many: bool = False
+) -> str:
     """What a value of a type must be: "a whole number of at least 1"."""
     origin, members = typing.get_origin(annotation), parts(annotation)
     if origin is typing.Annotated:
@@ -265,7 +275,7 @@ def words(annotation: Any, notes: list = (), many: bool = False) -> str:
     return kinds.get(annotation, "a value") + _bounds(notes)
 
 
-def _bounds(notes):
+def _bounds(notes: Iterable[Any]) -> str:
     found = {type(note): note for note in notes}
     low = found.get(annotated_types.Ge)
     above = found.get(annotated_types.Gt)

@@ -1,10 +1,12 @@
 """`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from umsrep import runs, tasks
-from umsrep.data import load, storage
+from umsrep.data import Dataset, load, storage
 from umsrep.data.images import write_png
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import predict, table_metrics
@@ -14,16 +16,16 @@ from umsrep.figures import example_pictures
 
 
 def evaluate_run(
-    run_folder,
-    data,
-    out,
-    split=None,
-    save_masks=False,
-    blank_outside=None,
-    shift=None,
-    components=None,
-    bootstrap=1000,
-):
+    run_folder: str | Path,
+    data: str | Path | Dataset,
+    out: str | Path,
+    split: str | None = None,
+    save_masks: bool = False,
+    blank_outside: str | None = None,
+    shift: str | None = None,
+    components: Mapping[str, int] | None = None,
+    bootstrap: int = 1000,
+) -> dict[str, dict[str, Any]]:
     """Evaluates a fine-tuned run and writes an evaluation folder.
 
     Args:

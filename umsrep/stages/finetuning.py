@@ -1,13 +1,15 @@
 """From a representation and a prepared data set to a fine-tuned run folder."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from umsrep import distribution, finetuning, precision, runs
 from umsrep import tasks as task_kinds
-from umsrep.data import Augmentation, load, storage
+from umsrep.data import Augmentation, Dataset, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
 from umsrep.stages.inputs import Inputs
@@ -16,16 +18,16 @@ from umsrep.stages.settings import FinetuneSettings
 
 
 def finetune(
-    data,
-    tasks,
-    out,
-    representation=None,
-    settings=None,
-    denoise_with=None,
-    leave_out=None,
-    resume=False,
-    progress=True,
-):
+    data: str | Path | Dataset,
+    tasks: Sequence[str] | None,
+    out: str | Path,
+    representation: str | Path | None = None,
+    settings: FinetuneSettings | None = None,
+    denoise_with: str | Path | None = None,
+    leave_out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, dict[str, Any]]:
     """Fine-tunes tasks on a prepared data set and writes a run folder.
 
     Args:
@@ -139,8 +141,8 @@ def _augmentation(settings):
 
 def _save_models(writer, network, denoiser):
     if isinstance(network, finetuning.SeparateModels):
-        for one in network.models:
-            writer.save_model(one, f"model-{one.tasks[0]}.keras")
+        for model in network.models:
+            writer.save_model(model, f"model-{model.tasks[0]}.keras")
     else:
         writer.save_model(network)
     if denoiser is not None:

@@ -1,15 +1,24 @@
 """What every construction of a representation does (UMS-Rep, stage 1)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from umsrep import distribution, precision, runs
-from umsrep.data import concatenate, load, storage
+from umsrep.data import Dataset, concatenate, load, storage
 from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from umsrep.model import MultiTaskModel
+    from umsrep.training import Group
 
 registry = Registry("objective", serializable=False)
 
@@ -29,21 +38,21 @@ class Objective:
             noise, instead of {metric: value}.
     """
 
-    task = None
+    task: str | None = None
     by_level = False
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         self.settings = settings
 
-    def check(self, data):
+    def check(self, data: Dataset) -> None:
         """Raises if the task cannot be learnt from a `data.Dataset`."""
 
-    def split(self, data):
+    def split(self, data: Dataset) -> tuple[Dataset, Dataset, Dataset]:
         """(train, validation, test) of a `data.Dataset`, by patient."""
         settings = self.settings
         return data.split(fractions=settings.fractions, seed=settings.seed)
 
-    def splits(self, parts):
+    def splits(self, parts: Iterable[Dataset]) -> dict[str, Dataset]:
         """{"train", "validation", "test": `data.Dataset`}, by patient.
 
         Args:
@@ -52,28 +61,44 @@ class Objective:
         sides = zip(*map(self.split, parts), strict=True)
         return dict(zip(SPLITS, map(concatenate, sides), strict=True))
 
-    def spec(self, data):
+    def spec(self, data: Dataset) -> dict[str, Any]:
         """The task's entry of run.json's task_specs: {"kind": ...}."""
         raise NotImplementedError
 
-    def new_model(self, data):
+    def new_model(self, data: Dataset) -> "MultiTaskModel":
         """A `MultiTaskModel` of the one task."""
         raise NotImplementedError
 
-    def train(self, model, training, validation, checkpoint, progress):
+    def train(
+        self,
+        model: "MultiTaskModel",
+        training: Dataset,
+        validation: Dataset,
+        checkpoint: Path,
+        progress: bool,
+    ) -> "tuple[pd.DataFrame, Group]":
         """(history, `training.Group`) of the training."""
         raise NotImplementedError
 
-    def measure(self, model, test, folder):
+    def measure(
+        self, model: "MultiTaskModel", test: Dataset, folder: Path
+    ) -> dict[str, Any]:
         """Metrics of the task on test images; may write pictures."""
         raise NotImplementedError
 
-    def entries(self):
+    def entries(self) -> dict[str, Any]:
         """Further entries of run.json."""
         return {}
 
 
-def learn(objective, data, out, resume=False, progress=True, measured="test"):
+def learn(
+    objective: Objective,
+    data: Sequence[str | Path | Dataset],
+    out: str | Path,
+    resume: bool = False,
+    progress: bool = True,
+    measured: str = "test",
+) -> dict[str, Any]:
     """Constructs a representation and writes a run folder.
 
     Args:
@@ -141,7 +166,9 @@ def learn(objective, data, out, resume=False, progress=True, measured="test"):
     return metrics
 
 
-def _check_not_empty(splits, measured, objective):
+def _check_not_empty(
+    splits: dict[str, Dataset], measured: str, objective: Objective
+) -> None:
     """Found out after hours of training, an empty split would cost them."""
     for name in dict.fromkeys(("train", "validation", measured)):
         if not len(splits[name]):

@@ -1,13 +1,20 @@
 """What a fine-tuning starts from: data, runs of `pretrain`, the split."""
 
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from umsrep import runs
-from umsrep.data import intensities, load
+from umsrep.data import Dataset, intensities, load
 from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
+from umsrep.stages.settings import FinetuneSettings
 from umsrep.stages.unseen import Unseen
+
+if TYPE_CHECKING:
+    from umsrep.model import MultiTaskModel
 
 
 class Inputs:
@@ -26,7 +33,14 @@ class Inputs:
         config: Their entries in the settings of the run.
     """
 
-    def __init__(self, whole, tasks, representation, denoise_with, leave_out):
+    def __init__(
+        self,
+        whole: Dataset,
+        tasks: Sequence[str] | None,
+        representation: str | Path | None,
+        denoise_with: str | Path | None,
+        leave_out: str | Path | None,
+    ) -> None:
         self.whole = whole
         self.tasks = tuple(tasks or whole.tasks)
         if not self.tasks:
@@ -57,7 +71,7 @@ class Inputs:
             ),
         }
 
-    def split(self, settings):
+    def split(self, settings: FinetuneSettings) -> dict[str, Dataset]:
         """{"train", "validation", "test": `data.Dataset`}, by patient.
 
         Raises:
@@ -68,24 +82,24 @@ class Inputs:
         return splits
 
     @property
-    def denoiser(self):
+    def denoiser(self) -> "MultiTaskModel | None":
         """The model that every image goes through first, or None."""
         return None if self.denoising is None else self.denoising.model()
 
-    def warn_of_seen(self, test):
+    def warn_of_seen(self, test: Dataset) -> None:
         """Says so if a model was learnt on this run's test images."""
         for run in (self.source, self.denoising):
             if run is not None:
                 _warn_of_seen(run, test)
 
-    def seen_by_network(self, splits):
+    def seen_by_network(self, splits: Mapping[str, Dataset]) -> list[Dataset]:
         """(training, validation) images as the network gets them."""
         chosen = [splits["train"], splits["validation"]]
         if self.denoising is None:
             return chosen
         return [predict.denoise(self.denoiser, images) for images in chosen]
 
-    def entries(self, splits):
+    def entries(self, splits: Mapping[str, Dataset]) -> dict[str, Any]:
         """Their entries of run.json."""
         return {
             "tasks": list(self.tasks),
@@ -99,7 +113,12 @@ class Inputs:
         }
 
 
-def splits(data, settings, representation=None, leave_out=None):
+def splits(
+    data: str | Path | Dataset,
+    settings: FinetuneSettings,
+    representation: str | Path | None = None,
+    leave_out: str | Path | None = None,
+) -> dict[str, Dataset]:
     """The split that `finetune` with these arguments trains on.
 
     Returns:

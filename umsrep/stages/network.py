@@ -1,5 +1,8 @@
 """From settings to a network, a balancer and a strategy."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from umsrep import (
     balancing,
     finetuning,
@@ -10,13 +13,19 @@ from umsrep import (
     runs,
     tasks,
 )
+from umsrep.data import Dataset, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
+from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
 
-def new_representation(image_size, architecture, arguments=None):
+def new_representation(
+    image_size: tuple[int, int],
+    architecture: str,
+    arguments: Mapping[str, Any] | None = None,
+) -> representations.Representation:
     """A representation with newly drawn weights.
 
     Args:
@@ -37,7 +46,9 @@ def new_representation(image_size, architecture, arguments=None):
     return cls(image_shape=(*image_size, channels), **arguments)
 
 
-def check_arguments(architecture, arguments=None):
+def check_arguments(
+    architecture: str, arguments: Mapping[str, Any] | None = None
+) -> None:
     """Raises at an unknown architecture, or an argument that it lacks."""
     cls = representations.registry.get(architecture)
     known = arguments_of(cls) - {"image_shape"} | {"channels"}
@@ -49,7 +60,12 @@ def check_arguments(architecture, arguments=None):
         )
 
 
-def new_network(dataset, names, settings, source=None):
+def new_network(
+    dataset: Dataset,
+    names: Sequence[str],
+    settings: FinetuneSettings,
+    source: runs.Run | None = None,
+) -> model.MultiTaskModel | finetuning.SeparateModels:
     """A network: heads for the tasks on a representation.
 
     Args:
@@ -90,7 +106,7 @@ def new_network(dataset, names, settings, source=None):
     return model.MultiTaskModel(shared, chosen, balancer(specs, settings))
 
 
-def attended(specs):
+def attended(specs: Sequence[TaskSpec]) -> str:
     """Name of the label task whose maps attention supervises."""
     labels = [spec.name for spec in specs if spec.classes]
     if len(labels) != 1:
@@ -101,12 +117,16 @@ def attended(specs):
     return labels[0]
 
 
-def attention_name(label):
+def attention_name(label: str) -> str:
     """Name of the attention task of a label task."""
     return f"{label}_attention"
 
 
-def head(spec, settings, representation):
+def head(
+    spec: TaskSpec,
+    settings: FinetuneSettings,
+    representation: representations.Representation,
+) -> heads.Head:
     """The head of one task: that of its kind, unless the settings name one.
 
     It gets those of the settings that it has arguments for.
@@ -175,7 +195,9 @@ _FEATURES = {
 }
 
 
-def balancer(specs, settings):
+def balancer(
+    specs: Sequence[TaskSpec], settings: FinetuneSettings
+) -> balancing.Balancer | None:
     """The balancer of joint training; None where nothing is to be balanced."""
     if settings.attention:
         name = attention_name(attended(specs))
@@ -192,7 +214,7 @@ def balancer(specs, settings):
     return balancing.weighting(settings.weighting, kinds, settings.fidelity)
 
 
-def strategy(settings):
+def strategy(settings: FinetuneSettings) -> finetuning.FineTuning:
     """The strategy object that the settings describe."""
     cls = finetuning.registry.get(settings.strategy)
     options = {
@@ -208,7 +230,7 @@ def strategy(settings):
     return cls(**options)
 
 
-def schedule(settings):
+def schedule(settings: FinetuneSettings) -> Schedule:
     """The `Schedule` that the settings describe."""
     if settings.decay in NAMED:
         return NAMED[settings.decay](settings.learning_rate, settings.patience)

@@ -1,11 +1,17 @@
 """Construction of a shared representation by denoising (UMS-Rep, stage 1)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from umsrep import data as data_package
 from umsrep import heads
-from umsrep.data import storage
+from umsrep.data import Dataset, storage
 from umsrep.data.batches import ahead
+from umsrep.data.corruption import Corruption
 from umsrep.data.images import write_png
 from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
@@ -18,7 +24,7 @@ __all__ = ["Denoising", "PretrainSettings", "new_denoiser", "pretrain"]
 TASK = "denoised"
 
 
-def corruption():
+def corruption() -> data_package.RandomChoice:
     """The training noise: Gaussian or Poisson, drawn for each image."""
     return data_package.RandomChoice(
         [
@@ -29,7 +35,13 @@ def corruption():
     )
 
 
-def pretrain(data, out, settings=None, resume=False, progress=True):
+def pretrain(
+    data: Sequence[str | Path | Dataset],
+    out: str | Path,
+    settings: PretrainSettings | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
     """Trains a denoising autoencoder and writes a run folder.
 
     Args:
@@ -58,13 +70,20 @@ class Denoising(Objective):
     task = TASK
     by_level = True
 
-    def spec(self, data):
+    def spec(self, data: Dataset) -> dict[str, Any]:
         return {"kind": "image"}
 
-    def new_model(self, data):
+    def new_model(self, data: Dataset) -> MultiTaskModel:
         return new_denoiser(data.image_size, self.settings)
 
-    def train(self, model, training, validation, checkpoint, progress):
+    def train(
+        self,
+        model: MultiTaskModel,
+        training: Dataset,
+        validation: Dataset,
+        checkpoint: Path,
+        progress: bool,
+    ) -> tuple[pd.DataFrame, Group]:
         settings = self.settings
         group = _group(model, training, validation, settings)
         history = train(
@@ -76,16 +95,20 @@ class Denoising(Objective):
         )
         return history, group
 
-    def measure(self, model, test, folder):
+    def measure(
+        self, model: MultiTaskModel, test: Dataset, folder: Path
+    ) -> dict[str, Any]:
         metrics = denoising_metrics(model, test, seed=self.settings.seed)
         save_triplets(model, test, folder / "samples", self.settings.seed)
         return metrics
 
-    def entries(self):
+    def entries(self) -> dict[str, Any]:
         return {"corruption": corruption().get_config()}
 
 
-def new_denoiser(image_size, settings):
+def new_denoiser(
+    image_size: tuple[int, int], settings: PretrainSettings
+) -> MultiTaskModel:
     """The representation with its reconstruction head.
 
     Where the representation has no decoder, the head brings one that reads
@@ -128,7 +151,12 @@ def _group(model, training, validation, settings):
     return Group([lane], schedule)
 
 
-def denoising_metrics(model, test, seed=0, levels=None):
+def denoising_metrics(
+    model: MultiTaskModel,
+    test: Dataset,
+    seed: int = 0,
+    levels: Mapping[str, Corruption] | None = None,
+) -> dict[str, dict[str, float]]:
     """PSNR (dB), SSIM and MS-SSIM per noise level (UMS-Rep, Table 2).
 
     The paper's noise levels are lost; `data.TABLE_2_LEVELS` are used.
@@ -136,7 +164,7 @@ def denoising_metrics(model, test, seed=0, levels=None):
     Args:
         model: A model with the task "denoised".
         test: A `data.Dataset`.
-        seed: Of the noise.
+        seed: Seed of the noise.
         levels: {name: corruption}.
 
     Returns:
@@ -175,7 +203,13 @@ def denoising_metrics(model, test, seed=0, levels=None):
     return result
 
 
-def save_triplets(model, test, folder, seed=0, count=3):
+def save_triplets(
+    model: MultiTaskModel,
+    test: Dataset,
+    folder: Path,
+    seed: int = 0,
+    count: int = 3,
+) -> None:
     """Writes noisy, denoised and clean pictures for the report."""
     entries = []
     levels = {

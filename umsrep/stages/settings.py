@@ -6,7 +6,7 @@ UMS-Rep's (Section 4.1.1 for denoising, 4.2.1 for classification) where it
 says. `docs/settings.md` lists all fields.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import Field
@@ -267,11 +267,11 @@ class FinetuneSettings(StageSettings):
     split_seed: shared.SplitSeed = None
 
     @pydantic.model_validator(mode="after")
-    def _fields_that_need_each_other(self):
+    def _fields_that_need_each_other(self) -> Self:
         # Registries need Keras; settings are described without it.
         from umsrep import finetuning
 
-        strategy = finetuning.registry.get(self.strategy)
+        strategy: Any = finetuning.registry.get(self.strategy)
         joint = strategy.adds_losses
         if self.weighting != "equal" and not joint:
             raise UmsrepError(

@@ -9,8 +9,10 @@ settings:                  # fields of the stage's settings; the others
 chosen_by: {...}           # where they come from; a note
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
@@ -38,11 +40,13 @@ class StoredSettings:
 
     stage: str
     settings: StageSettings
-    tasks: tuple = ()
-    sources: dict = None
+    tasks: tuple[str, ...] = ()
+    sources: dict[str, str | None] = field(default_factory=dict)
 
 
-def read_settings(path, stages=tuple(STAGES)):
+def read_settings(
+    path: str | Path, stages: Collection[str] = tuple(STAGES)
+) -> StoredSettings:
     """Reads a settings file.
 
     Args:
@@ -80,16 +84,26 @@ def read_settings(path, stages=tuple(STAGES)):
     )
 
 
-def write_settings(path, stage, settings, tasks, sources, chosen_by, comment):
+def write_settings(
+    path: str | Path,
+    stage: str,
+    settings: StageSettings,
+    tasks: Iterable[str],
+    sources: Mapping[str, str | None],
+    chosen_by: Any,
+    comment: str,
+) -> None:
     """Writes a settings file with every field; see the module."""
-    value = {"stage": stage, "tasks": list(tasks)}
+    value: dict[str, Any] = {"stage": stage, "tasks": list(tasks)}
     if stage == "finetune":
         value |= {key: sources.get(key) for key in SOURCES}
     value |= {"settings": asdict(settings), "chosen_by": chosen_by}
     yaml_file.write_yaml(path, value, comment)
 
 
-def make(stage: str, values: dict, where: str | Path) -> StageSettings:
+def make(
+    stage: str, values: dict[str, Any], where: str | Path
+) -> StageSettings:
     """The stage's settings object, of checked values.
 
     Args:
@@ -106,7 +120,7 @@ def make(stage: str, values: dict, where: str | Path) -> StageSettings:
         raise UmsrepError(f"{where}: {error}") from error
 
 
-def check_value(stage: str, name: str, value, where: str | Path) -> None:
+def check_value(stage: str, name: str, value: Any, where: str | Path) -> None:
     """Raises unless a field exists and may hold the value by itself."""
     try:
         STAGES[stage](**{name: value})
@@ -117,7 +131,7 @@ def check_value(stage: str, name: str, value, where: str | Path) -> None:
         raise UmsrepError(f"{where}: {error}") from error
 
 
-def check_stage(stage, path):
+def check_stage(stage: Any, path: str | Path) -> str:
     """`stage` if there is one of that name."""
     if not isinstance(stage, str) or stage not in STAGES:
         raise UmsrepError(
@@ -127,7 +141,9 @@ def check_stage(stage, path):
     return stage
 
 
-def check_keys(stored, known, where):
+def check_keys(
+    stored: Iterable[str], known: Collection[str], where: str | Path
+) -> None:
     """Raises at a key that means nothing."""
     unknown = [key for key in stored if key not in known]
     if unknown:
@@ -137,7 +153,7 @@ def check_keys(stored, known, where):
         )
 
 
-def mapping(value, key, where):
+def mapping(value: Any, key: str, where: str | Path) -> dict[str, Any]:
     """A mapping, empty if left out."""
     if value is None:
         return {}
@@ -149,7 +165,7 @@ def mapping(value, key, where):
     return value
 
 
-def names(value, key, where):
+def names(value: Any, key: str, where: str | Path) -> tuple[str, ...]:
     """A tuple of names, of one name or a list."""
     if value is None:
         return ()
@@ -164,7 +180,7 @@ def names(value, key, where):
     return tuple(value)
 
 
-def source(value):
+def source(value: Any) -> str | None:
     """A run folder as text; "none" is None, as on the command line."""
     if value is None or str(value).lower() == "none":
         return None

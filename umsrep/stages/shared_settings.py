@@ -110,28 +110,28 @@ class StageSettings(Settings):
             "preset",
             type=str,
             key="preset",
-            help="Of a new conv_autoencoder: small or paper.",
+            help="Preset of a new conv_autoencoder: small or paper.",
         ),
         Option(
             "filters",
             type=tuple[int, ...],
             key="filters",
-            help="Of a new representation: filters per stage, such as "
+            help="Filters per stage of a new representation, such as "
             "16,32,64,128, instead of the preset's.",
         ),
         Option(
             "skip-connections",
             type=bool,
             key="skip_connections",
-            help="Of a new conv_autoencoder: join encoder stages to the "
+            help="Join encoder stages of a new conv_autoencoder to its "
             "decoder. Default: as the preset (small: yes, paper: no).",
         ),
         Option(
             "normalization",
             type=str,
             key="normalization",
-            help="Of a new representation's intensities: percentile "
-            "(default), mean or none.",
+            help="Normalization of intensities in a new representation: "
+            "percentile (default), mean or none.",
         ),
     ] = Field(default_factory=dict)
     epochs: Epochs = 30
