@@ -287,7 +287,7 @@ def test_exit_codes(joint_run, folder, tmp_path):
 
 def test_batches_are_bounded_in_pixels(monkeypatch):
     monkeypatch.setattr(module, "BATCH_PIXELS", 100)
-    error = UmsrepError("cannot be read; mend it")
+    error = UmsrepError("cannot be read; fix it")
     images = [
         module.source_image.SourceImage(np.zeros((side, side), np.uint8))
         for side in (9, 5, 20, 2)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-# Of recipes, whose presets hold the defaults.
+# Options of recipes, whose presets hold the defaults.
 Repeats = Annotated[int, typer.Option(min=1, help="Trainings of each network.")]
 RecipePreset = Annotated[
     str, typer.Option(help="small (a laptop) or paper (needs a GPU).")

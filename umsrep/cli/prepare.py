@@ -72,8 +72,8 @@ Config = Annotated[
 Size = Annotated[
     str,
     typer.Option(
-        help="Of the prepared images in pixels: the side of a square, or "
-        "HEIGHTxWIDTH such as 640x416."
+        help="Size of the prepared images in pixels: the side of a square, "
+        "or HEIGHTxWIDTH such as 640x416."
     ),
 ]
 FitOption = Annotated[

@@ -62,7 +62,8 @@ def mt_unet(
     repeats: options.Repeats = 5,
     preset: options.RecipePreset = "small",
     width: Annotated[
-        int | None, typer.Option(min=1, help="Of the U-Net's first level.")
+        int | None,
+        typer.Option(min=1, help="Filters of the U-Net's first level."),
     ] = None,
     *,
     chosen,

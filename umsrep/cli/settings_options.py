@@ -71,8 +71,8 @@ def over(settings: StageSettings, chosen: dict) -> StageSettings:
     another architecture.
 
     Args:
-        settings: The file's.
-        chosen: As of `with_settings`.
+        settings: Settings of the file.
+        chosen: As given by `with_settings`.
     """
     if "architecture" in chosen:
         chosen = {"arguments": {}, **chosen}

@@ -107,7 +107,7 @@ def table(
     """The per-image table (predictions.csv).
 
     Args:
-        outputs: As `probabilities`.
+        outputs: As returned by `probabilities`.
         dataset: The `data.Dataset` that gave them; tasks it does not have, and
             labels it lacks, leave empty cells.
         specs: `TaskSpec`s of the tasks predicted.

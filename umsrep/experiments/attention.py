@@ -126,7 +126,7 @@ def write_side_by_side(out, names, task, data, which, organs):
     """Writes maps.png: the same test images through each first repeat.
 
     Args:
-        out, task, data, which, organs: As of `measure_maps`; the file of
+        out, task, data, which, organs: As in `measure_maps`; the file of
             another data set is maps-<which>.png.
         names: Names of the candidates.
     """

@@ -88,7 +88,7 @@ def write_overlays(data, task, out, networks, caption=None):
     """Writes overlays.png: people's maps and each network's first repeat.
 
     Args:
-        data, task, out, networks: As of `references`.
+        data, task, out, networks: As in `references`.
         caption: Name of a label task whose classes stand beside the rows, or
             None.
     """

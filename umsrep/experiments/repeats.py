@@ -60,9 +60,9 @@ def run_repeats(
 
     Returns:
         Data frame, one row per network, repeat, task and metric: network,
-        repeat, seed, task, metric, value (of the test images). Of the
-        constructed representation (network `REPRESENTATION`) that of its own
-        test images, which are the target tasks' images.
+        repeat, seed, task, metric, value (of the test images). The
+        constructed representation (network `REPRESENTATION`) is measured on
+        its own test images, which are the target tasks' images.
     """
     out = Path(out)
     rows = []

@@ -22,7 +22,7 @@ def mann_whitney(frame, pairs, metrics):
     the same order, not whether other patients would.
 
     Args:
-        frame: As of `repeats.run_repeats`.
+        frame: As returned by `repeats.run_repeats`.
         pairs: [(network, network)].
         metrics: [(task, metric)]; what a network does not have is left out.
 

@@ -16,7 +16,7 @@ def performance(medians, group, specs):
     """Strategies by tasks, as Tables 7 and 9.
 
     Args:
-        medians: As of `tables.median_and_spread`.
+        medians: As returned by `tables.median_and_spread`.
         group: {strategy: `Candidate`}; the last one is the baseline.
         specs: `TaskSpec`s of the tasks.
 
@@ -47,7 +47,7 @@ def cost(medians, group):
     """Seconds and trained parameters of every part, as Tables 8 and 10.
 
     Args:
-        medians, group: As of `performance`.
+        medians, group: As in `performance`.
 
     Returns:
         Data frame of text, a row per part.

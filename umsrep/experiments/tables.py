@@ -32,7 +32,7 @@ def median_and_spread(frame):
     """Median and standard deviation over the repeats, as the papers report.
 
     Args:
-        frame: As of `repeats.run_repeats`.
+        frame: As returned by `repeats.run_repeats`.
 
     Returns:
         Data frame: network, task, metric, median, std (of the sample; 0 for a
@@ -48,7 +48,7 @@ def layout(table, task, metrics, networks):
     """A table in the papers' layout: a row per metric, a column per network.
 
     Args:
-        table: As of `median_and_spread`.
+        table: As returned by `median_and_spread`.
         task: Name of a task.
         metrics: {metric: heading}; a heading may end in an arrow.
         networks: Names, in order; one without the task gets no column.
@@ -92,7 +92,7 @@ def cost(table, networks):
     """Seconds, epochs and parameters: medians, in whole numbers.
 
     Args:
-        table: As of `median_and_spread`.
+        table: As returned by `median_and_spread`.
         networks: Names, in order.
     """
     part = table[table["task"] == ""].set_index(["metric", "network"])
@@ -116,7 +116,7 @@ def write(title, out, tables, data, settings, repeats, seed, construction=None):
         tables: {heading: data frame}; a named index is shown.
         data: The prepared data set.
         settings: `FinetuneSettings` that the networks share.
-        repeats, seed, construction: As of `repeats.run_repeats`.
+        repeats, seed, construction: As in `repeats.run_repeats`.
     """
     header = storage.read_json(Path(data) / "dataset.json")
     about = {

@@ -25,7 +25,7 @@ def write(name, metadata, header, metrics):
     """The card as Markdown.
 
     Args:
-        name: Of the file.
+        name: Name of the file.
         metadata: Its description with parity, as `exporting.describe`.
         header: dataset.json of the data that it was checked with.
         metrics: metrics.json of the run: its validation images.

@@ -94,8 +94,8 @@ class FrameRestore(_Geometry):
         if self.distribution:
             # The same sum over far fewer numbers: runtimes that add up the
             # pixels of a radiograph one by one lose digits.
-            sums = [ops.sum(one, axis=0) for one in (rows, columns)]
-            total = ops.matmul(ops.matmul(values[..., 0], sums[1]), sums[0])
+            by_row, by_column = ops.sum(rows, axis=0), ops.sum(columns, axis=0)
+            total = ops.matmul(ops.matmul(values[..., 0], by_column), by_row)
             restored = restored / total[:, None, None]
         return restored
 

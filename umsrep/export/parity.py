@@ -133,8 +133,8 @@ def compare(source, batches, found):
     Args:
         source: The `serving.Source` that was written. End to end, the run's
             own networks are compared, whatever they compute in.
-        batches: As of `batches_of`.
-        found: As of `run_file` for these batches.
+        batches: As returned by `batches_of`.
+        found: As returned by `run_file` for these batches.
 
     Returns:
         {"tolerance", "images", "sizes": [[height, width]], "tasks": {task:
@@ -261,10 +261,10 @@ def _count_grey(entry, grey, values, tolerance):
 def _difference(results, wanted, relative_to):
     """The largest over all images; not a number counts as infinite."""
     largest = 0.0
-    for one, other in zip(results, wanted, strict=True):
+    for result, expected in zip(results, wanted, strict=True):
         scale = 1.0
         if relative_to is not None:
-            scale = float(np.max(np.abs(other))) or 1.0
-        difference = float(np.abs(one - other).max()) / scale
+            scale = float(np.max(np.abs(expected))) or 1.0
+        difference = float(np.abs(result - expected).max()) / scale
         largest = max(largest, difference if difference >= 0 else np.inf)
     return largest

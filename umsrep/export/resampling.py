@@ -14,7 +14,7 @@ from keras import ops
 # than this part. It decides in floating point: where exactly 1/1000 is
 # covered (networks whose side is a multiple of 500), it may decide otherwise.
 _NEGLIGIBLE = 1000
-# Of OpenCV's bicubic interpolation.
+# The coefficient of OpenCV's bicubic interpolation.
 _CUBIC = -0.75
 
 

@@ -28,7 +28,7 @@ def write(folder, dataset, seen, network, table, outputs, specs):
         folder: The evaluation folder.
         dataset, seen: The images as they are and as the network gets them.
         network: The model, or the separate models.
-        table, outputs, specs: As of `predict`.
+        table, outputs, specs: As in `predict`.
 
     Returns:
         The entries of pictures.json.

@@ -12,7 +12,7 @@ from umsrep.figures.style import Plot, styled
 
 FAILED = "#8a8a8a"
 BEST = "#D55E00"
-# Of a value's text; longer ones go on in a second line.
+# Characters per line of a value's text.
 CHARACTERS = 17
 
 
@@ -50,7 +50,7 @@ def parallel_coordinates(rounds, settings, objective, lower_is_better, title):
     axes = figure.subplots()
     for rank, (chosen, value) in reversed(list(enumerate(rounds))):
         if not chosen.keys() >= set(names):
-            # Of a scan whose space was another one.
+            # A round of a scan with another space.
             continue
         heights = [places[n][chosen[n]] + slots[rank][n] for n in names]
         if value is None:

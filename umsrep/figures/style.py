@@ -77,7 +77,7 @@ class StyledFigure(Figure):
         super().__init__(*args, dpi=dpi, **kwargs)
 
     def savefig(self, *args, **kwargs):
-        """As of matplotlib."""
+        """As in matplotlib."""
         with matplotlib.rc_context(STYLE):
             super().savefig(*args, **kwargs)
 

@@ -8,8 +8,15 @@ from umsrep.data import file_content
 from umsrep.errors import UmsrepError
 
 SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"),
-    *(".dcm", ".dicom", ".dic"),
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".dcm",
+    ".dicom",
+    ".dic",
 )
 # Beside exported images: an index of them, and macOS's shadows.
 NO_IMAGES = ("DICOMDIR", "__MACOSX")

@@ -72,16 +72,26 @@ class ImageOutput:
     """Which image it is, its size and its spacing."""
 
     columns = (
-        *("image", "name", "height", "width"),
-        *("spacing_row_mm", "spacing_column_mm", "spacing_at"),
+        "image",
+        "name",
+        "height",
+        "width",
+        "spacing_row_mm",
+        "spacing_column_mm",
+        "spacing_at",
     )
 
     def write(self, folder, item):
         rows, columns = item.image.pixel_spacing or ("", "")
         height, width = item.image.grey.shape
         values = (
-            *(str(item.source.path), item.source.name, height, width),
-            *(rows, columns, item.image.spacing_at or ""),
+            str(item.source.path),
+            item.source.name,
+            height,
+            width,
+            rows,
+            columns,
+            item.image.spacing_at or "",
         )
         return dict(zip(self.columns, values, strict=True))
 

@@ -78,8 +78,8 @@ def predict_files(
         scales: Table of what the images' pixels measure, as scales.csv
             (`data.scale_table`), for derived tasks; or None.
         pictures: Write overlays of masks and maps.
-        sixteen_bit: Of PNG and TIFF files with more than 8 bits, as
-            `images.read_grey`.
+        sixteen_bit: How to read PNG and TIFF files with more than 8 bits,
+            as in `images.read_grey`.
         resume: Go on in an existing folder.
         progress: Show a progress bar.
 
@@ -99,7 +99,7 @@ def predict_files(
     scales, checksum = _scales(scales, derive)
     outputs = [
         *outputs_of(predictor, tasks, explain, pictures),
-        *(DerivedOutput(name, one, scales) for name, one in derive.items()),
+        *(DerivedOutput(name, task, scales) for name, task in derive.items()),
     ]
     work = _Work(predictor, tasks, explain, outputs)
     config = {
@@ -107,7 +107,7 @@ def predict_files(
         "paths": [str(path) for path in paths],
         "tasks": tasks,
         "explain": explain,
-        "derive": {name: description(one) for name, one in derive.items()},
+        "derive": {name: description(task) for name, task in derive.items()},
         "scales": checksum,
         "pictures": pictures,
         "sixteen_bit": sixteen_bit,

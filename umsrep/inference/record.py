@@ -172,8 +172,8 @@ class PredictionRecord:
         """Writes the tables and marks the folder complete.
 
         Args:
-            columns: Of predictions.csv.
-            entries: Of prediction.json.
+            columns: Columns of predictions.csv.
+            entries: Entries of prediction.json.
         """
         self._journal.flush()
         self._write_table(PREDICTIONS, columns, failures=False)

@@ -181,7 +181,7 @@ def run(
         task: The label task; None is the only one.
         external: Another prepared data set with the same tasks, tested on as
             well.
-        repeats, seed: As of `repeats.run_repeats`.
+        repeats, seed: As in `repeats.run_repeats`.
         say: Called with a line per step.
 
     Returns:

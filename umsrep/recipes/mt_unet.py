@@ -306,8 +306,8 @@ def run(
             task.
         out: Folder; interrupted work goes on where it was.
         settings: `FinetuneSettings`, such as `SMALL`.
-        schemes, networks: As of `candidates`.
-        repeats, seed: As of `repeats.run_repeats`.
+        schemes, networks: As in `candidates`.
+        repeats, seed: As in `repeats.run_repeats`.
         say: Called with a line per step.
 
     Returns:

@@ -212,7 +212,7 @@ def run(
         truth: phantom.json of synthetic strips, whose velocities are known;
             None compares with what is measured in the reference masks.
         strategies: Some of `STRATEGIES`.
-        repeats, seed: As of `repeats.run_repeats`.
+        repeats, seed: As in `repeats.run_repeats`.
         say: Called with a line per step.
 
     Returns:

@@ -204,7 +204,7 @@ class Dask:
     Args:
         scheduler: Address of a running scheduler, such as
             "tcp://10.0.0.5:8786". None starts a cluster on this machine.
-        workers: Of that local cluster.
+        workers: Number of workers of that local cluster.
     """
 
     run_round = staticmethod(worker.run_round_apart)

@@ -132,9 +132,9 @@ class ScanFolder:
         """Keeps a round; returns what `records` will read.
 
         Args:
-            key: Of `jobs.key`.
+            key: As returned by `jobs.key`.
             chosen: {name in the space: value}.
-            record: As of `worker.run_round`.
+            record: As returned by `worker.run_round`.
         """
         folder = self.round(key)
         record = {"key": key, "chosen": chosen, **record}

@@ -62,7 +62,7 @@ class Objective:
 
     @classmethod
     def read(cls, value, where):
-        """Of a search space: a mapping, a metric's name or None."""
+        """Reads that of a search space: a mapping, a metric or None."""
         if isinstance(value, str):
             value = {"metric": value}
         value = settings_file.mapping(value, "objective", where)

@@ -270,7 +270,7 @@ def _breadth(stored, plan, where):
             )
         rounds = max(1, int(plan.grid * fraction))
     count = plan.grid if rounds is None else rounds
-    # Of these Talos numbers the whole grid.
+    # For every other method Talos numbers the whole grid.
     listed = search not in ("random", "korobov")
     if count > LARGEST_GRID or (listed and plan.grid > 100 * LARGEST_GRID):
         raise UmsrepError(

@@ -27,7 +27,7 @@ class Reduction:
 
 
 def read_reduction(value, where):
-    """Of a search space's `reduction`: a `Reduction`, or None."""
+    """Reads a search space's `reduction`: a `Reduction`, or None."""
     if value is None:
         return None
     value = settings_file.mapping(value, "reduction", where)

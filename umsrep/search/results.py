@@ -29,7 +29,7 @@ def write(folder, plan, finished=True):
         UmsrepError: no round has a result, though all are done.
     """
     found = folder.records()
-    # Of an earlier space, whose rounds stay on the disk.
+    # Records of an earlier space, whose rounds stay on the disk.
     others = [r for r in found if not of_space(r["chosen"], plan.space)]
     records = [r for r in found if r not in others]
     records = ranked(records, plan.objective)
@@ -57,7 +57,8 @@ def picture(records, plan):
     """The rounds as lines through their settings.
 
     Args:
-        records: As of `ranked`: the best first; at least one is complete.
+        records: As returned by `ranked`: the best first; at least one is
+            complete.
         plan: A `ScanPlan`.
 
     Returns:

@@ -112,7 +112,7 @@ def talos_round(record, history, objective):
     """A round as Talos takes it: {"history", "metrics"}.
 
     Args:
-        record: Of a round.
+        record: Record of a round.
         history: {column: one value per epoch}.
         objective: An `Objective`.
     """

@@ -115,7 +115,7 @@ def _values(value, where, hint):
 def _range(value, where, hint):
     """Evenly spaced values; whole ones for a setting that must be.
 
-    Of an argument of a representation the kind is not known (`hint` is None):
+    The kind of a representation's argument is not known (`hint` is None):
     it is whole if all values come out whole.
     """
     settings_file.check_keys(value, RANGE_KEYS, where)

@@ -27,8 +27,9 @@ def train_round(job):
     """Trains a round.
 
     Args:
-        job: As of `jobs.job`. Its "scratch" is a folder for the run, in which
-            an interrupted one is found again, or None for a temporary one.
+        job: As returned by `jobs.job`. Its "scratch" is a folder for the run,
+            in which an interrupted one is found again, or None for a
+            temporary one.
 
     Returns:
         {"history": {column: one value per epoch}, "losses": {task: validation

@@ -10,7 +10,7 @@ import threading
 import traceback
 from pathlib import Path
 
-# Of what a round printed; enough for a traceback and the last epochs.
+# Kept of what a round printed; enough for a traceback and the last epochs.
 LOG_CHARACTERS = 20_000
 
 
@@ -18,7 +18,7 @@ def run_round(job, capture):
     """Trains one round and says how it went.
 
     Args:
-        job: As of `jobs.job`: plain values.
+        job: As returned by `jobs.job`: plain values.
         capture: Whether what the round prints goes into its log, because the
             process has no terminal of its own.
 
@@ -44,7 +44,7 @@ def run_round_apart(job):
     anything else that draws from it would change what a round trains.
 
     Args:
-        job: As of `jobs.job`.
+        job: As returned by `jobs.job`.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("job", "record", "log")]

@@ -22,7 +22,7 @@ class Inputs:
 
     Args:
         whole: A `data.Dataset`.
-        tasks, representation, denoise_with, leave_out: As of `finetune`.
+        tasks, representation, denoise_with, leave_out: As in `finetune`.
 
     Attributes:
         tasks: Names of the tasks.

@@ -101,7 +101,8 @@ def _of_patients(whole, rows):
     """(n,) bool: which images are of patients in `rows` of split.csv."""
     table = whole.table
     keys = set(rows["patient"][rows["dataset"] == whole.name])
-    # Of several data sets, patients have their data set's name before them.
+    # In a run of several data sets, patients have their data set's name
+    # before them.
     prefix = f"{whole.name}/"
     joined = (
         rows["dataset"]

@@ -34,7 +34,7 @@ def make_app(
         cases: `cases.Cases`.
         port: The port it will be served on.
         title: Name of the model.
-        sixteen_bit: Of dropped images, as `images.read_grey`.
+        sixteen_bit: How to read dropped images, as in `images.read_grey`.
         limit: Largest image file, in bytes.
     """
     analysis = Analysis(predictor)

@@ -76,7 +76,7 @@ def of_evaluation(folder, predictor, model, data_folder=None):
     the reference are left out.
 
     Args:
-        folder: Of `umsrep evaluate`.
+        folder: Folder of `umsrep evaluate`.
         predictor: The `Predictor`.
         model: The run folder it is of.
         data_folder: The prepared data set, where it lies elsewhere than the

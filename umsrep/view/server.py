@@ -28,8 +28,8 @@ def view(
         evaluation: A folder of `umsrep evaluate`, whose images are cases,
             worst first; `data_folder` then says where its data lie, if
             elsewhere.
-        port: Of this machine; 0 is a free one.
-        sixteen_bit: Of dropped images, as `images.read_grey`.
+        port: Port of this machine; 0 is a free one.
+        sixteen_bit: How to read dropped images, as in `images.read_grey`.
         ready: Called with the page's address when it can be opened.
 
     Raises:
