@@ -289,7 +289,7 @@ class MultiTaskModel(keras.Model):
         )
 
     def _loss_of(self, head):
-        # Of `compile(loss=...)`.
+        # The class of `compile(loss=...)`.
         if isinstance(self.loss, dict) and self.loss.get(head.name) is not None:
             return keras.losses.get(self.loss[head.name])
         return head.loss

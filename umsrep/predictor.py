@@ -36,11 +36,11 @@ class Predictor(ABC):
             images: Sequence of uint8 arrays (height, width), of any sizes.
 
         Returns:
-            {task: results}. Of a label task (n, classes) float32, calibrated
-            probabilities; of a number task (n,) float32 in its unit; of a
-            mask task a list of (height, width) float32,
-            probabilities at each image's own size; of a map task a list of
-            (height, width) float32, distributions of sum 1 at the same.
+            {task: results}: for a label task (n, classes) float32, calibrated
+            probabilities; for a number task (n,) float32 in its unit; for a
+            mask task a list of (height, width) float32, probabilities at
+            each image's own size; for a map task a list of (height, width)
+            float32, distributions of sum 1 at the same size.
         """
 
     def decide(self, task, probabilities):
@@ -54,7 +54,7 @@ class Predictor(ABC):
         """What speaks for a class, at each image's own size.
 
         Args:
-            images: As of a call.
+            images: As in a call.
             task: A label task.
             classes: (n,) class indices to explain; None is the decision.
             method: Registered name of an explainer.

@@ -29,7 +29,7 @@ def export(
     ] = None,
     quantize: Annotated[
         str | None,
-        typer.Option(help="Of litert: float16 or int8."),
+        typer.Option(help="Number format of litert: float16 or int8."),
     ] = None,
     data: Annotated[
         Path | None,

@@ -130,6 +130,6 @@ def _check_disjoint(patients, names):
     if both:
         raise UmsrepError(
             f"Patient '{both[0]}' (and {len(both) - 1} more) is on two sides "
-            "of the manifest's split. Run `umsrep verify` to list them, mend "
+            "of the manifest's split. Run `umsrep verify` to list them, fix "
             "the split in the source, and prepare the data again."
         )

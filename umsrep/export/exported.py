@@ -181,7 +181,7 @@ class ExportedPredictor(Predictor):
     Args:
         path: The file.
         runtime: A `runtimes.Runtime` of it.
-        metadata: Its description, as `exporting.describe`.
+        metadata: Its description, as returned by `exporting.describe`.
 
     Attributes:
         metadata: The same.

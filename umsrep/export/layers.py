@@ -134,7 +134,7 @@ class TemperatureScaling(keras.layers.Layer):
     """Calibrated probabilities: logits divided by the temperature.
 
     Args:
-        temperature: As `evaluation.calibration.Calibration`, above 0.
+        temperature: As in `runs.calibration.Calibration`, above 0.
 
     Input and output shape: (batch, classes), float32, sums to 1.
     """

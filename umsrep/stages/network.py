@@ -75,7 +75,7 @@ def new_network(
         source: A `runs.Run` of `pretrain`, or None for new weights.
     """
 
-    def representation():
+    def representation() -> representations.Representation:
         if source is not None:
             # Each call reads the file anew, so that copies share nothing.
             return runs.Run(source.path).model().representation

@@ -1,10 +1,12 @@
 """Patients that no representation in use has learnt from."""
 
 import sys
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from umsrep import runs
+from umsrep.data import Dataset
 from umsrep.errors import UmsrepError
 
 
@@ -15,8 +17,8 @@ class Unseen:
     its patients: a task trained on them learns from features that fit too
     well, and one tested on them looks better than it is. (Denoising uses no
     labels; there only the test images are warned of.) A patient is known
-    again by data set and key, or by the checksum of any of his images, so
-    also when the data set has another name, or a new image of him.
+    again by data set and key, or by the checksum of any of their images, so
+    also when the data set has another name, or a new image of them.
 
     Args:
         whole: A `data.Dataset`.
@@ -32,7 +34,9 @@ class Unseen:
         UmsrepError: nothing is left.
     """
 
-    def __init__(self, whole, sources):
+    def __init__(
+        self, whole: Dataset, sources: Iterable[runs.Run | None]
+    ) -> None:
         self.sources = [run for run in sources if run is not None]
         rows = [run.split() for run in self.sources]
         rows = (
@@ -59,7 +63,9 @@ class Unseen:
             if len(part)
         ]
 
-    def require(self, tasks, splits):
+    def require(
+        self, tasks: Iterable[str], splits: Mapping[str, Dataset]
+    ) -> None:
         """Raises unless the tasks can be learnt from what is left.
 
         Args:
@@ -67,7 +73,10 @@ class Unseen:
             splits: {"train", "validation", ...: `data.Dataset`}; others may
                 lack labels.
         """
-        for name, words in (("train", "training"), ("validation",) * 2):
+        for name, words in (
+            ("train", "training"),
+            ("validation", "validation"),
+        ):
             try:
                 splits[name].require(tasks, words)
             except UmsrepError as error:
@@ -75,7 +84,7 @@ class Unseen:
                     raise
                 raise UmsrepError(f"{error} {self._words}") from error
 
-    def tell(self):
+    def tell(self) -> None:
         """Says on stderr what was left out, if anything."""
         if len(self._left_out):
             print(f"Note: {self._words}", file=sys.stderr)
