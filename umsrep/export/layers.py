@@ -7,7 +7,7 @@ from umsrep.data.frame import FITS
 from umsrep.errors import UmsrepError
 from umsrep.export import resampling
 
-# As `evaluation.calibration`: a softmax may be exactly 0.
+# As in `runs.calibration`: a softmax may be exactly 0.
 _SMALLEST = 1e-7
 
 
