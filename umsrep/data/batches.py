@@ -1,13 +1,36 @@
 """Batches: pictures, targets and weights, drawn from a stored seed."""
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, cast
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
 from umsrep.data import attention
+from umsrep.data.augmentation import Augmentation
+from umsrep.data.dataset import Dataset
+from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
+
+Floats = NDArray[np.float32]
+Arrays = dict[str, Any]
+
+
+class Features(Protocol):
+    """Features in place of pictures; see `finetuning.features.FeatureStore`."""
+
+    def prepare(self, draw: int) -> None: ...
+
+    def read(
+        self,
+        draw: int,
+        rows: NDArray[np.int_],
+        names: Sequence[str],
+        tasks: Sequence[str],
+    ) -> tuple[Arrays, Arrays]: ...
 
 
 class Batches(keras.utils.PyDataset):
@@ -47,19 +70,20 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        dataset,
-        batch_size=16,
-        tasks=None,
-        reconstruction=None,
-        augmentation=None,
-        corruption=None,
-        shuffle=False,
-        seed=0,
-        channels=1,
-        draws=None,
-        features=None,
-        inputs=(),
-    ):
+        dataset: Dataset,
+        batch_size: int = 16,
+        tasks: Sequence[str] | None = None,
+        reconstruction: str | None = None,
+        augmentation: Augmentation | None = None,
+        corruption: Callable[[NDArray, np.random.Generator], Floats]
+        | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        channels: int = 1,
+        draws: int | None = None,
+        features: Features | None = None,
+        inputs: Sequence[str] = (),
+    ) -> None:
         super().__init__(workers=2)
         if len(dataset) == 0:
             raise UmsrepError(
@@ -88,7 +112,7 @@ class Batches(keras.utils.PyDataset):
         self.features = features
         self.inputs = tuple(inputs)
         self.epoch = 0
-        self._kinds = {
+        self._kinds: dict[str, Any] = {
             task: task_kinds.of(dataset.task(task)) for task in self.tasks
         }
         self._cells = {
@@ -101,7 +125,8 @@ class Batches(keras.utils.PyDataset):
         }
         self._pictured = self._at(task_kinds.PICTURE)
         self._attention = {
-            task: dataset.task(task) for task in self._at(task_kinds.DERIVED)
+            task: cast(AttentionSpec, dataset.task(task))
+            for task in self._at(task_kinds.DERIVED)
         }
         self._attended = {
             task: dataset.labels(spec.label)
@@ -109,11 +134,11 @@ class Batches(keras.utils.PyDataset):
         }
         self._draw_order()
 
-    def _at(self, place):
+    def _at(self, place: str) -> list[str]:
         """The tasks whose targets lie in such a place."""
         return [t for t, kind in self._kinds.items() if kind.place == place]
 
-    def _draw_order(self):
+    def _draw_order(self) -> None:
         count = len(self.dataset)
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch])
@@ -121,13 +146,13 @@ class Batches(keras.utils.PyDataset):
         else:
             self._order = np.arange(count)
 
-    def __len__(self):
+    def __len__(self) -> int:
         count = len(self.dataset)
         if self.shuffle and count >= self.batch_size:
             return count // self.batch_size
         return -(-count // self.batch_size)
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Moves to the draws of an epoch, counted from 0."""
         self.epoch = epoch
         self._draw_order()
@@ -135,15 +160,15 @@ class Batches(keras.utils.PyDataset):
             self.features.prepare(self.draw)
 
     @property
-    def draw(self):
+    def draw(self) -> int:
         """Which version of each image this epoch shows."""
         return self.epoch if self.draws is None else self.epoch % self.draws
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Called by Keras's `fit`."""
         self.set_epoch(self.epoch + 1)
 
-    def __getitem__(self, number):
+    def __getitem__(self, number: int) -> tuple[Any, Arrays, Arrays]:
         start = number * self.batch_size
         chosen = self._order[start : start + self.batch_size]
         if self.features is not None:
@@ -165,16 +190,18 @@ class Batches(keras.utils.PyDataset):
             weights[self.reconstruction] = np.ones(len(chosen), np.float32)
         return images, targets, weights
 
-    def _pictures(self, chosen):
+    def _pictures(self, chosen: NDArray[np.int_]) -> tuple[Any, Arrays]:
         height, width = self.dataset.image_size
         images = np.empty((len(chosen), height, width, 1), np.float32)
-        targets = {
+        targets: Arrays = {
             task: np.zeros((len(chosen), height, width, 1), np.float32)
             for task in self._pictured
         }
         if self.reconstruction:
             targets[self.reconstruction] = np.empty_like(images)
-        looks = {task: [] for task in self._attention}
+        looks: dict[str, list[Floats | None]] = {
+            task: [] for task in self._attention
+        }
         for slot, index in enumerate(chosen):
             clean, noisy, pictures = self._sample(int(index))
             images[slot, ..., 0] = noisy
@@ -200,36 +227,42 @@ class Batches(keras.utils.PyDataset):
                 )
         return images, targets
 
-    def _source(self, spec, index):
+    def _source(self, spec: AttentionSpec, index: int) -> str | None:
         """The mask or map task behind an image's attention, or None."""
         return dict(spec.sources).get(self.dataset.table[spec.label][index])
 
-    def _look(self, spec, index, pictures):
+    def _look(
+        self, spec: AttentionSpec, index: int, pictures: Arrays
+    ) -> Floats | None:
         """Where to look on the CAM's grid, its peak 1; None if unknown."""
-        picture = pictures.get(self._source(spec, index))
-        if picture is None or not picture.any():
+        source = self._source(spec, index)
+        picture = None if source is None else pictures.get(source)
+        if source is None or picture is None or not picture.any():
             return None
         # A mask's cells are shares already, of at most 1.
-        source = self.dataset.task(self._source(spec, index))
-        rescale = not task_kinds.of(source).discrete
+        kind: Any = task_kinds.of(self.dataset.task(source))
+        rescale = not kind.discrete
         return attention.to_grid(picture, spec.grid, rescale=rescale)
 
-    def _sample(self, index):
+    def _sample(self, index: int) -> tuple[Floats, Floats, Arrays]:
         """(clean image, image, {task: picture}) of one image."""
-        image = self.dataset.image(index)
+        image: NDArray = self.dataset.image(index)
         sources = [self._source(s, index) for s in self._attention.values()]
         needed = dict.fromkeys([*self._pictured, *sources])
         # Masks and maps move with the image, each in its own way.
-        masks, maps = {}, {}
+        masks: Arrays = {}
+        maps: Arrays = {}
         for task in needed:
-            picture = None if task is None else self.dataset.target(task, index)
+            if task is None:
+                continue
+            picture = self.dataset.target(task, index)
             if picture is not None:
-                kind = task_kinds.of(self.dataset.task(task))
+                kind: Any = task_kinds.of(self.dataset.task(task))
                 (masks if kind.discrete else maps)[task] = picture
         row = int(self.dataset.rows[index])
         rng = np.random.default_rng([self.seed, self.draw, row])
         if self.augmentation is not None:
-            stack = np.stack(list(masks.values()), -1) if masks else None
+            stack: Any = np.stack(list(masks.values()), -1) if masks else None
             if len(masks) == 1:
                 stack = stack[..., 0]
             drawn = self.augmentation.draw(rng)
@@ -247,7 +280,9 @@ class Batches(keras.utils.PyDataset):
         return clean, noisy, masks | maps
 
 
-def ahead(batches, workers=2, depth=4):
+def ahead(
+    batches: Batches, workers: int = 2, depth: int = 4
+) -> Iterator[tuple[Any, Arrays, Arrays]]:
     """Iterates over `batches` in order, with some prepared in advance.
 
     OpenCV and NumPy release the interpreter lock, so two threads keep ahead of

@@ -1,13 +1,22 @@
 """A prepared data set in memory: a table, and pictures read when needed."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks as task_kinds
 from umsrep.data import scale as scales
 from umsrep.data.attention import attention_spec
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.batches import Batches
+    from umsrep.data.prepared import PreparedFolder, TaskSpec
+    from umsrep.data.stores import Store
 
 SPLITS = ("train", "validation", "test")
 
@@ -25,7 +34,15 @@ class Dataset:
             subset; empty if they were never on disk.
     """
 
-    def __init__(self, name, tasks, table, store, rows=None, folders=()):
+    def __init__(
+        self,
+        name: str,
+        tasks: Mapping[str, "TaskSpec"],
+        table: pd.DataFrame,
+        store: "Store",
+        rows: ArrayLike | None = None,
+        folders: Iterable["PreparedFolder"] = (),
+    ) -> None:
         self.name = name
         self.tasks = dict(tasks)
         self.table = table.reset_index(drop=True)
@@ -33,18 +50,18 @@ class Dataset:
         self.rows = np.arange(len(table)) if rows is None else np.asarray(rows)
         self.folders = tuple(folders)
 
-    def _with(self, **changes):
+    def _with(self, **changes: Any) -> "Dataset":
         names = ("name", "tasks", "table", "store", "rows", "folders")
         parts = {name: getattr(self, name) for name in names}
         return Dataset(**{**parts, **changes})
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.table)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Dataset('{self.name}', {len(self)} images, {self.tasks})"
 
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """A row per task: its kind, how many images have it, its classes.
 
         Returns:
@@ -69,41 +86,41 @@ class Dataset:
         return pd.DataFrame(rows)
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """(height, width) of every image."""
         return self.store.size
 
     @property
-    def images(self):
+    def images(self) -> NDArray[np.uint8]:
         """All images, (n, height, width, 1) uint8."""
         return np.stack([self.image(i) for i in range(len(self))])[..., None]
 
-    def image(self, index):
+    def image(self, index: int) -> NDArray[np.uint8]:
         """Image number `index`, (height, width) uint8."""
         return self.store.image(self.rows[index])
 
-    def target(self, task, index):
+    def target(self, task: str, index: int) -> Any:
         """What `task` is to learn from one image, or None where unlabelled.
 
         Returns:
             Of a mask (height, width) uint8 in {0, 1}; of a map (height,
             width) float32 of sum 1; of a label its class index; a number.
         """
-        kind = task_kinds.of(self.task(task))
+        kind: Any = task_kinds.of(self.task(task))
         if kind.place == task_kinds.PICTURE:
             return self.store.picture(task, self.rows[index])
         cell = self.table[task].iloc[index]
         return kind.parse([cell])[0] if cell else None
 
-    def mask(self, task, index):
+    def mask(self, task: str, index: int) -> NDArray[np.uint8] | None:
         """Mask of `task`, (height, width) uint8 in {0, 1}, or None."""
         return self.target(task, index)
 
-    def map(self, task, index):
+    def map(self, task: str, index: int) -> NDArray[np.float32] | None:
         """Map of `task`, (height, width) float32 of sum 1, or None."""
         return self.target(task, index)
 
-    def fixations(self, task, index):
+    def fixations(self, task: str, index: int) -> pd.DataFrame | None:
         """Fixations behind the map of `task`, or None where unknown.
 
         Returns:
@@ -113,7 +130,7 @@ class Dataset:
         return self.store.fixations(task, self.rows[index])
 
     @property
-    def scale_units(self):
+    def scale_units(self) -> dict[str, str]:
         """{axis: unit} of the scales; empty without any."""
         return {
             axis: unit
@@ -121,13 +138,13 @@ class Dataset:
             for unit in set(self.table.get(f"{axis}_unit", ())) - {""}
         }
 
-    def scale(self, index):
+    def scale(self, index: int) -> scales.Scale | None:
         """What the pixels of an image measure, or None where unknown.
 
         Returns:
             `umsrep.data.Scale` in pixels of the prepared image.
         """
-        row = self.table.iloc[index]
+        row: Any = self.table.iloc[index]
         if not set(scales.COLUMNS) <= set(row.index):
             return None
         units = {
@@ -141,7 +158,13 @@ class Dataset:
                 "`umsrep verify`, or prepare the data set again."
             ) from error
 
-    def with_attention(self, name, label, sources, grid):
+    def with_attention(
+        self,
+        name: str,
+        label: str,
+        sources: str | dict[str, str],
+        grid: tuple[int, int],
+    ) -> "Dataset":
         """The data set with a task more: attention, to supervise CAMs.
 
         Args:
@@ -163,7 +186,7 @@ class Dataset:
             table.loc[of_class, name] = table.loc[of_class, source]
         return self._with(tasks={**self.tasks, name: spec}, table=table)
 
-    def task(self, name):
+    def task(self, name: str) -> "TaskSpec":
         """The TaskSpec of `name`; a miss lists what exists."""
         if name not in self.tasks:
             raise UmsrepError(
@@ -172,12 +195,12 @@ class Dataset:
             )
         return self.tasks[name]
 
-    def labelled(self, task):
+    def labelled(self, task: str) -> NDArray[np.bool_]:
         """(n,) bool: which images have a label or mask of `task`."""
         self.task(task)
         return (self.table[task] != "").to_numpy()
 
-    def values(self, task):
+    def values(self, task: str) -> NDArray:
         """The targets of a task that lie in the table, (n,).
 
         Of a label int class indices, -1 where unlabelled; of a number float32,
@@ -187,35 +210,29 @@ class Dataset:
             UmsrepError: the task's targets are pictures, or a cell holds
                 none of its values.
         """
-        kind = task_kinds.of(self.task(task))
+        kind: Any = task_kinds.of(self.task(task))
         if kind.place != task_kinds.CELL:
             raise UmsrepError(
                 f"'{task}' is a {kind.name} task; its targets are no values "
                 "of a table. Read them image by image, with target()."
             )
-        cells = self.table[task]
-        for row, cell in enumerate(cells):
-            if cell and (fault := kind.fault(cell)):
-                raise UmsrepError(
-                    f"Data set '{self.name}', task '{task}', image "
-                    f"{self.table['image'].iloc[row]}: {fault[0]}, expected "
-                    f"{fault[1]}. Correct it in the source and prepare the "
-                    "data again."
-                )
-        return kind.parse(cells)
+        _check_cells(self, task, kind)
+        return kind.parse(self.table[task])
 
-    def labels(self, task):
+    def labels(self, task: str) -> NDArray[np.int_]:
         """(n,) int: class index of each image, -1 where unlabelled."""
         return self.values(task)
 
-    def subset(self, which):
+    def subset(self, which: ArrayLike) -> "Dataset":
         """The images at integer positions or where a bool array is true."""
         which = np.asarray(which)
         if which.dtype == bool:
             which = np.flatnonzero(which)
         return self._with(table=self.table.iloc[which], rows=self.rows[which])
 
-    def examples(self, task, each=1, classes=None):
+    def examples(
+        self, task: str, each: int = 1, classes: Sequence[str] | None = None
+    ) -> "Dataset":
         """The first images of each class, to look at.
 
         Args:
@@ -226,30 +243,22 @@ class Dataset:
         Raises:
             UmsrepError: an unknown class, or a task without classes.
         """
-        known = self.task(task).classes
-        classes = known if classes is None else classes
-        unknown = [one for one in classes if one not in known]
-        if unknown or not known:
-            raise UmsrepError(
-                f"Task '{task}' has the classes {', '.join(known) or 'none'}"
-                f"; asked for {', '.join(classes) or 'them'}. Name some of "
-                "its classes, or another label task."
-            )
+        classes = _known_classes(self.task(task), classes)
         labels = self.table[task].to_numpy()
         found = [np.flatnonzero(labels == one)[:each] for one in classes]
         return self.subset(np.concatenate(found))
 
-    def named_split(self, name):
+    def named_split(self, name: str) -> "Dataset":
         """The images whose manifest says `split` is `name`."""
         return self.subset((self.table["split"] == name).to_numpy())
 
     def split(
         self,
-        by="patient",
-        fractions=(0.7, 0.1, 0.2),
-        seed=0,
-        extend_test=False,
-    ):
+        by: str = "patient",
+        fractions: Sequence[float] = (0.7, 0.1, 0.2),
+        seed: int = 0,
+        extend_test: bool = False,
+    ) -> tuple["Dataset", ...]:
         """Train, validation and test sets that share no patient.
 
         Images that the manifest puts into "test" or "validation" stay there;
@@ -274,7 +283,7 @@ class Dataset:
         )
         return tuple(self.subset(names == name) for name in SPLITS)
 
-    def with_store(self, store):
+    def with_store(self, store: "Store") -> "Dataset":
         """The same table over other pictures.
 
         Args:
@@ -282,14 +291,14 @@ class Dataset:
         """
         return self._with(store=store)
 
-    def batches(self, batch_size=16, **options):
+    def batches(self, batch_size: int = 16, **options: Any) -> "Batches":
         """Batches for `fit`; options as `data.Batches`."""
         # Keras is slow to import and not needed to prepare or verify.
         from umsrep.data.batches import Batches
 
         return Batches(self, batch_size, **options)
 
-    def require(self, tasks, what):
+    def require(self, tasks: Iterable[str], what: str) -> None:
         """Raises unless every task can be learnt from these images.
 
         Args:
@@ -309,3 +318,33 @@ class Dataset:
             task_kinds.of(spec).check_learnable(
                 cells, f"{what} images of '{self.name}'"
             )
+
+
+def _check_cells(
+    dataset: Dataset, task: str, kind: task_kinds.CellKind
+) -> None:
+    """Raises at a cell of the table that its task cannot have."""
+    for row, cell in enumerate(dataset.table[task]):
+        if cell and (fault := kind.fault(cell)):
+            raise UmsrepError(
+                f"Data set '{dataset.name}', task '{task}', image "
+                f"{dataset.table['image'].iloc[row]}: {fault[0]}, expected "
+                f"{fault[1]}. Correct it in the source and prepare the "
+                "data again."
+            )
+
+
+def _known_classes(
+    spec: "TaskSpec", classes: Sequence[str] | None
+) -> Sequence[str]:
+    """The classes asked for, or all of the task; raises at others."""
+    known = spec.classes
+    classes = known if classes is None else classes
+    unknown = [name for name in classes if name not in known]
+    if unknown or not known:
+        raise UmsrepError(
+            f"Task '{spec.name}' has the classes {', '.join(known) or 'none'}"
+            f"; asked for {', '.join(classes) or 'them'}. Name some of "
+            "its classes, or another label task."
+        )
+    return classes

@@ -77,7 +77,7 @@ def too_large(path: Path) -> str:
     )
 
 
-def check_not_constant(path: Path, grey: NDArray) -> None:
+def check_not_constant(path: str | Path, grey: NDArray) -> None:
     """Raises if every pixel of `grey` has the same value."""
     if grey.min() == grey.max():
         raise UmsrepError(

@@ -1,13 +1,17 @@
 """Parts of a prepared data set's header: source, preprocessing, doubts."""
 
 import platform
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import PIL
 
+from umsrep.data.prepared import SourceDescription, TaskSpec
 
-def origin(about):
+
+def origin(about: SourceDescription) -> dict[str, Any]:
     """Entries of the header from a `SourceDescription`."""
     return {
         "modality": about.modality,
@@ -21,7 +25,12 @@ def origin(about):
     }
 
 
-def preprocessing(size, fit, sixteen_bit, shapes):
+def preprocessing(
+    size: tuple[int, int],
+    fit: str,
+    sixteen_bit: str,
+    shapes: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
     """How images, masks and maps were brought to their size.
 
     Args:
@@ -45,7 +54,9 @@ def preprocessing(size, fit, sixteen_bit, shapes):
     }
 
 
-def lacking(tasks, counts):
+def lacking(
+    tasks: Mapping[str, TaskSpec], counts: Mapping[str, Any]
+) -> Iterator[str]:
     """Warnings about tasks, or classes of them, that no image has.
 
     Args:
@@ -65,7 +76,7 @@ def lacking(tasks, counts):
             )
 
 
-def _ranges(shapes):
+def _ranges(shapes: Sequence[tuple[int, int]]) -> dict[str, list[float]]:
     """Least and most height, width and width / height of (height, width)s."""
     heights, widths = np.array(shapes).T
     return {
@@ -78,7 +89,7 @@ def _ranges(shapes):
     }
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Of what wrote the data set."""
     from umsrep import __version__
 

@@ -1,5 +1,6 @@
 """Opening prepared data sets, and joining several to one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from umsrep.data.stores import Joined, Pictures
 from umsrep.errors import UmsrepError
 
 
-def load(folder):
+def load(folder: str | Path | Dataset) -> Dataset:
     """Loads a prepared data set (`umsrep prepare`).
 
     Args:
@@ -65,7 +66,7 @@ def load(folder):
     return dataset
 
 
-def concatenate(datasets):
+def concatenate(datasets: Iterable[Dataset]) -> Dataset:
     """One data set of several, with `<name>/` before images and patients.
 
     Args:
@@ -86,7 +87,9 @@ def concatenate(datasets):
         raise UmsrepError(
             f"The data sets are named {names}. Pass each data set once."
         )
-    tasks, units, tables = {}, {}, []
+    tasks: dict[str, prepared.TaskSpec] = {}
+    units: dict[str, str] = {}
+    tables = []
     for dataset in datasets:
         for name, task in dataset.tasks.items():
             if tasks.setdefault(name, task) != task:

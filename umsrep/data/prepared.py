@@ -19,8 +19,12 @@ A prepared data set is one folder that everything after the conversion reads:
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from umsrep import tasks as task_kinds
 from umsrep.data import scale, storage
@@ -61,7 +65,7 @@ class TaskSpec:
     unit: str = ""
     limits: tuple[float, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "limits", tuple(self.limits))
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", str(self.name)):
@@ -81,19 +85,22 @@ class TaskSpec:
             )
         task_kinds.of(self).check()
 
-    def _kinds(self):
+    def _kinds(self) -> tuple[str, ...]:
         return task_kinds.names()
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """The task as run.json and evaluation.json have it."""
-        entry = {"kind": self.kind, "classes": list(self.classes)}
+        entry: dict[str, Any] = {
+            "kind": self.kind,
+            "classes": list(self.classes),
+        }
         for name in ("unit", "limits"):
             if value := getattr(self, name):
                 entry[name] = value
         return entry
 
     @classmethod
-    def from_json(cls, name, entry) -> "TaskSpec":
+    def from_json(cls, name: str, entry: Mapping[str, Any]) -> "TaskSpec":
         """The task of an entry of dataset.json, run.json or evaluation.json.
 
         Raises:
@@ -101,7 +108,7 @@ class TaskSpec:
         """
         return cls(
             name,
-            entry.get("kind"),
+            entry.get("kind"),  # type: ignore[arg-type]
             tuple(entry.get("classes") or ()),
             entry.get("unit") or "",
             tuple(entry.get("limits") or ()),
@@ -127,7 +134,7 @@ class AttentionSpec(TaskSpec):
     sources: tuple[tuple[str, str], ...] = ()
     grid: tuple[int, int] = (1, 1)
 
-    def _kinds(self):
+    def _kinds(self) -> tuple[str, ...]:
         return ("attention",)
 
 
@@ -142,7 +149,7 @@ class PreparedFolder:
     """
 
     path: Path
-    header: dict
+    header: dict[str, Any]
     images: int
 
     @property
@@ -156,7 +163,7 @@ class PreparedFolder:
         return self.header["preprocessing"].get("fit", "stretch")
 
 
-def read_header(path):
+def read_header(path: str | Path) -> dict[str, Any]:
     """Opens a prepared data set: its parsed and checked `dataset.json`.
 
     Args:
@@ -201,7 +208,7 @@ def read_header(path):
     return header
 
 
-def _check_entries(file, header):
+def _check_entries(file: Path, header: Mapping[str, Any]) -> None:
     damaged = "Prepare the data again with 'umsrep prepare'."
     for key, kind in {
         "name": str,
@@ -245,12 +252,12 @@ def _check_entries(file, header):
         ) from error
 
 
-def scale_columns(header):
+def scale_columns(header: Mapping[str, Any]) -> tuple[str, ...]:
     """The manifest's columns of scales: all or, without scales, none."""
     return scale.COLUMNS if header.get("scales") else ()
 
 
-def tasks_of(header):
+def tasks_of(header: Mapping[str, Any]) -> dict[str, TaskSpec]:
     """The tasks of a header, {name: TaskSpec}, in the manifest's order."""
     return {
         name: TaskSpec.from_json(name, entry)
@@ -279,7 +286,9 @@ class SourceDescription:
     terms: str = ""
 
 
-def count_images(table, tasks):
+def count_images(
+    table: pd.DataFrame, tasks: Mapping[str, TaskSpec]
+) -> dict[str, Any]:
     """The entry `counts` of a header.
 
     Args:
@@ -291,7 +300,7 @@ def count_images(table, tasks):
         {name: {"labelled": images, ...what its kind counts}}}.
     """
     splits = table["split"].replace("", "none").value_counts()
-    counts = {
+    counts: dict[str, Any] = {
         "images": len(table),
         "patients": table["patient"].nunique(),
         "splits": {str(k): int(v) for k, v in sorted(splits.items())},

@@ -1,12 +1,23 @@
 """Splits by patient."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks as task_kinds
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 
 
-def split_patients(table, tasks, fractions, seed, extend_test=False):
+def split_patients(
+    table: pd.DataFrame,
+    tasks: Mapping[str, TaskSpec],
+    fractions: ArrayLike,
+    seed: int,
+    extend_test: bool = False,
+) -> NDArray[np.object_]:
     """Divides images into "train", "validation" and "test" by patient.
 
     Patients are grouped by which tasks they have labels for and by their
@@ -52,7 +63,7 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
         set() if extend_test else set(free["patient"][given[~fixed] != ""])
     )
     rng = np.random.default_rng([seed, 0x5117])
-    sides = {}
+    sides: dict[str, str] = {}
     # The share for test of patients that may not be tested on goes to train.
     within = np.array([fractions[0] + fractions[2], fractions[1], 0.0])
     for group in _strata(free, tasks):
@@ -67,7 +78,7 @@ def split_patients(table, tasks, fractions, seed, extend_test=False):
     return result
 
 
-def _followed(table):
+def _followed(table: pd.DataFrame) -> NDArray[np.object_]:
     """The manifest's split; what is empty follows the patient's other images.
 
     A patient with one image in "test" and others without a split is a
@@ -75,7 +86,7 @@ def _followed(table):
     """
     split = table["split"].to_numpy(dtype=object).copy()
     patients = table["patient"].to_numpy()
-    given = {}
+    given: dict[str, set[str]] = {}
     for patient, side in zip(patients, split, strict=True):
         if side:
             given.setdefault(patient, set()).add(side)
@@ -85,7 +96,11 @@ def _followed(table):
     return split
 
 
-def _divide(group, fractions, rng):
+def _divide(
+    group: Sequence[str],
+    fractions: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> dict[str, str]:
     """{patient: side} of patients with the same labels."""
     order = rng.permutation(len(group))
     # A random rest keeps the shares right over many small groups.
@@ -102,9 +117,11 @@ def _divide(group, fractions, rng):
     }
 
 
-def _strata(table, tasks):
+def _strata(
+    table: pd.DataFrame, tasks: Mapping[str, TaskSpec]
+) -> list[list[str]]:
     """Lists of patients with the same labels, in a stable order."""
-    signature = {}
+    signature: dict[str, set[str]] = {}
     table = table.sort_values("image")
     strata = {
         name: task_kinds.of(task).strata(table[name])
@@ -115,15 +132,15 @@ def _strata(table, tasks):
         for name, values in strata.items():
             if values[row]:
                 key.add(f"{name}={values[row]}")
-    groups = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for patient in sorted(signature):
-        key = tuple(sorted(signature[patient]))
-        groups.setdefault(key, []).append(patient)
+        labels = tuple(sorted(signature[patient]))
+        groups.setdefault(labels, []).append(patient)
     return [groups[key] for key in sorted(groups)]
 
 
-def _check_disjoint(patients, names):
-    sides = {}
+def _check_disjoint(patients: Iterable[str], names: Iterable[str]) -> None:
+    sides: dict[str, set[str]] = {}
     for patient, name in zip(patients, names, strict=True):
         sides.setdefault(patient, set()).add(name)
     both = sorted(p for p, s in sides.items() if len(s) > 1)

@@ -3,11 +3,14 @@
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
 from umsrep.data import file_content, storage
@@ -24,6 +27,8 @@ from umsrep.data.prepared import (
 )
 from umsrep.errors import UmsrepError
 
+# A row of the manifest: {column: cell}.
+Row = Mapping[Any, str]
 _AGAIN = "Prepare the data set again with 'umsrep prepare'."
 _BITS = {"L": 8, "I;16": 16}
 _FOLDERS = tuple(
@@ -51,7 +56,9 @@ class Finding:
     remedy: str
 
 
-def verify(path, progress=None):
+def verify(
+    path: str | Path, progress: Callable[[int, int], object] | None = None
+) -> list[Finding]:
     """Checks a prepared data set.
 
     Errors: files that are missing, changed, unreadable or of the wrong size
@@ -77,26 +84,28 @@ def verify(path, progress=None):
 
 
 class _Checks:
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.header = read_header(path)
         self.tasks = tasks_of(self.header)
         self.size = tuple(self.header["preprocessing"]["size"])
         self.checksums = self.header["checksums"]
-        self.findings = []
+        self.findings: list[Finding] = []
 
-    def error(self, file, message, remedy=_AGAIN):
+    def error(
+        self, file: str | Path, message: str, remedy: str = _AGAIN
+    ) -> None:
         self.findings.append(Finding("error", str(file), message, remedy))
 
-    def warning(self, file, message, remedy):
+    def warning(self, file: str | Path, message: str, remedy: str) -> None:
         self.findings.append(Finding("warning", str(file), message, remedy))
 
-    def run(self, progress):
+    def run(self, progress: Callable[[int, int], object] | None) -> None:
         self.check_listing()
         table = self.read_manifest()
         if table is None:
             return
-        pixels = defaultdict(list)
+        pixels: dict[str, list[Row]] = defaultdict(list)
         for index, row in enumerate(table.to_dict("records")):
             digest = self.check_row(row)
             if digest:
@@ -110,7 +119,7 @@ class _Checks:
         self.check_classes(table)
         self.check_counts(table)
 
-    def check_listing(self):
+    def check_listing(self) -> None:
         present = {
             file.relative_to(self.path).as_posix()
             for file in self.path.rglob("*")
@@ -134,7 +143,7 @@ class _Checks:
                     "has changed since it was prepared (checksum differs)",
                 )
 
-    def read_manifest(self):
+    def read_manifest(self) -> pd.DataFrame | None:
         try:
             table = pd.read_csv(
                 self.path / MANIFEST, dtype=str, keep_default_na=False
@@ -163,7 +172,7 @@ class _Checks:
             return None
         return table
 
-    def check_row(self, row):
+    def check_row(self, row: Row) -> str | None:
         """Checks one image and its labels; returns the pixels' digest."""
         image = row["image"]
         match = re.fullmatch(r"images/([A-Za-z0-9][\w.-]*)\.png", image)
@@ -186,7 +195,7 @@ class _Checks:
             value = row[name]
             if not value:
                 continue
-            kind = task_kinds.of(task)
+            kind: Any = task_kinds.of(task)
             if kind.place == task_kinds.PICTURE:
                 expected = f"{kind.folder}/{name}/{match[1]}.png"
                 self.check_picture(kind, expected, value, image)
@@ -206,7 +215,7 @@ class _Checks:
             self.error(image, "is constant: it shows nothing")
         return hashlib.sha256(pixels.tobytes()).hexdigest()
 
-    def read_pixels(self, file, mode="L"):
+    def read_pixels(self, file: str, mode: str = "L") -> NDArray | None:
         """The array of a stored PNG, or None where something is wrong."""
         if file not in self.checksums:
             # A present file that is not listed was reported before.
@@ -237,7 +246,13 @@ class _Checks:
             return None
         return pixels
 
-    def check_picture(self, kind, expected, file, image):
+    def check_picture(
+        self,
+        kind: task_kinds.PictureKind,
+        expected: str,
+        file: str,
+        image: str,
+    ) -> None:
         if file != expected:
             self.error(
                 image, f"has the {kind.name} '{file}'; expected {expected}"
@@ -252,7 +267,7 @@ class _Checks:
             else:
                 self.warning(file, message, remedy)
 
-    def check_scale(self, image, row):
+    def check_scale(self, image: str, row: Row) -> None:
         units = self.header.get("scales", {})
         cells = {name: row.get(name, "") for name in scales.COLUMNS}
         try:
@@ -263,7 +278,7 @@ class _Checks:
         except UmsrepError as error:
             self.error(image, f"has a scale that cannot be used ({error})")
 
-    def check_fixations(self, table):
+    def check_fixations(self, table: pd.DataFrame) -> None:
         height, width = self.size
         for name in self.tasks:
             file = f"fixations/{name}.csv"
@@ -286,12 +301,12 @@ class _Checks:
                 if not kept.all():
                     self.error(file, f"{int((~kept).sum())} fixations {what}")
 
-    def check_repeats(self, table):
+    def check_repeats(self, table: pd.DataFrame) -> None:
         for name, group in table.groupby(table["image"].str.lower()):
             if len(group) > 1:
                 self.error(name, f"is listed {len(group)} times")
 
-    def check_patients(self, table):
+    def check_patients(self, table: pd.DataFrame) -> None:
         given = table[table["split"] != ""]
         if 0 < len(given) < len(table):
             self.warning(
@@ -310,7 +325,7 @@ class _Checks:
                     "Keep each patient on one side, and prepare again.",
                 )
 
-    def check_identical(self, pixels):
+    def check_identical(self, pixels: Mapping[str, list[Row]]) -> None:
         for rows in pixels.values():
             names = list(dict.fromkeys(row["image"] for row in rows))
             if len(names) < 2:
@@ -331,7 +346,7 @@ class _Checks:
                     "Remove all but one, or give them the same patient.",
                 )
 
-    def check_classes(self, table):
+    def check_classes(self, table: pd.DataFrame) -> None:
         sides = [s for s in SPLITS if (table["split"] == s).any()]
         for side in sides or [""]:
             part = table[table["split"] == side] if side else table
@@ -354,6 +369,6 @@ class _Checks:
                     "Add such images, or do not use this task here.",
                 )
 
-    def check_counts(self, table):
+    def check_counts(self, table: pd.DataFrame) -> None:
         if count_images(table, self.tasks) != self.header["counts"]:
             self.error(HEADER, "its counts disagree with the manifest")

@@ -3,11 +3,15 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
 from umsrep.data import file_content, source_checks, storage
@@ -23,6 +27,8 @@ from umsrep.data.prepared import (
     HEADER,
     MANIFEST,
     SPLITS,
+    SourceDescription,
+    TaskSpec,
     count_images,
 )
 from umsrep.data.targets import sources
@@ -62,20 +68,22 @@ class PreparedWriter:
 
     def __init__(
         self,
-        out,
-        name,
-        tasks,
-        description,
-        size=256,
-        on_error="stop",
-        sixteen_bit="refuse",
-        fit="stretch",
-        gaze_map=None,
-    ):
+        out: str | Path,
+        name: str,
+        tasks: Sequence[TaskSpec],
+        description: SourceDescription,
+        size: int | Sequence[int] = 256,
+        on_error: str = "stop",
+        sixteen_bit: str = "refuse",
+        fit: str = "stretch",
+        gaze_map: GazeMap | None = None,
+    ) -> None:
         self.out = Path(out)
         self.name = name
         self.tasks = {task.name: task for task in tasks}
-        self.kinds = {n: task_kinds.of(t) for n, t in self.tasks.items()}
+        self.kinds: dict[str, Any] = {
+            n: task_kinds.of(t) for n, t in self.tasks.items()
+        }
         self.description = description
         self.size = _checked_size(size)
         if on_error not in ON_ERROR:
@@ -93,23 +101,28 @@ class PreparedWriter:
         self.fit = fit
         self.on_error = on_error
         self.sixteen_bit = sixteen_bit
-        self.skipped = []
-        self.warnings = []
-        self.header = None
-        self._rows = []
-        self._checksums = {}
-        self._shapes = []
-        self._seen = {}
+        self.skipped: list[dict[str, str]] = []
+        self.warnings: list[str] = []
+        self.header: dict[str, Any] | None = None
+        self._rows: list[dict[str, str]] = []
+        self._checksums: dict[str, str] = {}
+        self._shapes: list[tuple[int, int]] = []
+        self._seen: dict[str, Path] = {}
         self._sources = sources(gaze_map or GazeMap())
         # {axis: (unit, the first image with a scale of it)}
-        self._units = {}
+        self._units: dict[str, tuple[str, Path]] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> "PreparedWriter":
         self._stack = contextlib.ExitStack()
         self._folder = self._stack.enter_context(storage.new_folder(self.out))
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
         if kind is not None:
             return self._stack.__exit__(kind, error, trace)
         with self._stack:
@@ -117,8 +130,14 @@ class PreparedWriter:
         return False
 
     def add(
-        self, image_id, image_path, patient, split="", targets=None, scale=None
-    ):
+        self,
+        image_id: str,
+        image_path: str | Path,
+        patient: object,
+        split: str = "",
+        targets: Mapping[str, Any] | None = None,
+        scale: scales.Scale | None = None,
+    ) -> bool:
         """Reads, checks, resizes and writes one image with its targets.
 
         Args:
@@ -187,7 +206,7 @@ class PreparedWriter:
         self._rows.append(row)
         return True
 
-    def reject(self, path, error):
+    def reject(self, path: str | Path, error: UmsrepError) -> bool:
         """Raises `error`, or with `on_error="skip"` records it.
 
         Args:
@@ -202,7 +221,7 @@ class PreparedWriter:
         self.skip(path, str(error))
         return False
 
-    def skip(self, path, reason):
+    def skip(self, path: str | Path, reason: str) -> None:
         """Records a file that is left out on purpose, whatever `on_error`."""
         path = Path(path)
         # The record travels with the data: no need to name a home folder. Other
@@ -214,11 +233,13 @@ class PreparedWriter:
             {"file": "/".join(path.parts[-2:]), "reason": reason}
         )
 
-    def warn(self, message):
+    def warn(self, message: str) -> None:
         """Records a warning that belongs to the data set as a whole."""
         self.warnings.append(message)
 
-    def _given(self, targets):
+    def _given(
+        self, targets: Mapping[str, Any]
+    ) -> tuple[dict[str, str], dict[str, Any]]:
         """({task: cell}, {task: source of a picture}) without missing ones."""
         cells, pictures = {}, {}
         for name, value in targets.items():
@@ -238,7 +259,9 @@ class PreparedWriter:
                 pictures[name] = value
         return cells, pictures
 
-    def _read(self, path, pictures):
+    def _read(
+        self, path: Path, pictures: Mapping[str, Any]
+    ) -> tuple[Frame, NDArray[np.uint8], dict[str, NDArray]]:
         grey = reading.read_grey(path, self.sixteen_bit)
         frame = Frame(grey.shape, self.size, self.fit)
         drawn = {
@@ -251,7 +274,7 @@ class PreparedWriter:
         file_content.check_not_constant(path, grey)
         return frame, grey, drawn
 
-    def _write_png(self, relative, pixels):
+    def _write_png(self, relative: str, pixels: NDArray) -> None:
         file = self._folder / relative
         file.parent.mkdir(parents=True, exist_ok=True)
         # Encoded in memory: a full disk is then an OSError that says so.
@@ -259,7 +282,7 @@ class PreparedWriter:
         file.write_bytes(data)
         self._checksums[relative] = hashlib.sha256(data).hexdigest()
 
-    def _finish(self):
+    def _finish(self) -> None:
         if not self._rows:
             reasons = "; ".join(s["reason"] for s in self.skipped[:3])
             raise UmsrepError(
@@ -302,8 +325,9 @@ class PreparedWriter:
         storage.write_json(self._folder / HEADER, self.header)
 
 
-def _checked_size(size):
-    height, width = (size, size) if np.ndim(size) == 0 else size
+def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
+    sides: Any = (size, size) if np.ndim(size) == 0 else size
+    height, width = sides
     if not all(
         isinstance(side, (int, np.integer)) and 8 <= side <= 4096
         for side in (height, width)

@@ -14,6 +14,7 @@ checkpoint/      state of an unfinished training
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,6 +24,9 @@ from umsrep.errors import UmsrepError
 from umsrep.runs.calibration import Calibration
 from umsrep.runs.contents import optional_json, read_history, read_picture
 from umsrep.runs.header import read_run
+
+if TYPE_CHECKING:
+    import keras
 
 # The split of images that a run leaves out, for its representation has
 # learnt from their patients.
@@ -44,7 +48,7 @@ class Run:
         path: The folder.
     """
 
-    def __init__(self, path, unfinished=False):
+    def __init__(self, path: str | Path, unfinished: bool = False) -> None:
         self.path = Path(path)
         self.info = read_run(path, whole=not unfinished)
         if not unfinished and self.info["status"] != "complete":
@@ -52,23 +56,23 @@ class Run:
                 f"{path} holds an unfinished training. Finish it: repeat the "
                 "command that made it, with --resume."
             )
-        self._models = {}
+        self._models: dict[str, keras.Model] = {}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Run('{self.path}')"
 
     @property
-    def kind(self):
+    def kind(self) -> str | None:
         """The command that made it: "pretrain" or "finetune"."""
         return self.info.get("kind")
 
     @property
-    def tasks(self):
+    def tasks(self) -> tuple[str, ...]:
         """Names of the tasks."""
         return tuple(self.info["tasks"])
 
     @property
-    def specs(self):
+    def specs(self) -> list[TaskSpec]:
         """`TaskSpec`s of the tasks of a run of `finetune`."""
         return [
             TaskSpec.from_json(name, entry)
@@ -76,7 +80,7 @@ class Run:
         ]
 
     @property
-    def classes(self):
+    def classes(self) -> dict[str, tuple[str, ...]]:
         """{label task: class names}."""
         return {
             name: tuple(entry.get("classes") or ())
@@ -85,23 +89,23 @@ class Run:
         }
 
     @property
-    def has_labels(self):
+    def has_labels(self) -> bool:
         """Whether labels, masks or maps were learnt from, not only images."""
         specs = self.info["task_specs"].values()
         return any(entry["kind"] != "image" for entry in specs)
 
     @property
-    def pretrained_task(self):
+    def pretrained_task(self) -> str:
         """The task that a representation was learnt by."""
         return (self.info.get("tasks") or [DENOISING])[0]
 
     @property
-    def calibrations(self):
+    def calibrations(self) -> dict[str, Calibration]:
         """{label task: `Calibration`}."""
         stored = read_json(self.path / "calibration.json", "calibration")
         return {task: Calibration(**entry) for task, entry in stored.items()}
 
-    def model(self, task=None):
+    def model(self, task: str | None = None) -> "keras.Model":
         """The model that predicts `task`; the same one for shared tasks."""
         if task is not None and task not in self.tasks:
             raise UmsrepError(
@@ -113,13 +117,13 @@ class Run:
             name = f"model-{task or self.tasks[0]}.keras"
         return self._load(name)
 
-    def denoiser(self):
+    def denoiser(self) -> "keras.Model | None":
         """The denoising model that images go through first, or None."""
         if (self.path / "denoiser.keras").exists():
             return self._load("denoiser.keras")
         return None
 
-    def _load(self, name):
+    def _load(self, name: str) -> "keras.Model":
         if name not in self._models:
             # Reports and comparisons read runs and do not wait for Keras.
             from umsrep.runs.models import load_model
@@ -127,7 +131,7 @@ class Run:
             self._models[name] = load_model(self.path / name)
         return self._models[name]
 
-    def split(self):
+    def split(self) -> pd.DataFrame:
         """The split: dataset, image, patient, split, checksum."""
         try:
             table = pd.read_csv(
@@ -141,28 +145,29 @@ class Run:
             ) from error
 
     @property
-    def history(self):
+    def history(self) -> pd.DataFrame | None:
         """Data frame of history.csv, or None."""
         return self._results["history"]
 
     @property
-    def metrics(self):
+    def metrics(self) -> dict[str, Any] | None:
         """metrics.json, or None."""
         return self._results["metrics"]
 
     @property
-    def triplets(self):
+    def triplets(self) -> list[dict[str, Any]]:
         """[{"noise": text, "noisy" | "denoised" | "clean": Picture}]."""
         return self._results["triplets"]
 
     @property
-    def notes(self):
+    def notes(self) -> list[str]:
         """What is missing, in words."""
         return self._results["notes"]
 
     @functools.cached_property
-    def _results(self):
-        notes, triplets = [], []
+    def _results(self) -> dict[str, Any]:
+        notes: list[str] = []
+        triplets: list[dict[str, Any]] = []
         if self.info.get("status") != "complete":
             notes.append(
                 f"The run is not complete (status: {self.info.get('status')}). "
@@ -186,7 +191,7 @@ class Run:
             "notes": notes,
         }
 
-    def _triplets(self, notes):
+    def _triplets(self, notes: list[str]) -> list[dict[str, Any]]:
         listed = optional_json(self.path / "samples" / "samples.json", list, [])
         found = []
         for entry in listed:

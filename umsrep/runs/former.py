@@ -3,6 +3,8 @@
 This is the one place that knows former names.
 """
 
+from typing import Any
+
 # Denoising had the arguments of its autoencoder as settings of its own, and
 # commands wrote the defaults of the arguments out.
 DEFAULT_ARGUMENTS = {
@@ -13,7 +15,7 @@ DEFAULT_ARGUMENTS = {
 }
 
 
-def renamed(settings: dict) -> dict:
+def renamed(settings: dict[str, Any]) -> dict[str, Any]:
     """{setting: value} with the names of today.
 
     Args:
@@ -42,7 +44,7 @@ def renamed_field(name: str) -> str:
     return f"arguments.{name}" if name in DEFAULT_ARGUMENTS else name
 
 
-def comparable(config: dict) -> dict:
+def comparable(config: dict[str, Any]) -> dict[str, Any]:
     """The same, with what may be left out left out: equal for equal runs.
 
     Args:
@@ -55,7 +57,7 @@ def comparable(config: dict) -> dict:
     return {**config, "arguments": without_defaults(config["arguments"])}
 
 
-def without_defaults(arguments: dict) -> dict:
+def without_defaults(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments of a representation that are not the classes' defaults."""
     return {
         name: value

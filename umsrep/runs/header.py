@@ -1,6 +1,7 @@
 """run.json: its format, and how it is read."""
 
 from pathlib import Path
+from typing import Any
 
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
@@ -10,7 +11,7 @@ FORMAT_VERSION = 1
 HEADER = "run.json"
 
 
-def read_run(path, whole=True):
+def read_run(path: str | Path, whole: bool = True) -> dict[str, Any]:
     """The parsed run.json of a run folder.
 
     Args:

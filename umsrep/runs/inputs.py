@@ -2,13 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from umsrep.data import storage
+from umsrep.data.dataset import Dataset
+from umsrep.data.prepared import PreparedFolder
 from umsrep.errors import UmsrepError
 
 
-def fingerprints(datasets, run_folders=()):
+def fingerprints(
+    datasets: Iterable[Dataset], run_folders: Iterable[str | Path | None] = ()
+) -> dict[str, str]:
     """{what: SHA-256}: a resumed training must find the same inputs.
 
     Args:
@@ -26,7 +32,7 @@ def fingerprints(datasets, run_folders=()):
     return found
 
 
-def _fingerprint(dataset):
+def _fingerprint(dataset: Dataset) -> str:
     """Of its table, its pictures, how they were made, and which it has."""
     folder = prepared_folder(dataset)
     header = folder.header
@@ -37,7 +43,7 @@ def _fingerprint(dataset):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def describe_data(datasets):
+def describe_data(datasets: Iterable[Dataset]) -> list[dict[str, Any]]:
     """For run.json: name, folder and fingerprint of `data.Dataset`s."""
     entries = []
     for dataset in datasets:
@@ -54,7 +60,7 @@ def describe_data(datasets):
     return entries
 
 
-def prepared_folder(dataset):
+def prepared_folder(dataset: Dataset) -> PreparedFolder:
     """The one `PreparedFolder` of a data set.
 
     Raises:

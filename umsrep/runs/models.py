@@ -4,12 +4,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.separate import SeparateModels
+from umsrep.runs.folder import Run
 
 
-def load_model(path):
+def load_model(path: str | Path) -> keras.Model:
     """Loads a .keras file in safe mode: no code from it is executed."""
     if not Path(path).exists():
         raise UmsrepError(
@@ -26,14 +28,14 @@ def load_model(path):
         ) from error
 
 
-def network_of(run):
+def network_of(run: Run) -> keras.Model | SeparateModels:
     """The model of all tasks, or the separate models behind one interface."""
     if run.info["strategy"] == "separate":
         return SeparateModels([run.model(task) for task in run.tasks])
     return run.model()
 
 
-def denoise_images(model, images):
+def denoise_images(model: keras.Model, images: ArrayLike) -> NDArray[np.uint8]:
     """(n, height, width, 1) grey images, denoised, uint8."""
     channels = model.representation.image_shape[-1]
     images = np.repeat(np.asarray(images, np.float32), channels, axis=-1)

@@ -5,8 +5,10 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
@@ -14,6 +16,7 @@ import psutil
 
 from umsrep import distribution
 from umsrep.data import storage
+from umsrep.data.dataset import Dataset
 from umsrep.errors import UmsrepError
 from umsrep.runs.folder import SPLIT_COLUMNS
 from umsrep.runs.former import comparable
@@ -29,7 +32,7 @@ FREE = (*PLACES, "distribution", "cache_features", "xla")
 PACKAGES = ("umsrep", "keras", "tensorflow", "numpy", "opencv-python")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """{package: version} of what decides the numbers."""
     found = {"python": platform.python_version()}
     # Every backend's name is its package's.
@@ -39,7 +42,7 @@ def versions():
     return {**found, "backend": keras.backend.backend()}
 
 
-def machine():
+def machine() -> dict[str, Any]:
     """What the numbers were computed on."""
     model = platform.processor()
     with contextlib.suppress(OSError):
@@ -78,7 +81,14 @@ class RunWriter:
             they write goes with their temporary `path`.
     """
 
-    def __init__(self, path, kind, config, resume=False, devices=None):
+    def __init__(
+        self,
+        path: str | Path,
+        kind: str,
+        config: Mapping[str, Any],
+        resume: bool = False,
+        devices: distribution.Devices | None = None,
+    ) -> None:
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint"
         self.devices = devices or distribution.use("none")
@@ -88,7 +98,7 @@ class RunWriter:
         self.complete = False
         self._created = False
 
-    def __enter__(self):
+    def __enter__(self) -> "RunWriter":
         self._stack = contextlib.ExitStack()
         if not self.devices.leads:
             self._follow()
@@ -103,7 +113,7 @@ class RunWriter:
         self.devices.from_leader(OPEN)
         return self
 
-    def __exit__(self, kind, *exc):
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if kind is None:
             # A cluster ends when its first worker leaves.
             self.devices.from_leader(OPEN)
@@ -113,10 +123,10 @@ class RunWriter:
             shutil.rmtree(self.path, ignore_errors=True)
         self._stack.close()
 
-    def _has_state(self):
+    def _has_state(self) -> bool:
         return self.checkpoint.exists() and any(self.checkpoint.iterdir())
 
-    def _follow(self):
+    def _follow(self) -> None:
         if self.devices.from_leader(OPEN) == REFUSED:
             raise UmsrepError(
                 f"Worker 0 could not begin in {self.path}. Its own message "
@@ -128,7 +138,7 @@ class RunWriter:
                 self._stack.enter_context(tempfile.TemporaryDirectory())
             )
 
-    def _open(self):
+    def _open(self) -> None:
         exists = self.path.exists() and (
             not self.path.is_dir() or any(self.path.iterdir())
         )
@@ -164,7 +174,7 @@ class RunWriter:
             )
         self.complete = info["status"] == "complete"
 
-    def _write(self, status, entries):
+    def _write(self, status: str, entries: Mapping[str, Any]) -> None:
         storage.write_json(
             self.path / HEADER,
             {
@@ -180,12 +190,16 @@ class RunWriter:
             },
         )
 
-    def save_model(self, model, name="model.keras"):
+    def save_model(self, model: keras.Model, name: str = "model.keras") -> None:
         """Saves a model atomically."""
         with storage.atomic_path(self.path / name) as temporary:
             model.save(temporary)
 
-    def save_split(self, parts, more=()):
+    def save_split(
+        self,
+        parts: Mapping[str, Dataset],
+        more: Iterable[pd.DataFrame] = (),
+    ) -> None:
         """Writes split.csv.
 
         Args:
@@ -201,7 +215,7 @@ class RunWriter:
         table = pd.concat([*tables, *more])[SPLIT_COLUMNS]
         storage.write_csv(self.path / "split.csv", table)
 
-    def finish(self, entries):
+    def finish(self, entries: Mapping[str, Any]) -> None:
         """Marks the run complete and removes the training state."""
         self._write("complete", {"devices": self.devices.count, **entries})
         if self.devices.leads:

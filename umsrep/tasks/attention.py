@@ -1,5 +1,7 @@
 """Where class activation maps should be bright; supervises training only."""
 
+from numpy.typing import NDArray
+
 from umsrep.tasks.base import TaskKind, register
 
 
@@ -13,6 +15,6 @@ class Attention(TaskKind):
 
     title = "Attention"
 
-    def usable(self, targets):
+    def usable(self, targets: NDArray) -> NDArray:
         """(batch,) bool: images whose target holds a map (-1 is none)."""
-        return (targets >= 0).any(axis=(1, 2, 3))
+        return (targets >= 0).any(axis=(1, 2, 3))  # type: ignore[return-value]

@@ -1,13 +1,28 @@
 """The contract of a task kind."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import catalogue
 from umsrep.registry import Registry
 from umsrep.tasks import columns
+from umsrep.tasks.protocols import (
+    Calibration,
+    Cells,
+    Data,
+    Frame,
+    Reference,
+    Spec,
+    Statistics,
+)
+
+Kind = TypeVar("Kind", bound=type["TaskKind"])
 
 registry = Registry("task kind", serializable=False)
 
@@ -17,10 +32,10 @@ CELL, PICTURE, DERIVED = "cell", "picture", "derived"
 MCNEMAR, WILCOXON = "mcnemar", "wilcoxon"
 
 
-def register(name):
+def register(name: str) -> Callable[[Kind], Kind]:
     """Decorator: registers a `TaskKind` under `name`; a duplicate raises."""
 
-    def decorate(cls):
+    def decorate(cls: Kind) -> Kind:
         cls.name = name
         return registry.register(name)(cls)
 
@@ -32,14 +47,14 @@ def get(name: str) -> type["TaskKind"]:
     return registry.get(name)
 
 
-def of(spec) -> "TaskKind":
+def of(spec: Spec) -> "TaskKind":
     """The kind of a `TaskSpec`, bound to it."""
     return get(spec.kind)(spec)
 
 
 def names() -> tuple[str, ...]:
     """Names of the kinds that a prepared data set may hold."""
-    return tuple(name for name, cls in registry.items() if cls.place != DERIVED)
+    return tuple(n for n in registry.names() if get(n).place != DERIVED)
 
 
 @dataclass(frozen=True)
@@ -115,12 +130,12 @@ class TaskKind:
     note = ""
     kept_as: str | None = None
 
-    def __init__(self, spec):
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
     # The task itself.
 
-    def check(self):
+    def check(self) -> None:
         """Raises unless the task's classes, unit and limits fit the kind."""
         for option in ("classes", "unit", "limits"):
             value = getattr(self.spec, option)
@@ -136,7 +151,7 @@ class TaskKind:
         return f"a {self.name}"
 
     @classmethod
-    def read_options(cls, entry):
+    def read_options(cls, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Fields of a `TaskSpec` from a task's entry in tasks.yaml.
 
         Args:
@@ -151,26 +166,26 @@ class TaskKind:
         return dict(entry)
 
     @classmethod
-    def infers(cls, fields) -> bool:
+    def infers(cls, fields: Mapping[str, Any]) -> bool:
         """Whether the rest of a spec is found in the table's column."""
         return False
 
     # The prepared format. Cells are the text of the task's manifest column.
 
-    def strata(self, cells):
+    def strata(self, cells: ArrayLike) -> NDArray:
         """What images are stratified by, one text per cell; "" is none."""
         # One word for every kind: recorded splits depend on it.
         return np.where(np.asarray(cells) == "", "", "mask")
 
-    def counts(self, cells) -> dict:
+    def counts(self, cells: Cells) -> dict[str, Any]:
         """What dataset.json says of a task beside its number of images."""
         return {}
 
-    def counted(self, entry) -> str:
+    def counted(self, entry: Mapping[str, Any]) -> str:
         """An entry of the counts in words, for `umsrep prepare`."""
         return f"{entry['labelled']} with a {self.name}"
 
-    def check_learnable(self, cells, images):
+    def check_learnable(self, cells: Cells, images: str) -> None:
         """Raises unless something can be learnt from these labels.
 
         Args:
@@ -180,11 +195,17 @@ class TaskKind:
 
     # Evaluation.
 
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         """Names of columns of predictions.csv, beyond the task's name."""
         return self.columns
 
-    def predictions(self, outputs, dataset, fitted, reference):
+    def predictions(
+        self,
+        outputs: NDArray,
+        dataset: Data,
+        fitted: Calibration | None,
+        reference: Reference | None,
+    ) -> dict[str, Any]:
         """The task's columns of predictions.csv.
 
         Args:
@@ -201,7 +222,7 @@ class TaskKind:
             true = None
             if self.spec.name in dataset.tasks:
                 true = dataset.target(self.spec.name, index)
-            scored = {}
+            scored: dict[str, float] = {}
             if true is not None:
                 points = dataset.fixations(self.spec.name, index)
                 scored = self.score(true, outputs[index], points, reference)
@@ -211,11 +232,17 @@ class TaskKind:
             for name in self.columns
         }
 
-    def score(self, true, output, fixations=None, reference=None):
+    def score(
+        self,
+        true: NDArray,
+        output: NDArray,
+        fixations: pd.DataFrame | None = None,
+        reference: Reference | None = None,
+    ) -> dict[str, float]:
         """{metric: value} of one image; names among `columns`."""
         raise NotImplementedError
 
-    def statistics(self, rows):
+    def statistics(self, rows: pd.DataFrame) -> Statistics:
         """The metrics as a function of weights, for the bootstrap.
 
         Args:
@@ -239,7 +266,7 @@ class TaskKind:
                     values[full] = columns.numbers(rows[full], [column])[:, 0]
                     known[name] = values
 
-        def statistics(weights):
+        def statistics(weights: NDArray | None) -> dict[str, Any]:
             if weights is None:
                 weights = np.ones(len(rows))
             means = {n: columns.mean(x, weights) for n, x in known.items()}
@@ -247,7 +274,9 @@ class TaskKind:
 
         return statistics
 
-    def more_statistics(self, values, weights):
+    def more_statistics(
+        self, values: Mapping[str, NDArray], weights: NDArray
+    ) -> dict[str, Any]:
         """{metric: array} beside the means, from {column: values}."""
         return {}
 
@@ -255,12 +284,14 @@ class TaskKind:
         """Names of the metrics that `statistics` may give."""
         return self.columns
 
-    def values(self, rows, column=None):
+    def values(
+        self, rows: pd.DataFrame, column: str | None = None
+    ) -> NDArray[np.float64]:
         """One value per row of predictions.csv: `column`, or `ranked_by`."""
         column = column or self.ranked_by
         return columns.numbers(rows, [f"{self.spec.name}_{column}"])[:, 0]
 
-    def ranking(self, rows):
+    def ranking(self, rows: pd.DataFrame) -> tuple[NDArray, str, bool]:
         """What orders images from worst to best.
 
         Returns:
@@ -269,17 +300,22 @@ class TaskKind:
         metric = catalogue.metric(self.ranked_by)
         return self.values(rows), metric.heading, metric.lower_is_better
 
-    def right(self, rows, threshold):
+    def right(self, rows: pd.DataFrame, threshold: float) -> NDArray[np.bool_]:
         """(rows,) bool: which results are right, for McNemar's test."""
         raise NotImplementedError
 
-    def right_in_words(self, threshold) -> str:
+    def right_in_words(self, threshold: float) -> str:
         """What McNemar's test compares."""
         raise NotImplementedError
 
     # Inference.
 
-    def finish(self, outputs, frames, fitted):
+    def finish(
+        self,
+        outputs: NDArray,
+        frames: Sequence[Frame],
+        fitted: Calibration | None,
+    ) -> list[Any]:
         """Results of a batch at the images' own sizes, a list.
 
         Args:
@@ -289,11 +325,11 @@ class TaskKind:
         """
         raise NotImplementedError
 
-    def exported_words(self, threshold) -> str:
+    def exported_words(self, threshold: float | None) -> str:
         """An output of an exported file, for its model card."""
         raise NotImplementedError
 
 
-def _kinds_with(option):
-    found = [n for n, cls in registry.items() if option in cls.options]
+def _kinds_with(option: str) -> str:
+    found = [n for n in registry.names() if option in get(n).options]
     return f"kind {' or '.join(map(repr, found))}"

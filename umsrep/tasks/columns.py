@@ -1,12 +1,15 @@
 """Reading columns of predictions.csv, with errors that name the image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
 
 
-def column(table, name):
+def column(table: pd.DataFrame, name: str) -> pd.Series:
     """A column of the table.
 
     Raises:
@@ -21,12 +24,12 @@ def column(table, name):
     return table[name]
 
 
-def filled(values):
+def filled(values: pd.Series) -> pd.Series:
     """Which cells are not empty."""
     return values.notna() & (values != "")
 
 
-def numbers(table, names):
+def numbers(table: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     """Float array (rows, columns).
 
     Raises:
@@ -34,8 +37,8 @@ def numbers(table, names):
     """
     result = np.empty((len(table), len(names)))
     for position, name in enumerate(names):
-        values = pd.to_numeric(column(table, name), errors="coerce")
-        values = values.to_numpy(float)
+        cells = pd.to_numeric(column(table, name), errors="coerce")
+        values = cells.to_numpy(float)
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             raise UmsrepError(
@@ -48,7 +51,7 @@ def numbers(table, names):
     return result
 
 
-def mean(values, weights):
+def mean(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
     """Weighted mean of the values that are known; nan where none is."""
     known = ~np.isnan(values)
     total = np.asarray((weights * known).sum(-1), float)
@@ -62,7 +65,7 @@ def mean(values, weights):
     return result
 
 
-def weighted_median(values, weights):
+def weighted_median(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
     """Median of `values` repeated `weights` times, over the last axis.
 
     With whole weights exactly the median of the repeated values.

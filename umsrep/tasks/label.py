@@ -1,13 +1,25 @@
 """One class per image."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import classification
 from umsrep.tasks import columns
 from umsrep.tasks.base import MCNEMAR, PairedTest, register
 from umsrep.tasks.cell import CellKind
+from umsrep.tasks.protocols import (
+    Calibration,
+    Cells,
+    Data,
+    Frame,
+    Reference,
+    Statistics,
+)
 
 
 @register("label")
@@ -36,7 +48,7 @@ class Label(CellKind):
         "the mean)."
     )
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         classes = self.spec.classes
         if len(set(classes)) < max(2, len(classes)) or not all(
@@ -47,11 +59,11 @@ class Label(CellKind):
                 "Give at least two different, non-empty class names."
             )
 
-    def words(self):
+    def words(self) -> str:
         return f"a label of {', '.join(self.spec.classes)}"
 
     @classmethod
-    def read_options(cls, entry):
+    def read_options(cls, entry: Mapping[str, Any]) -> dict[str, Any]:
         classes = entry.get("classes", [])
         # Classes may be numbers in the file, and are text in the table.
         plain = isinstance(classes, list) and all(
@@ -67,38 +79,38 @@ class Label(CellKind):
         return {"classes": tuple(map(str, classes))}
 
     @classmethod
-    def infers(cls, fields):
+    def infers(cls, fields: Mapping[str, Any]) -> bool:
         return not fields["classes"]
 
-    def fault(self, cell):
+    def fault(self, cell: str) -> tuple[str, str] | None:
         if cell in self.spec.classes:
             return None
         return f"label '{cell}'", f"one of {', '.join(self.spec.classes)}"
 
-    def parse(self, cells):
+    def parse(self, cells: Iterable[str]) -> NDArray:
         """(n,) int: class indices, -1 where empty."""
         index = {name: number for number, name in enumerate(self.spec.classes)}
         return np.array([index.get(cell, -1) for cell in cells], int)
 
-    def known(self, values):
+    def known(self, values: NDArray) -> NDArray[np.bool_]:
         return values >= 0
 
-    def batch(self, values):
+    def batch(self, values: NDArray) -> NDArray:
         return np.maximum(values, 0).astype(np.int32)
 
-    def strata(self, cells):
+    def strata(self, cells: ArrayLike) -> NDArray:
         return np.asarray(cells, object)
 
-    def counts(self, cells):
-        cells = np.asarray(cells)
+    def counts(self, cells: Cells) -> dict[str, Any]:
+        known = np.asarray(cells)
         return {
             "classes": {
-                label: int((cells == label).sum())
+                label: int((known == label).sum())
                 for label in self.spec.classes
             }
         }
 
-    def counted(self, entry):
+    def counted(self, entry: Mapping[str, Any]) -> str:
         listed = ", ".join(
             f"{count} {label}" for label, count in entry["classes"].items()
         )
@@ -107,12 +119,18 @@ class Label(CellKind):
             text += f"; positive: {self.spec.classes[-1]}"
         return text
 
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         return ("true", "pred", *(f"p_{name}" for name in self.spec.classes))
 
-    def predictions(self, outputs, dataset, fitted, reference):
+    def predictions(
+        self,
+        outputs: NDArray,
+        dataset: Data,
+        fitted: Calibration | None,
+        reference: Reference | None,
+    ) -> dict[str, Any]:
         name = self.spec.name
-        calibrated, decided = fitted.apply(outputs)
+        calibrated, decided = fitted.apply(outputs)  # type: ignore[union-attr]
         true = None
         if name in dataset.tasks:
             true = dataset.table[name].replace("", None)
@@ -124,7 +142,9 @@ class Label(CellKind):
             found[f"{name}_p_{label}"] = calibrated[:, index]
         return found
 
-    def arrays(self, rows):
+    def arrays(
+        self, rows: pd.DataFrame
+    ) -> tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.float64]]:
         """Arrays of rows of predictions.csv that have a reference.
 
         Returns:
@@ -152,15 +172,16 @@ class Label(CellKind):
                 )
             codes = pd.Categorical(values, categories=classes).codes
             indices.append(codes.astype(int))
-        return (*indices, probabilities)
+        true, predicted = indices
+        return true, predicted, probabilities
 
-    def statistics(self, rows):
+    def statistics(self, rows: pd.DataFrame) -> Statistics:
         arrays = self.arrays(rows)
         return lambda weights: classification.label_metrics(
             *arrays, weights, self.spec.classes
         )
 
-    def metric_names(self):
+    def metric_names(self) -> tuple[str, ...]:
         count = len(self.spec.classes)
         each = np.arange(count)
         return tuple(
@@ -169,23 +190,28 @@ class Label(CellKind):
             )
         )
 
-    def ranking(self, rows):
+    def ranking(self, rows: pd.DataFrame) -> tuple[NDArray, str, bool]:
         true, _, probabilities = self.arrays(rows)
         shares = probabilities[np.arange(len(true)), true]
         return shares, "probability of the true class", False
 
-    def right(self, rows, threshold):
+    def right(self, rows: pd.DataFrame, threshold: float) -> NDArray[np.bool_]:
         true, predicted, _ = self.arrays(rows)
         return true == predicted
 
-    def right_in_words(self, threshold):
+    def right_in_words(self, threshold: float) -> str:
         return "accuracy"
 
-    def finish(self, outputs, frames, fitted):
-        calibrated, _ = fitted.apply(outputs)
+    def finish(
+        self,
+        outputs: NDArray,
+        frames: Sequence[Frame],
+        fitted: Calibration | None,
+    ) -> list[Any]:
+        calibrated, _ = fitted.apply(outputs)  # type: ignore[union-attr]
         return list(calibrated.astype(np.float32))
 
-    def exported_words(self, threshold):
+    def exported_words(self, threshold: float | None) -> str:
         text = (
             "float32 (batch, classes), calibrated probabilities of "
             f"{', '.join(self.spec.classes)}"

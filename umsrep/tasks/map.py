@@ -1,6 +1,7 @@
 """One map per image that sums to 1, such as where people looked."""
 
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,7 @@ from umsrep.errors import UmsrepError
 from umsrep.metrics import saliency
 from umsrep.tasks.base import WILCOXON, PairedTest, register
 from umsrep.tasks.picture import PictureKind
-
-
-class Reference(Protocol):
-    """Gaze on training images; see `runs.gaze_reference.GazeReference`."""
-
-    @property
-    def centre_bias(self) -> NDArray[np.float32]: ...
-
-    @property
-    def fixations(self) -> NDArray[np.float32]: ...
+from umsrep.tasks.protocols import Calibration, Frame, Reference
 
 
 @register("map")
@@ -61,34 +53,45 @@ class Map(PictureKind):
     )
 
     @classmethod
-    def encode(cls, values):
+    def encode(cls, values: NDArray) -> NDArray:
         """uint16, the maximum 65535."""
         return np.rint(values / values.max() * 65535).astype(np.uint16)
 
     @classmethod
-    def decode(cls, pixels):
+    def decode(cls, pixels: NDArray) -> NDArray:
         """float32 of sum 1."""
         return normalized(pixels)
 
     @classmethod
-    def faults(cls, pixels):
+    def faults(cls, pixels: NDArray) -> Iterator[tuple[str, str | None]]:
         if not pixels.any():
             yield "is 0 everywhere; a map needs a sum above 0", None
 
-    def usable(self, targets):
+    def usable(self, targets: NDArray) -> NDArray:
         # A geometry may move all of a map out of the frame.
-        return targets.any(axis=(1, 2, 3))
+        return targets.any(axis=(1, 2, 3))  # type: ignore[return-value]
 
-    def score(self, true, output, fixations=None, reference=None):
+    def score(
+        self,
+        true: NDArray,
+        output: NDArray,
+        fixations: pd.DataFrame | None = None,
+        reference: Reference | None = None,
+    ) -> dict[str, float]:
         return score(true, output, fixations, reference)
 
-    def finish(self, outputs, frames, fitted):
+    def finish(
+        self,
+        outputs: NDArray,
+        frames: Sequence[Frame],
+        fitted: Calibration | None,
+    ) -> list[Any]:
         return [
             normalized(frame.restore(values[..., 0]))
             for frame, values in zip(frames, outputs, strict=True)
         ]
 
-    def exported_words(self, threshold):
+    def exported_words(self, threshold: float | None) -> str:
         return (
             "float32 (batch, height, width), where people look, a "
             "distribution of sum 1 at the image's own size."

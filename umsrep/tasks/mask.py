@@ -1,6 +1,11 @@
 """One binary mask per image."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import segmentation
@@ -12,6 +17,7 @@ from umsrep.tasks.base import (
 )
 from umsrep.tasks.columns import weighted_median
 from umsrep.tasks.picture import PictureKind
+from umsrep.tasks.protocols import Calibration, Frame, Reference
 
 # A mask that covers nearly nothing or nearly all is more often a mistake
 # than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
@@ -60,16 +66,16 @@ class Mask(PictureKind):
     kept_as = "float16"
 
     @classmethod
-    def encode(cls, values):
+    def encode(cls, values: NDArray) -> NDArray:
         return np.asarray(values).astype(np.uint8) * 255
 
     @classmethod
-    def decode(cls, pixels):
+    def decode(cls, pixels: NDArray) -> NDArray:
         """uint8 in {0, 1}."""
         return (pixels > 127).astype(np.uint8)
 
     @classmethod
-    def faults(cls, pixels):
+    def faults(cls, pixels: NDArray) -> Iterator[tuple[str, str | None]]:
         values = np.unique(pixels)
         if not np.isin(values, (0, 255)).all():
             listed = ", ".join(str(v) for v in values[:6])
@@ -83,22 +89,30 @@ class Mask(PictureKind):
                 "Look at it; leave it out of the source if it is wrong.",
             )
 
-    def score(self, true, output, fixations=None, reference=None):
+    def score(
+        self,
+        true: NDArray,
+        output: NDArray,
+        fixations: pd.DataFrame | None = None,
+        reference: Reference | None = None,
+    ) -> dict[str, float]:
         return segmentation.mask_metrics(
             true.astype(bool), output > self.threshold
         )
 
-    def more_statistics(self, values, weights):
+    def more_statistics(
+        self, values: Mapping[str, NDArray], weights: NDArray
+    ) -> dict[str, Any]:
         dice = values["dice"]
         return {
             "dice_median": weighted_median(dice, weights),
             "dice_min": np.where(weights > 0, dice, np.inf).min(-1),
         }
 
-    def metric_names(self):
+    def metric_names(self) -> tuple[str, ...]:
         return (*self.columns, "dice_median", "dice_min")
 
-    def right(self, rows, threshold):
+    def right(self, rows: pd.DataFrame, threshold: float) -> NDArray[np.bool_]:
         if not 0 < threshold <= 1:
             raise UmsrepError(
                 f"Got a Dice threshold of {threshold}. Choose one above 0 "
@@ -106,16 +120,21 @@ class Mask(PictureKind):
             )
         return self.values(rows) >= threshold
 
-    def right_in_words(self, threshold):
+    def right_in_words(self, threshold: float) -> str:
         return f"share with Dice >= {threshold:g}"
 
-    def finish(self, outputs, frames, fitted):
+    def finish(
+        self,
+        outputs: NDArray,
+        frames: Sequence[Frame],
+        fitted: Calibration | None,
+    ) -> list[Any]:
         return [
             frame.restore(values[..., 0])
             for frame, values in zip(frames, outputs, strict=True)
         ]
 
-    def exported_words(self, threshold):
+    def exported_words(self, threshold: float | None) -> str:
         return (
             "float32 (batch, height, width), probabilities at the image's own "
             f"size; inside from {threshold:g} on."

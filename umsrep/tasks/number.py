@@ -2,14 +2,26 @@
 
 import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import regression
 from umsrep.tasks import columns
 from umsrep.tasks.base import WILCOXON, PairedTest, register
 from umsrep.tasks.cell import CellKind
+from umsrep.tasks.protocols import (
+    Calibration,
+    Cells,
+    Data,
+    Frame,
+    Reference,
+    Statistics,
+)
 
 # Of the stratification: patients of every part of the range on every side.
 PARTS = 4
@@ -41,7 +53,7 @@ class Number(CellKind):
         "for every image."
     )
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         unit, limits = self.spec.unit, self.spec.limits
         if not isinstance(unit, str):
@@ -60,11 +72,11 @@ class Number(CellKind):
                 "as [0, 120]; leave them out for none."
             )
 
-    def words(self):
+    def words(self) -> str:
         return "a number" + (f" in {self.spec.unit}" * bool(self.spec.unit))
 
     @classmethod
-    def read_options(cls, entry):
+    def read_options(cls, entry: Mapping[str, Any]) -> dict[str, Any]:
         limits = entry.get("limits", [])
         if not isinstance(limits, list):
             raise UmsrepError(
@@ -73,7 +85,7 @@ class Number(CellKind):
             )
         return {"unit": entry.get("unit", ""), "limits": tuple(limits)}
 
-    def fault(self, cell):
+    def fault(self, cell: str) -> tuple[str, str] | None:
         expected = "a number with a decimal point, such as 61.5"
         if not _NUMBER.fullmatch(str(cell)):
             return f"value '{cell}'", f"{expected}, or nothing where unknown"
@@ -85,18 +97,18 @@ class Number(CellKind):
             return f"value '{cell}'", expected
         return None
 
-    def parse(self, cells):
+    def parse(self, cells: Iterable[str]) -> NDArray:
         """(n,) float32, nan where empty."""
         return np.array([cell or "nan" for cell in cells], np.float32)
 
-    def known(self, values):
+    def known(self, values: NDArray) -> NDArray[np.bool_]:
         return np.isfinite(values)
 
-    def batch(self, values):
+    def batch(self, values: NDArray) -> NDArray:
         """(batch, 1) float32, 0 where missing."""
         return np.nan_to_num(values)[:, None].astype(np.float32)
 
-    def strata(self, cells):
+    def strata(self, cells: ArrayLike) -> NDArray:
         cells = np.asarray(cells, object)
         values = np.array([cell or "nan" for cell in cells], float)
         known = np.isfinite(values)
@@ -106,7 +118,7 @@ class Number(CellKind):
         part = np.searchsorted(edges, values, side="right")
         return np.where(known, [f"part {n}" for n in part], "")
 
-    def counts(self, cells):
+    def counts(self, cells: Cells) -> dict[str, Any]:
         # Verification counts cells that may be wrong, too.
         values = [float(c) for c in cells if _NUMBER.fullmatch(str(c))]
         if not values:
@@ -117,7 +129,7 @@ class Number(CellKind):
             "highest": max(values),
         }
 
-    def counted(self, entry):
+    def counted(self, entry: Mapping[str, Any]) -> str:
         text = f"{entry['labelled']} with a number"
         if "median" in entry:
             unit = f" {self.spec.unit}" if self.spec.unit else ""
@@ -127,10 +139,16 @@ class Number(CellKind):
             )
         return text
 
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         return ("true", "pred", "absolute_error")
 
-    def predictions(self, outputs, dataset, fitted, reference):
+    def predictions(
+        self,
+        outputs: NDArray,
+        dataset: Data,
+        fitted: Calibration | None,
+        reference: Reference | None,
+    ) -> dict[str, Any]:
         name = self.spec.name
         predicted = np.asarray(outputs, float).reshape(len(dataset))
         true = np.asarray(self.true_values(dataset), float)
@@ -140,29 +158,34 @@ class Number(CellKind):
             f"{name}_absolute_error": np.abs(predicted - true),
         }
 
-    def arrays(self, rows):
+    def arrays(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """(true, predicted) of rows of predictions.csv with a reference."""
         name = self.spec.name
         return columns.numbers(rows, [f"{name}_true", f"{name}_pred"]).T
 
-    def statistics(self, rows):
+    def statistics(self, rows: pd.DataFrame) -> Statistics:
         true, predicted = self.arrays(rows)
         return lambda weights: regression.regression_metrics(
             true, predicted, weights
         )
 
-    def metric_names(self):
+    def metric_names(self) -> tuple[str, ...]:
         return tuple(regression.regression_metrics([0.0], [0.0]))
 
-    def finish(self, outputs, frames, fitted):
+    def finish(
+        self,
+        outputs: NDArray,
+        frames: Sequence[Frame],
+        fitted: Calibration | None,
+    ) -> list[Any]:
         return list(np.asarray(outputs, np.float32).reshape(len(outputs)))
 
-    def exported_words(self, threshold):
+    def exported_words(self, threshold: float | None) -> str:
         unit = f", in {self.spec.unit}" if self.spec.unit else ""
         return f"float32 (batch,), a number per image{unit}."
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)

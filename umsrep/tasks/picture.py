@@ -1,6 +1,9 @@
 """Kinds whose target is a picture."""
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from umsrep.tasks.base import PICTURE, TaskKind
 
@@ -24,17 +27,17 @@ class PictureKind(TaskKind):
     cached_as = "float32"
 
     @classmethod
-    def encode(cls, values):
+    def encode(cls, values: NDArray) -> NDArray:
         """Target (height, width) -> pixels of the stored PNG."""
         raise NotImplementedError
 
     @classmethod
-    def decode(cls, pixels):
+    def decode(cls, pixels: NDArray) -> NDArray:
         """Pixels of the stored PNG -> target (height, width)."""
         raise NotImplementedError
 
     @classmethod
-    def faults(cls, pixels):
+    def faults(cls, pixels: NDArray) -> Iterator[tuple[str, str | None]]:
         """What is wrong with stored pixels.
 
         Yields:
@@ -43,7 +46,7 @@ class PictureKind(TaskKind):
         """
         raise NotImplementedError
 
-    def usable(self, targets):
+    def usable(self, targets: NDArray) -> NDArray:
         """(batch,) which targets, moved by an augmentation, still say
         something."""
         return np.ones(len(targets), np.float32)
