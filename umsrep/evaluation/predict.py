@@ -10,7 +10,7 @@ from umsrep import tasks
 from umsrep.data import Dataset
 from umsrep.data.batches import ahead
 from umsrep.data.prepared import TaskSpec
-from umsrep.data.stores import OtherImages
+from umsrep.data.stores import OtherImages, Store
 from umsrep.progress import Progress
 from umsrep.runs import denoise_images
 from umsrep.runs.calibration import Calibration
@@ -27,7 +27,7 @@ BATCH_SIZE = 32
 class _Replaced(OtherImages):
     """The images given, by row."""
 
-    def __init__(self, store: Any, images: Mapping[int, np.ndarray]) -> None:
+    def __init__(self, store: Store, images: Mapping[int, np.ndarray]) -> None:
         super().__init__(store)
         self._images = images
 

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from umsrep import runs, tasks
 from umsrep.data import Dataset, load
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.shifts import SimulatedShift, simulated_shifts
-from umsrep.data.stores import OtherImages
+from umsrep.data.stores import OtherImages, Store
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
 from umsrep.runs import gaze_reference
@@ -236,13 +236,15 @@ class _Shifted(OtherImages):
     """Images and masks under a simulated shift."""
 
     def __init__(
-        self, store: Any, shift: SimulatedShift, moved: Collection[str]
+        self, store: Store, shift: SimulatedShift, moved: Collection[str]
     ) -> None:
         super().__init__(store)
         self.shift = shift
         self.moved = moved
 
-    def _apply(self, row: int, mask: np.ndarray | None) -> tuple:
+    def _apply(
+        self, row: int, mask: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         rng = np.random.default_rng([0, row])
         return self.shift.apply(self.store.image(row), mask, rng)
 
@@ -265,7 +267,7 @@ class _Shifted(OtherImages):
 class _Blanked(OtherImages):
     """Images that are black outside a mask."""
 
-    def __init__(self, store: Any, task: str) -> None:
+    def __init__(self, store: Store, task: str) -> None:
         super().__init__(store)
         self.task = task
 
