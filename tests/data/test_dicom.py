@@ -8,7 +8,7 @@ from pydicom import uid
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import get_decoder
 
-from umsrep.data import images
+from umsrep.data import deep_pixels, images
 from umsrep.data.dicom import read_dicom
 from umsrep.errors import UmsrepError
 
@@ -247,7 +247,7 @@ def test_run_length_encoding_changes_nothing(tmp_path, stored):
 
 def test_read_grey_takes_dicom_whatever_it_is_called(write, stored):
     path = write(stored, WindowCenter=700, WindowWidth=500, name="x.png")
-    for way in images.SIXTEEN_BIT:
+    for way in deep_pixels.SIXTEEN_BIT:
         np.testing.assert_array_equal(
             images.read_grey(path, way), read_dicom(path).image
         )
