@@ -4,8 +4,9 @@
 hold all the same, whoever imports it and whenever:
 
 - A saved model opens with `keras.saving.load_model` in safe mode, which knows
-  registered classes only. So the classes that a file of umsrep begins with are
-  registered by stand-ins. They import the real ones when a file asks for them.
+  registered classes only. So the classes that a file of umsrep begins with
+  import all others when a file asks for them (`BeginsFile`), and until they are
+  imported themselves stand-ins are registered for them.
 - In a notebook, TensorFlow's notices are not the first thing shown.
 
 `sys.meta_path` is where Python lets a package take part in the import of
@@ -65,6 +66,15 @@ def import_classes():
         importlib.import_module(module)
 
 
+class BeginsFile:
+    """Mixin of a class that a file may begin with: it imports the others."""
+
+    @classmethod
+    def from_config(cls, config, **options):
+        import_classes()
+        return super().from_config(config, **options)
+
+
 @contextlib.contextmanager
 def silence():
     """Leaves out what is written to the terminal's standard error.
@@ -95,7 +105,6 @@ class _StandIn:
         return f"{self.module}.{self.name}"
 
     def from_config(self, config):
-        import_classes()
         module = importlib.import_module(self.module)
         return getattr(module, self.name).from_config(config)
 

@@ -66,9 +66,13 @@ def test_keras_opens_a_file_in_either_order_of_import(saved, imports):
     )
 
 
-def test_keras_opens_a_flat_graph_of_layers(saved):
+@pytest.mark.parametrize(
+    "before",
+    ["umsrep", "umsrep.representations", "umsrep.layers", "umsrep.finetuning"],
+)
+def test_keras_opens_a_flat_graph_of_layers(saved, before):
     done = run(
-        "import sys; import umsrep; import keras; "
+        f"import sys; import {before}; import keras; "
         "print(*keras.saving.load_model(sys.argv[1], safe_mode=True).output)",
         saved / "flat.keras",
     )

@@ -6,12 +6,13 @@ from keras import ops
 from umsrep.data.frame import FITS
 from umsrep.errors import UmsrepError
 from umsrep.export import resampling
+from umsrep.keras_import import BeginsFile
 
 # As in `runs.calibration`: a softmax may be exactly 0.
 _SMALLEST = 1e-7
 
 
-class _Geometry(keras.layers.Layer):
+class _Geometry(BeginsFile, keras.layers.Layer):
     """What the way in and the way back share (abstract)."""
 
     def __init__(self, size, fit="stretch", **kwargs):
@@ -107,7 +108,7 @@ class FrameRestore(_Geometry):
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class GreyLevels(keras.layers.Layer):
+class GreyLevels(BeginsFile, keras.layers.Layer):
     """A denoiser's [0, 1] as whole grey levels, as `denoise_images` does.
 
     Output shape: that of the first channel, (batch, height, width, 1).
@@ -130,7 +131,7 @@ class GreyLevels(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class TemperatureScaling(keras.layers.Layer):
+class TemperatureScaling(BeginsFile, keras.layers.Layer):
     """Calibrated probabilities: logits divided by the temperature.
 
     Args:

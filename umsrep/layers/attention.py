@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from umsrep.errors import UmsrepError
+from umsrep.keras_import import BeginsFile
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(BeginsFile, keras.layers.Layer):
     """Adds to each cell a weighted sum over all cells of the image.
 
     `y_i = x_i + gamma * sum_j softmax_j(f(x_j) . g(x_i)) h(x_j)` with 1x1

@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from umsrep import backend
+from umsrep.keras_import import BeginsFile
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class BatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(BeginsFile, keras.layers.BatchNormalization):
     """Keras's BatchNormalization, computed by one kernel while training.
 
     On TensorFlow, Keras composes this layer from several operations, which is

@@ -2,11 +2,12 @@
 
 import keras
 
+from umsrep.keras_import import BeginsFile
 from umsrep.layers.batch_normalization import BatchNormalization
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class ConvBlock(keras.layers.Layer):
+class ConvBlock(BeginsFile, keras.layers.Layer):
     """Convolution (with bias), batch normalisation, ReLU.
 
     Args:

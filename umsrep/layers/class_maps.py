@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from umsrep.errors import UmsrepError
+from umsrep.keras_import import BeginsFile
 
 FIDELITIES = ("paper", "code")
 
@@ -18,7 +19,7 @@ def check_fidelity(fidelity):
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class ClassMaps(keras.layers.Layer):
+class ClassMaps(BeginsFile, keras.layers.Layer):
     """`Omega_c = sum_k Lambda_ck A_k + lambda_c` (GG-CAM, Equation 4).
 
     A 1x1 convolution in float32. The average of a map over its cells is the

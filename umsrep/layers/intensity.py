@@ -8,12 +8,13 @@ import keras
 from keras import ops
 
 from umsrep.errors import UmsrepError
+from umsrep.keras_import import BeginsFile
 
 METHODS = ("percentile", "mean", "none")
 
 
 @keras.saving.register_keras_serializable("umsrep")
-class IntensityNormalization(keras.layers.Layer):
+class IntensityNormalization(BeginsFile, keras.layers.Layer):
     """Maps each image's grey levels to a common range.
 
     Args:
