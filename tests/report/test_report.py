@@ -15,7 +15,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary
 from umsrep.evaluation import folder as folders
 from umsrep.metrics import catalogue
-from umsrep.report import embedding, pictures, terminal
+from umsrep.report import embedding, pictures, results, terminal
 from umsrep.report import page as report
 
 ATTACK = "<script>alert('x')</script>"
@@ -299,6 +299,23 @@ def test_pictures_change_size_by_whole_factors(tmp_path, side, shown):
     embedded = embedding.embedded(folders.Picture(path))
     assert (embedded["width"], embedded["height"]) == (shown, shown)
     assert embedded["sharp"] == (shown > side)
+
+
+def test_a_table_too_wide_is_one_for_each_kind(shared_four, monkeypatch):
+    """No column is beyond the edge, and none is empty."""
+
+    def headings():
+        head = r"<th class=\"text\">Strategy</th>.*?</thead>"
+        found = re.findall(head, report.render(shared_four), re.DOTALL)
+        return [set(re.findall(r"<th>(.*?)</th>", text)) for text in found]
+
+    (both,) = headings()
+    assert {"Dice", "AUC"} <= both
+    monkeypatch.setattr(results, "WIDEST", 3)
+    masks, labels = headings()
+    assert "Dice" in masks - labels
+    assert "AUC" in labels - masks
+    assert masks | labels == both
 
 
 @pytest.mark.parametrize("total", [3, 9, 16, 17, 40])

@@ -79,7 +79,8 @@ class Dataset:
                     "labelled": int(labelled.sum()),
                     "patients": self.table["patient"][labelled].nunique(),
                     "classes": ", ".join(
-                        f"{one} ({counts.get(one, 0)})" for one in task.classes
+                        f"{label} ({counts.get(label, 0)})"
+                        for label in task.classes
                     ),
                 }
             )
@@ -245,7 +246,7 @@ class Dataset:
         """
         classes = _known_classes(self.task(task), classes)
         labels = self.table[task].to_numpy()
-        found = [np.flatnonzero(labels == one)[:each] for one in classes]
+        found = [np.flatnonzero(labels == name)[:each] for name in classes]
         return self.subset(np.concatenate(found))
 
     def named_split(self, name: str) -> "Dataset":

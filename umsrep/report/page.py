@@ -75,7 +75,6 @@ def render(folders, title="UMS-Rep report"):
     environment.tests["missing"] = pd.isna
     return environment.get_template("report.html").render(
         title=title,
-        metrics=summary.present(frame),
         notes_on_metrics=_notes_on_metrics(evaluations),
         groups=[
             results.section(data, members, frame[frame["data"] == data])

@@ -9,6 +9,8 @@ from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
 from umsrep.report.embedding import figure_uri
 
+# Columns of metrics that fit into the page's width.
+WIDEST = 7
 # What a figure shows, by `TaskKind.figure`.
 FIGURES = {
     "distribution": "Distribution over the images",
@@ -41,24 +43,39 @@ def section(data, members, frame):
                 "tests": [t for t in tests if t["task"] == task.name],
             }
         )
-    best = {name: summary.best_values(frame, name) for name in tasks}
-    strategies = [
-        {
-            "name": name,
-            "rows": frame[
-                (frame["strategy"] == name)
-                & frame["task"].isin([task.name for task in evaluation.tasks])
-            ].to_dict("records"),
-        }
-        for name, evaluation in members
-    ]
     return {
         "data": data,
-        "strategies": [s for s in strategies if s["rows"]],
-        "best": best,
+        "tables": _tables(members, tasks, frame),
+        "best": {name: summary.best_values(frame, name) for name in tasks},
         "tasks": sections,
         "untested": untested,
     }
+
+
+def _tables(members, tasks, frame):
+    """One table of all tasks or, where it would be too wide, one per kind."""
+    parts = {"": list(tasks)}
+    if len(summary.present(frame)) > WIDEST:
+        parts = {}
+        for name, task in tasks.items():
+            parts.setdefault(task.kind, []).append(name)
+    tables = []
+    for names in parts.values():
+        rows = frame[frame["task"].isin(names)]
+        strategies = [
+            {
+                "name": name,
+                "rows": rows[rows["strategy"] == name].to_dict("records"),
+            }
+            for name, _ in members
+        ]
+        tables.append(
+            {
+                "metrics": summary.present(rows),
+                "strategies": [s for s in strategies if s["rows"]],
+            }
+        )
+    return tables
 
 
 def _what(task):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from umsrep.errors import UmsrepError
+from umsrep.registry import arguments_needed
 
 RECORD = Path(__file__).with_name("choices.json")
 
@@ -38,7 +39,12 @@ def _classifiers():
 def _architectures():
     from umsrep import representations
 
-    return representations.registry.names()
+    # Those that settings can make: one of a Keras model needs the model.
+    return [
+        name
+        for name, cls in representations.registry.items()
+        if not arguments_needed(cls)
+    ]
 
 
 def _optimizers():
