@@ -20,7 +20,7 @@ from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
 from umsrep.export import card, export_run, formats, open_file, packages
 from umsrep.export.exported import fingerprint
-from umsrep.export.serving import Source, build
+from umsrep.export.serving import Source, serving_model
 
 FORMATS = {
     "keras": "model.keras",
@@ -215,8 +215,8 @@ def test_what_only_onnxruntime_reads(files, export_work, tmp_path):
 class TestOnlyWhatIsNeeded:
     def test_a_task_leaves_out_the_others_parts(self, joint_run):
         whole, label = (
-            build(Source(joint_run)),
-            build(Source(joint_run, ["level"])),
+            serving_model(Source(joint_run)),
+            serving_model(Source(joint_run, ["level"])),
         )
         assert list(label.output) == ["level"]
         # Neither decoder nor the other heads.
@@ -230,7 +230,7 @@ class TestOnlyWhatIsNeeded:
         assert '"mixed_bfloat16"' in json.dumps(
             [one.get_config() for one in source.own_networks], default=str
         )
-        model = build(source)
+        model = serving_model(source)
         assert "bfloat16" not in json.dumps(model.get_config(), default=str)
         # Next to the run's own outputs, which half of the digits are left of.
         image = np.random.default_rng(0).integers(0, 256, (1, 32, 40, 3))
@@ -283,7 +283,7 @@ class TestQuantized:
         row = {"auc": [None, None], "f_score": [0.5, None], "mcc": [0.5, 0.25]}
         about["accuracy"]["tasks"] = {"level": row}
         header = {"name": "x", "modality": "", "counts": {}}
-        text = card.write("a.tflite", about, header, {})
+        text = card.markdown("a.tflite", about, header, {})
         assert "| level | auc | undefined | undefined |  |" in text
         assert "| level | f_score | 0.5000 | undefined |  |" in text
         assert "| level | mcc | 0.5000 | 0.2500 | -0.2500 |" in text
@@ -361,7 +361,7 @@ class TestRefused:
         model = keras.Model(image, {"level": values})
         out = tmp_path / f"a{formats.SUFFIXES[kind]}"
         with pytest.raises(UmsrepError, match="choose another --format"):
-            formats.write(kind, model, out, {})
+            formats.write_model(kind, model, out, {})
 
 
 class TestOpening:

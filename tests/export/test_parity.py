@@ -36,7 +36,7 @@ def right(source, batches):
 
 
 def figures(source, batches, answers):
-    return parity.compare(source, batches, answers)
+    return parity.differences(source, batches, answers)
 
 
 def test_a_perfect_file(source, batches, right):
@@ -124,7 +124,7 @@ def test_a_map_is_compared_with_its_maximum(joint_run, export_work):
     # A uniform map is everywhere within 0.01 of this one.
     flat = np.full_like(look[0], 1 / look[0].size)
     answer = [({"look": flat[None]}, {"prepared": grey})]
-    found = parity.compare(source, [batch], answer)
+    found = parity.differences(source, [batch], answer)
     assert np.abs(flat - look[0]).max() < 0.01
     with pytest.raises(UmsrepError, match="'look' differs"):
         parity.check("onnx", found, None)

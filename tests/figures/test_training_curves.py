@@ -14,7 +14,7 @@ from umsrep.figures import curves, style
 def words(history):
     stream = io.BytesIO()
     figure = curves.training_curves(pd.DataFrame(history))
-    style.write(figure, stream, "svg")
+    style.render(figure, stream, "svg")
     return re.findall("<!-- (.*) -->", stream.getvalue().decode())
 
 

@@ -24,7 +24,7 @@ from umsrep.data.parameters import (
     Parameters,
     Range,
     as_number,
-    build,
+    from_arguments,
 )
 from umsrep.data.pixels import Floats, Mask, as_float_image, check_mask
 from umsrep.errors import UmsrepError
@@ -147,7 +147,7 @@ class Augmentation(Configured):
         for name, part in _PARTS.items():
             if arguments.get(name) is not None:
                 arguments[name] = part.from_config(arguments[name])
-        return build(cls, arguments)
+        return from_arguments(cls, arguments)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, JSON-able, for `from_config`."""

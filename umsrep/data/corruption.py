@@ -23,9 +23,9 @@ from umsrep.data.parameters import (
     Parameters,
     Range,
     as_range,
-    build,
     draw_log_uniform,
     draw_seed,
+    from_arguments,
     is_number,
 )
 from umsrep.data.pixels import Floats, add_gaussian_noise, as_float_image
@@ -92,7 +92,7 @@ class Corruption:
                 Corruption.from_config(item)
                 for item in arguments["corruptions"]
             ]
-        return build(CORRUPTIONS[name], arguments)
+        return from_arguments(CORRUPTIONS[name], arguments)
 
 
 @dataclass(frozen=True)

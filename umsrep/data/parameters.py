@@ -71,7 +71,7 @@ def as_range(value: Any, name: str, low: float, high: float) -> Range:
     return (float(pair[0]), float(pair[1]))
 
 
-def build(cls: type[C], arguments: Mapping[str, Any]) -> C:
+def from_arguments(cls: type[C], arguments: Mapping[str, Any]) -> C:
     """`cls(**arguments)` of a data class; unknown arguments raise."""
     known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     if unknown := set(arguments) - known:
@@ -96,7 +96,7 @@ class Configured:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The object that `get_config` describes; unknown arguments raise."""
-        return build(cls, config)
+        return from_arguments(cls, config)
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

@@ -11,7 +11,7 @@ takes no part in that task's metrics.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.bootstrap import bootstrap_intervals
 from umsrep.tasks import columns
-from umsrep.tasks.label import Label
 
 # No interval: the minimum of a resample is never below that of the sample.
 WITHOUT_INTERVAL = ("dice_min",)
@@ -78,11 +77,6 @@ def patients_of(table: pd.DataFrame) -> np.ndarray:
     alone = "image:" + table["image"].astype(str)
     known = patients.notna() & (patients != "")
     return patients.where(known, alone).astype(str).to_numpy()
-
-
-def label_arrays(table: pd.DataFrame, task: TaskSpec) -> tuple[np.ndarray, ...]:
-    """As `tasks.label.Label.arrays`, from the labelled rows."""
-    return cast(Label, tasks.of(task)).arrays(labelled(table, task))
 
 
 def image_values(

@@ -107,7 +107,9 @@ def cost(table, networks):
     ).rename_axis("Metrics")
 
 
-def write(title, out, tables, data, settings, repeats, seed, construction=None):
+def write_tables(
+    title, out, tables, data, settings, repeats, seed, construction=None
+):
     """Writes tables.md, and results.json with how they came about.
 
     Args:

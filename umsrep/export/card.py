@@ -21,7 +21,7 @@ OPENS = {
 }
 
 
-def write(name, metadata, header, metrics):
+def markdown(name, metadata, header, metrics):
     """The card as Markdown.
 
     Args:

@@ -71,7 +71,7 @@ def export_run(
     ):
         file = work / out.name
         metadata = describe(source, kind, quantize)
-        formats.write(kind, serving.build(source), file, metadata)
+        formats.write_model(kind, serving.serving_model(source), file, metadata)
         bar.advance(note="written")
         batches = parity.batches_of(test.dataset)
         figures = _compare(kind, file, source, batches, None)
@@ -210,7 +210,7 @@ def _images(run_folder, dataset, splits):
 
 def _compare(kind, file, source, batches, quantize):
     found = parity.run_file(kind, file, batches)
-    figures = parity.compare(source, batches, found)
+    figures = parity.differences(source, batches, found)
     parity.check(kind, figures, quantize)
     return figures
 
@@ -248,7 +248,7 @@ def _accuracy(file, source, run_folder, dataset):
 
 def _describe(file, metadata, source, dataset):
     storage.write_json(exported.beside(file, ".json"), metadata)
-    text = card.write(
+    text = card.markdown(
         file.name,
         metadata,
         runs.prepared_folder(dataset).header,

@@ -89,7 +89,7 @@ SUFFIXES = {
 }
 
 
-def write(kind, model, path, metadata):
+def write_model(kind, model, path, metadata):
     """Writes `model` as format `kind`.
 
     Raises:

@@ -127,7 +127,7 @@ def _environment():
     }
 
 
-def compare(source, batches, found):
+def differences(source, batches, found):
     """The figures of a file.
 
     Args:

@@ -127,7 +127,7 @@ def _replace_policies(config):
     return config
 
 
-def build(source):
+def serving_model(source):
     """The serving model of a `Source`.
 
     Returns:

@@ -21,7 +21,7 @@ COLOURS = {
 }
 
 
-def write(folder, dataset, seen, network, table, outputs, specs):
+def write_examples(folder, dataset, seen, network, table, outputs, specs):
     """Writes the pictures of every task.
 
     Args:

@@ -118,10 +118,10 @@ def save(figure, path, dpi=150):
     """
     path = Path(path)
     with atomic_path(path) as temporary:
-        write(figure, temporary, path.suffix.removeprefix("."), dpi)
+        render(figure, temporary, path.suffix.removeprefix("."), dpi)
 
 
-def write(figure, stream, kind, dpi=150):
+def render(figure, stream, kind, dpi=150):
     """Writes a figure into a stream or file, as "svg", "png" or another."""
     # Without a date, equal results give equal files.
     metadata = {"Date": None} if kind == "svg" else None

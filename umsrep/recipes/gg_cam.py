@@ -207,7 +207,7 @@ def run(
     frame = pd.concat(parts, ignore_index=True)
     storage.write_csv(out / "repeats.csv", frame)
     found = _tables(frame, dataset.task(task), names, sets, organs)
-    tables.write("GG-CAM", out, found, data, settings, repeats, seed)
+    tables.write_tables("GG-CAM", out, found, data, settings, repeats, seed)
     return found
 
 

@@ -334,7 +334,7 @@ def run(
     write_curves(out, [candidate.name for candidate in chosen])
     storage.write_csv(out / "repeats.csv", frame)
     found = _tables(frame, dataset, tasks, chosen)
-    tables.write("MT-UNet", out, found, data, settings, repeats, seed)
+    tables.write_tables("MT-UNet", out, found, data, settings, repeats, seed)
     return found
 
 

@@ -254,7 +254,7 @@ def run(
     found |= derived_tables(
         data, out, sets[HETEROGENEOUS], flow, known, repeats
     )
-    tables.write(
+    tables.write_tables(
         "UMS-Rep on Doppler strips",
         out,
         found,

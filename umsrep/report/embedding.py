@@ -16,7 +16,7 @@ def figure_uri(figure):
     if figure is None:
         return None
     stream = io.BytesIO()
-    style.write(figure, stream, "svg")
+    style.render(figure, stream, "svg")
     return _uri("svg+xml", stream.getvalue())
 
 

@@ -21,7 +21,6 @@ from umsrep.stages import settings_file
 
 LOSS = "loss"
 DENOISING = ("psnr", "ssim", "ms_ssim")
-DIRECTIONS = ("min", "max")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from umsrep.search.space import text
 from umsrep.stages import settings_file
 
 
-def write(folder, plan, finished=True):
+def write_results(folder, plan, finished=True):
     """Writes results.csv, results.md, parallel.png and best.yaml.
 
     Args:

@@ -114,7 +114,7 @@ def scan(
         interrupted = outcome.status != "complete"
         status = "interrupted" if interrupted else "complete"
         folder.write(status, entries)
-        found = results.write(folder, plan, finished=not interrupted)
+        found = results.write_results(folder, plan, finished=not interrupted)
     if interrupted:
         raise KeyboardInterrupt
     return ScanResult(folder.path, *found)

@@ -95,7 +95,7 @@ def _write_results(folder, subject, components, bootstrap, save_masks):
     history = subject.run.path / "history.csv"
     if history.exists():
         shutil.copy(history, folder / "history.csv")
-    pictures = example_pictures.write(
+    pictures = example_pictures.write_examples(
         folder, dataset, seen, subject.network, table, outputs, specs
     )
     storage.write_json(folder / "pictures" / "pictures.json", pictures)
