@@ -69,22 +69,9 @@ class Registry:
 
 def arguments_of(cls: type) -> set[str]:
     """Names of the arguments that a class is made with."""
-    return set(_parameters(cls))
-
-
-def arguments_needed(cls: type) -> set[str]:
-    """Names of those without a default."""
-    return {
-        name
-        for name, parameter in _parameters(cls).items()
-        if parameter.default is parameter.empty
-    }
-
-
-def _parameters(cls: type) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     return {
-        name: parameter
+        name
         for name, parameter in parameters.items()
         if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
     }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from umsrep.errors import UmsrepError
-from umsrep.registry import arguments_needed
+from umsrep.registry import arguments_of
 
 RECORD = Path(__file__).with_name("choices.json")
 
@@ -39,11 +39,11 @@ def _classifiers():
 def _architectures():
     from umsrep import representations
 
-    # Those that settings can make: one of a Keras model needs the model.
+    # Settings give the shape of the images and numbers, not a Keras model.
     return [
         name
         for name, cls in representations.registry.items()
-        if not arguments_needed(cls)
+        if "image_shape" in arguments_of(cls)
     ]
 
 
