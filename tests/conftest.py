@@ -17,6 +17,7 @@ SIZE = 32
 SLOW = (
     "benchmarks/",
     "contracts/test_backends.py",
+    "evaluation/test_intervals.py::test_coverage",
     "export/",
     "finetuning/",
     "inference/",

@@ -72,13 +72,31 @@ def test_compare_prints_and_writes_the_tests(tmp_path):
         "McNemar (exact)",
         "1.000",
         "0.250",
-        "0.031",
         "6 : 0",
+        "AUC",
     ):
         assert words in result.output
-    (test,) = json.loads(out.read_text())["tests"]
-    assert test["p"] == test["p_holm"] == 2 / 64
-    assert (test["a_better"], test["b_better"]) == (6, 0)
+    written = json.loads(out.read_text())
+    assert set(written["evaluations"]) == {"A", "B"}
+    first, *others = written["tests"]
+    assert first["p"] == first["p_patients"] == 2 / 64
+    assert (first["a_better"], first["b_better"]) == (6, 0)
+    # Adjusted once, for all three.
+    assert len(others) == 2
+    assert first["p_patients_holm"] >= first["p_patients"]
+
+
+def test_compare_takes_more_than_two_and_rates_that_are_given(tmp_path):
+    folders = [write(tmp_path / str(right), right) for right in (8, 5, 2)]
+    out = tmp_path / "tests.json"
+    result = run("compare", *folders, "--out", out, "--at-specificity", 0.9)
+    assert "A - C: finding" in result.output
+    tests = json.loads(out.read_text())["tests"]
+    assert len(tests) == 3 * 4
+    assert {t["name_a"] + t["name_b"] for t in tests} == {"AB", "AC", "BC"}
+    assert "sensitivity at specificity 0.9" in {t["metric"] for t in tests}
+    with pytest.raises(UmsrepError, match="umsrep compare joint separate"):
+        run("compare", folders[0])
 
 
 def test_compare_refuses_what_cannot_be_compared(tmp_path):

@@ -1,20 +1,9 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import bootstrap
-from umsrep.metrics import classification
-
-
-def mean_of(values):
-    return lambda weights: {"mean": weights @ values / weights.sum(-1)}
-
-
-def clustered(rng, patients=30, each=5):
-    """Values of alike images; their true mean is 0."""
-    names = np.repeat(np.arange(patients), each)
-    values = rng.normal(0, 1, patients)[names]
-    return names, values + rng.normal(0, 0.2, len(names))
 
 
 def test_resamples_are_of_whole_patients():
@@ -38,58 +27,41 @@ def test_equal_seeds_and_any_block_size_give_equal_resamples(monkeypatch):
     assert (other != whole).any()
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
-    rng = np.random.default_rng([3])
-    hits = 0
-    for trial in range(200):
-        patients, values = clustered(rng)
-        interval = bootstrap.bootstrap_intervals(
-            mean_of(values), patients, 300, trial
-        )["mean"]
-        hits += interval.low <= 0 <= interval.high
-    assert 0.88 <= hits / 200 <= 0.99
-
-
-def test_alike_images_of_a_patient_widen_the_interval():
-    patients, values = clustered(np.random.default_rng([4]))
-    by_patient, by_image = (
-        bootstrap.bootstrap_intervals(mean_of(values), names)["mean"]
-        for names in (patients, np.arange(len(values)))
+def test_jackknife_leaves_out_each_patient(monkeypatch):
+    index, values = np.array([0, 1, 1, 2]), np.array([1.0, 2, 3, 4])
+    found = bootstrap.jackknife(lambda w: w @ values, index)
+    np.testing.assert_array_equal(found, [9, 5, 6])
+    monkeypatch.setattr(bootstrap, "_CELLS", 4)
+    np.testing.assert_array_equal(
+        bootstrap.jackknife(lambda w: w @ values, index), found
     )
-    width = by_patient.high - by_patient.low
-    # Five alike images are worth little more than one: sqrt(5) = 2.2.
-    assert width > 1.8 * (by_image.high - by_image.low)
 
 
-def test_undefined_resamples_are_dropped_and_counted():
-    true = np.array([1] + [0] * 9)
-    scores = np.linspace(0.9, 0.1, 10)
+def test_bca_is_scipys():
+    values = np.random.default_rng([3]).gamma(1.5, size=40)
 
-    def statistics(weights):
-        return {
-            "auc": classification.auc(true, np.c_[1 - scores, scores], weights)
-        }
+    def variance(weights):
+        if weights is None:
+            weights = np.ones(40)
+        mean = weights @ values / weights.sum(-1)
+        return weights @ values**2 / weights.sum(-1) - mean**2
 
-    interval = bootstrap.bootstrap_intervals(statistics, np.arange(10))["auc"]
-    # The one positive is missing from (1 - 1/10) ** 10 of the resamples.
-    assert interval.undefined == pytest.approx(1000 * 0.9**10, abs=60)
-    assert interval.low == interval.high == 1
+    found = bootstrap.bca(variance, range(40), 5000)
+    expected = stats.bootstrap(
+        (values,), np.var, method="BCa", n_resamples=5000, rng=1
+    ).confidence_interval
+    assert found == pytest.approx(tuple(expected), rel=0.06)
 
 
-def test_no_interval_from_one_patient_or_from_few_resamples():
-    values = np.arange(4.0)
-    one = bootstrap.bootstrap_intervals(mean_of(values), ["a"] * 4)["mean"]
-    assert np.isnan([one.low, one.high]).all()
-
+def test_undefined_in_most_resamples_is_no_interval():
     def rarely(weights):
-        return {"x": np.where(weights[:, 0] > 2, 1.0, np.nan)}
+        if weights is None:
+            return 1.0
+        return np.where(weights[:, 0] > 2, 1.0, np.nan)
 
-    few = bootstrap.bootstrap_intervals(rarely, range(4))["x"]
-    assert np.isnan([few.low, few.high]).all()
-    assert few.undefined > 500
+    assert np.isnan(bootstrap.bca(rarely, range(4))).all()
 
 
-@pytest.mark.parametrize("options", [{"resamples": 0}, {"level": 95}])
-def test_bad_options(options):
+def test_no_resamples():
     with pytest.raises(UmsrepError, match="1000 is usual"):
-        bootstrap.bootstrap_intervals(mean_of(np.ones(3)), range(3), **options)
+        next(bootstrap.patient_weights(range(3), 0))

@@ -7,7 +7,7 @@ from statsmodels.stats.multitest import multipletests
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison as cmp
-from umsrep.evaluation.pairing import sign_flips
+from umsrep.evaluation.pairing import sign_flip_test, sign_flips
 
 FINDING = TaskSpec("finding", "label", ("normal", "abnormal"))
 LUNG = TaskSpec("lung", "mask")
@@ -114,7 +114,12 @@ def test_all_tests_are_adjusted_together():
     a = a.merge(masks(rng.uniform(0.9, 1, 20)).drop(columns="patient"))
     b = b.merge(masks(rng.uniform(0.8, 1, 20)).drop(columns="patient"))
     tests = cmp.compare(a, b, [FINDING, LUNG])
-    assert [test.task for test in tests] == ["finding", "lung", "lung"]
+    assert [test.task for test in tests] == ["finding"] * 3 + ["lung"] * 2
+    assert [test.metric for test in tests[:3]] == [
+        "accuracy",
+        "AUC",
+        "Average precision",
+    ]
     np.testing.assert_allclose(
         [test.p_holm for test in tests],
         multipletests([test.p for test in tests], method="holm")[1],
@@ -151,6 +156,39 @@ def test_sign_flips_by_hand():
     assert sign_flips([0, 0, 4]) == 1.0
     many = np.random.default_rng(0).normal(0.4, 1, 200)
     assert sign_flips(many, seed=1) == sign_flips(many, seed=1) < 0.01
+
+
+@pytest.mark.parametrize("patients", [6, 10, 13, 40])
+@pytest.mark.parametrize("each", [1, 3])
+def test_p_and_interval_never_contradict_each_other(patients, each):
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng([seed, patients])
+        people = np.repeat(np.arange(patients), each)
+        values = rng.normal(0.4, 1, patients)[people]
+        values = np.where(rng.random(len(values)) < 0.2, 0, values)
+        test = sign_flip_test(values, people, seed)
+        assert test.low <= values.mean() <= test.high
+        assert (test.p > 0.05) == (test.low <= 0 <= test.high)
+        found.append(test.p > 0.05)
+    assert 0 < sum(found) < 40
+
+
+def test_the_interval_is_of_differences_that_are_not_rejected():
+    values = np.random.default_rng(0).gamma(2, size=12)
+    low, high = (
+        getattr(sign_flip_test(values, range(12)), end)
+        for end in ("low", "high")
+    )
+    for end, inside in ((low, 1), (high, -1)):
+        assert sign_flip_test(values - end - inside * 1e-6, range(12)).p > 0.05
+        assert sign_flip_test(values - end + inside * 1e-6, range(12)).p <= 0.05
+
+
+def test_five_patients_reject_nothing():
+    # The smallest p of five signs is 2 / 32.
+    test = sign_flip_test(np.arange(1.0, 6), range(5))
+    assert (test.p, test.low, test.high) == (2 / 32, -np.inf, np.inf)
 
 
 def test_copies_of_images_are_no_evidence_by_patient():

@@ -114,14 +114,20 @@ def test_bootstrap_is_repeatable_and_the_seed_matters():
     assert first == same != other
 
 
-def test_a_single_positive_patient_is_counted_as_undefined_resamples():
+def test_every_interval_is_said_to_be_made_how_and_on_what():
     frame = table(unlabelled=0)
     frame["finding_true"] = ["NA"] + ["None"] * 39
     entry = tm.all_metrics(frame, [FINDING], 400)["finding"]
-    # The positive's patient is missing from (1 - 1/20) ** 20 of them.
-    expected = 400 * 0.95**20
-    assert entry["auc_undefined_resamples"] == pytest.approx(expected, abs=40)
-    assert "accuracy_undefined_resamples" not in entry
+    assert entry["auc_ci95"][0] < entry["auc"] <= entry["auc_ci95"][1]
+    told = entry["intervals"]
+    assert told["notes"]["auc"] == "1 patient of a class"
+    assert told["notes"]["sensitivity"] == "1 patient"
+    assert "specificity" not in told["notes"]
+    assert told["methods"]["accuracy"].startswith("Wilson")
+    # Its plug-in value is biased, and every resample's more.
+    assert entry["expected_calibration_error_ci95"] is None
+    listed = {name for name in entry if f"{name}_ci95" in entry}
+    assert set(told["methods"]) <= listed
 
 
 def test_one_class_only_gives_nan():
@@ -130,7 +136,7 @@ def test_one_class_only_gives_nan():
     entry = tm.all_metrics(frame, [FINDING], 50)["finding"]
     assert np.isnan(entry["auc"])
     assert np.isnan(entry["auc_ci95"]).all()
-    assert entry["auc_undefined_resamples"] == 50
+    assert entry["intervals"]["notes"]["auc"] == "one class only"
 
 
 @pytest.mark.parametrize("empty", [np.nan, "", None])

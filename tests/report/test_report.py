@@ -143,12 +143,18 @@ def test_pairs_are_tested_and_adjusted_together(page, shared_four):
             )
         ]
     )
-    assert len(tests) == 3 * 3
-    shown = [word for word in page.words if word.startswith(("McN", "Wilc"))]
+    # Of three pairs: two tests of the masks, three of the labels.
+    assert len(tests) == 3 * (2 + 3)
+    shown = [
+        word
+        for word in page.words
+        if word.startswith(("McN", "Wilc", "exchanged"))
+    ]
     assert sorted(shown) == sorted(test.test for test in tests)
+    assert "p (Holm)<br>by image" not in page.text
     for test in tests:
         assert report.results.signed(test.difference) in page.text
-        assert report.results.p_value(test.p_holm) in page.text
+        assert report.results.p_value(test.p_patients_holm) in page.text
 
 
 def test_names_are_escaped_everywhere(four):

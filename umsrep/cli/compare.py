@@ -1,4 +1,4 @@
-"""umsrep compare: paired tests between two evaluations."""
+"""umsrep compare: paired tests between evaluations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,12 @@ import typer
 
 
 def compare(
-    folder_a: Annotated[
-        Path,
+    folders: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="DIR_A", help="Evaluation folder of the first run."
-        ),
-    ],
-    folder_b: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR_B", help="Evaluation folder of the second run."
+            metavar="DIR_A DIR_B [DIR_C ...]",
+            help="Evaluation folders of two or more runs; every pair is "
+            "tested.",
         ),
     ],
     out: Annotated[
@@ -27,36 +23,58 @@ def compare(
         float,
         typer.Option(help="A mask counts as right from this Dice on."),
     ] = 0.95,
+    at_specificity: Annotated[
+        float | None,
+        typer.Option(help="Also compare sensitivity at this specificity."),
+    ] = None,
+    at_sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Also compare specificity at this sensitivity."),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the bootstrap intervals.")
+        int, typer.Option(min=0, help="Seed of the permutations.")
     ] = 0,
 ):
-    """Tests, per task, whether two runs differ on the same images.
+    """Tests, per task, whether runs differ on the same images.
 
-    McNemar's test on right and wrong images (a mask is right when its Dice
-    reaches the threshold), for masks also Wilcoxon's signed-rank test on
-    Dice, and p-values adjusted by Holm for all tests together. Both folders
-    must come from the same data and split.
+    Labels: right and wrong images, AUC and average precision. Masks: those
+    whose Dice reaches the threshold, and Dice. Maps and numbers: their values
+    per image. Every p-value takes patients as independent and is adjusted by
+    Holm for all tests together. All folders must come from the same data and
+    split.
     """
+    import itertools
+    import string
     from dataclasses import asdict
 
     from rich.console import Console
 
     from umsrep.data.storage import write_json
+    from umsrep.errors import UmsrepError
     from umsrep.evaluation import comparison
     from umsrep.evaluation.folder import read_evaluation
     from umsrep.report.terminal import print_tests
 
-    a, b = read_evaluation(folder_a), read_evaluation(folder_b)
-    tests = comparison.compare(
-        a.predictions,
-        b.predictions,
-        comparison.common_tasks(a, b),
-        dice_threshold,
-        seed,
+    letters = string.ascii_uppercase
+    if not 2 <= len(folders) <= len(letters):
+        raise UmsrepError(
+            f"Got {len(folders)} evaluation folder(s). Pass from 2 to "
+            f"{len(letters)}, such as: umsrep compare joint separate"
+        )
+    named = dict(zip(letters, folders, strict=False))
+    evaluations = {n: read_evaluation(path) for n, path in named.items()}
+    for pair in itertools.combinations(evaluations.values(), 2):
+        # Raises where they share no task, or one differs.
+        comparison.common_tasks(*pair)
+    asked = comparison.Asked(
+        dice_threshold, at_specificity, at_sensitivity, seed
     )
+    tests, untested = comparison.compare_all(evaluations, asked)
+    if untested:
+        raise UmsrepError("\n".join(untested))
     console = Console()
-    console.print(f"A: {folder_a}\nB: {folder_b}", markup=False, soft_wrap=True)
+    for name, path in named.items():
+        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
     if tests:
         print_tests(tests)
     else:
@@ -65,8 +83,7 @@ def compare(
         write_json(
             out,
             {
-                "a": str(folder_a),
-                "b": str(folder_b),
+                "evaluations": {n: str(path) for n, path in named.items()},
                 "tests": [asdict(test) for test in tests],
             },
         )

@@ -1,4 +1,4 @@
-"""Confidence intervals by resampling patients.
+"""Resampling of patients.
 
 Several images of one patient are alike, so an interval that resamples images
 is too narrow. Here a resample draws as many patients as there are, with
@@ -8,34 +8,32 @@ that accept weights treat all resamples in a few matrix products.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from umsrep.errors import UmsrepError
-
-Key = TypeVar("Key", bound=Hashable)
 
 # Weights held at a time: bounds memory at a few tens of megabytes.
 _CELLS = 2_000_000
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A percentile interval.
+def patient_counts(
+    patients: int, resamples: int, seed: int = 0
+) -> Iterator[NDArray[np.float64]]:
+    """Yields how often each patient is drawn, in blocks `(some, patients)`.
 
-    Attributes:
-        low, high: Its ends; nan when too few resamples define the statistic.
-        undefined: Number of resamples that left the statistic undefined (for
-            example an AUC without a positive image) and were dropped.
+    Args:
+        patients: Number of patients.
+        resamples: Number of resamples over all blocks, at least 1.
+        seed: A non-negative integer; equal seeds give equal resamples.
+
+    Raises:
+        UmsrepError: no resamples.
     """
-
-    low: float
-    high: float
-    undefined: int
+    yield from _counts(patients, patients, resamples, seed)
 
 
 def patient_weights(
@@ -51,57 +49,90 @@ def patient_weights(
         seed: A non-negative integer; equal seeds give equal resamples.
     """
     index, names = pd.factorize(np.asarray(patients, object))
-    count = len(names)
-    rng = np.random.default_rng([int(seed)])
+    for draws in _counts(len(names), len(index), resamples, seed):
+        yield draws[:, index]
+
+
+def jackknife(
+    function: Callable[[NDArray[np.float64]], ArrayLike],
+    index: NDArray[np.int_],
+) -> NDArray[np.float64]:
+    """A statistic without each of the patients in turn.
+
+    Args:
+        function: Takes weights `(some, images)`, returns `(some,)`.
+        index: Number of the patient of each image, from 0.
+
+    Returns:
+        `(patients,)`.
+    """
+    count = int(index.max()) + 1
     block = max(1, _CELLS // max(1, len(index)))
-    for start in range(0, resamples, block):
-        rows = min(block, resamples - start)
-        draws = rng.multinomial(count, np.full(count, 1 / count), size=rows)
-        yield draws[:, index].astype(float)
+    parts = []
+    for start in range(0, count, block):
+        out = np.arange(start, min(start + block, count))
+        weights = (index[None, :] != out[:, None]).astype(float)
+        parts.append(np.asarray(function(weights), float))
+    return np.concatenate(parts)
 
 
-def bootstrap_intervals(
-    statistics: Callable[[NDArray[np.float64]], dict[Key, NDArray]],
+def bca(
+    function: Callable[[NDArray | None], ArrayLike],
     patients: Sequence[Hashable] | NDArray,
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> dict[Key, Interval]:
-    """Patient-clustered percentile intervals of several statistics at once.
+) -> tuple[float, float]:
+    """Bias-corrected and accelerated interval by patient (Efron 1987).
 
     Args:
-        statistics: `statistics(weights)` takes weights `(some, images)` and
-            returns {name: array `(some,)`}.
+        function: Takes None or weights `(some, images)`; returns the
+            statistic, a number or `(some,)`.
         patients: Patient of each image.
-        resamples: Number of resamples, at least 1.
+        resamples: Number of resamples; those that leave the statistic
+            undefined are dropped.
         seed: A non-negative integer.
         level: Coverage, between 0 and 1.
 
     Returns:
-        {name: Interval}. An interval is nan when fewer than half of the
-        resamples define its statistic, or when there is one patient only.
-
-    Raises:
-        UmsrepError: no resamples, or a level outside (0, 1).
+        (low, high); nan when fewer than half of the resamples, or the whole,
+        define the statistic.
     """
-    if resamples < 1 or not 0 < level < 1:
+    value = float(np.asarray(function(None)))
+    values = np.concatenate(
+        [
+            np.asarray(function(weights), float)
+            for weights in patient_weights(patients, resamples, seed)
+        ]
+    )
+    values = values[np.isfinite(values)]
+    if not np.isfinite(value) or 2 * len(values) < resamples:
+        return np.nan, np.nan
+    left_out = jackknife(function, pd.factorize(np.asarray(patients))[0])
+    left_out = left_out[np.isfinite(left_out)]
+    below = (values < value).mean() + (values == value).mean() / 2
+    # All resamples on one side say no more than that they are many.
+    edge = 0.5 / len(values)
+    shift = stats.norm.ppf(np.clip(below, edge, 1 - edge))
+    moved = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+    spread = (moved**2).sum() ** 1.5
+    skew = (moved**3).sum() / (6 * spread) if spread > 0 else 0.0
+    ends = shift + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    places = stats.norm.cdf(shift + ends / (1 - skew * ends))
+    low, high = np.quantile(values, places)
+    return min(float(low), value), max(float(high), value)
+
+
+def _counts(
+    patients: int, width: int, resamples: int, seed: int
+) -> Iterator[NDArray[np.float64]]:
+    if resamples < 1:
         raise UmsrepError(
-            f"Got {resamples} resamples and level {level}. Use at least 1 "
-            "resample (1000 is usual) and a level between 0 and 1 (0.95)."
+            f"Got {resamples} resamples. Use at least 1 (1000 is usual)."
         )
-    parts = [
-        statistics(weights)
-        for weights in patient_weights(patients, resamples, seed)
-    ]
-    single = len(set(patients)) < 2
-    intervals = {}
-    for name in parts[0]:
-        values = np.concatenate([part[name] for part in parts])
-        values = values[np.isfinite(values)]
-        low = high = np.nan
-        if not single and 2 * len(values) >= resamples:
-            low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-        intervals[name] = Interval(
-            float(low), float(high), resamples - len(values)
-        )
-    return intervals
+    rng = np.random.default_rng([int(seed)])
+    block = max(1, _CELLS // max(1, width))
+    share = np.full(patients, 1 / patients)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        yield rng.multinomial(patients, share, size=rows).astype(float)

@@ -1,5 +1,6 @@
 """Means of per-image columns by class, with intervals by patient."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,12 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.bootstrap import bootstrap_intervals
+from umsrep.evaluation import intervals
 from umsrep.evaluation.table_metrics import patients_of
 
 ALL = "all"
-
-Key = tuple[str, str]
 
 
 def class_means(
@@ -32,8 +31,8 @@ def class_means(
 
     Returns:
         class ("all", then the classes in order of appearance),
-        metric, value, low, high (95 %; nan for a single patient), images,
-        patients.
+        metric, value, low, high (95 %; nan for a single patient, or where all
+        values are equal), images, patients.
     """
     missing = {"image", "class", *metrics} - set(table.columns)
     if missing:
@@ -47,41 +46,32 @@ def class_means(
     for label in dict.fromkeys(labels):
         if label:
             groups[f"class {label}"] = labels == label
-    columns: dict[Key, tuple[NDArray, NDArray]] = {}
-    for group, member in groups.items():
-        for metric in metrics:
-            values = table[metric].to_numpy(float)
-            columns[group, metric] = member & np.isfinite(values), values
-
-    def statistics(weights: NDArray[np.float64]) -> dict[Key, NDArray]:
-        means = {}
-        for key, (used, values) in columns.items():
-            part = weights[:, used]
-            total = part.sum(axis=1)
-            means[key] = np.divide(
-                part @ values[used],
-                total,
-                out=np.full(len(part), np.nan),
-                where=total > 0,
-            )
-        return means
-
-    intervals = bootstrap_intervals(statistics, patients, resamples, seed)
-    whole = statistics(np.ones((1, len(table))))
     rows = []
-    for (group, metric), (used, _) in columns.items():
-        interval = intervals[group, metric]
-        count = len(set(patients[used]))
-        known = count > 1
+    for (group, member), metric in itertools.product(groups.items(), metrics):
+        values = table[metric].to_numpy(float)
+        used = member & np.isfinite(values)
+        found, people = values[used], patients[used]
+        low = high = np.nan
+        if len(set(people)) > 1:
+            low, high = _interval(found, people, resamples, seed)
         rows.append(
             {
                 "class": group.removeprefix("class "),
                 "metric": metric,
-                "value": float(whole[group, metric][0]),
-                "low": interval.low if known else np.nan,
-                "high": interval.high if known else np.nan,
-                "images": int(used.sum()),
-                "patients": count,
+                "value": found.mean() if len(found) else np.nan,
+                "low": low,
+                "high": high,
+                "images": len(found),
+                "patients": len(set(people)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _interval(
+    values: NDArray, patients: NDArray, resamples: int, seed: int
+) -> intervals.Interval:
+    # A hit or a miss each: a share.
+    if np.isin(values, (0, 1)).all():
+        return intervals.proportion(values, patients)
+    return intervals.mean(values, patients, resamples=resamples, seed=seed)

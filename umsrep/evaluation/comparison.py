@@ -1,4 +1,4 @@
-"""Paired tests between two evaluations of the same images.
+"""Paired tests between evaluations of the same images.
 
 McNemar's test asks whether one of two classifiers is right more often on the
 same images (Zamzmi et al. 2021 use it with p < 0.05). For masks there is no
@@ -7,157 +7,52 @@ that treats a million of them so finds everything significant. A mask counts
 as right when its Dice reaches a threshold; a Wilcoxon signed-rank test
 compares the Dice values themselves.
 
-Both tests take images as independent. Where patients have several images, the
-interval of the difference (a bootstrap over patients) is the safer reading.
+Both take images as independent, which the images of one patient are not: with
+several each, Wilcoxon's test finds a difference that is none in a third of the
+cases at p < 0.05. So every comparison also has a p-value by patient, from
+sign flips of the patients' differences or, for a metric of the ranking, from
+exchanged ranks, and the interval of the difference holds what the same test
+does not reject. It is the p-value to report; tables show no other.
 """
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats import contingency_tables, multitest
+from statsmodels.stats import multitest
 
 from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.evaluation.folder import Evaluation
-from umsrep.evaluation.pairing import aligned, paired
-from umsrep.metrics import catalogue
-from umsrep.tasks.base import MCNEMAR, WILCOXON
-
-# Below this number of discordant images the chi-squared form is too rough.
-EXACT_BELOW = 25
+from umsrep.evaluation.paired_tests import (
+    PairedTest,
+    mcnemar,
+    ranking,
+    wilcoxon,
+)
+from umsrep.evaluation.pairing import aligned
+from umsrep.tasks import columns
+from umsrep.tasks.base import MCNEMAR, RANKING
 
 
 @dataclass(frozen=True)
-class PairedTest:
-    """One test of A against B on one task.
+class Asked:
+    """What the tests are asked beyond their kinds' defaults.
 
     Attributes:
-        task: The task's name.
-        test: Name of the test, with its form.
-        metric: What `a` and `b` are the means of.
-        a, b: The metric of A and of B.
-        difference, difference_ci95: a - b with its patient-clustered
-            bootstrap interval [low, high].
-        images, patients: Numbers compared.
-        a_better, b_better: Discordant images: right in A only, in B only;
-            for Wilcoxon, of higher Dice in A, in B.
-        p: Two-sided p-value; takes images as independent.
-        p_holm: p adjusted by Holm (1979) for all tests made together.
-        p_patients: Two-sided p-value of the same difference that takes
-            patients as independent: A and B are exchanged for all images of a
-            patient together (a sign-flip permutation test). Where patients
-            have several images, this is the one to go by.
-        p_patients_holm: The same, adjusted as `p_holm`.
+        dice_threshold: A mask counts as right from this Dice on, in (0, 1].
+        at_specificity: Also test the sensitivity at this specificity.
+        at_sensitivity: Also test the specificity at this sensitivity.
+        seed: Seed of random signs and exchanges.
     """
 
-    task: str
-    test: str
-    metric: str
-    a: float
-    b: float
-    difference: float
-    difference_ci95: tuple[float, float]
-    images: int
-    patients: int
-    a_better: int
-    b_better: int
-    p: float
-    p_holm: float
-    p_patients: float
-    p_patients_holm: float
-
-
-def mcnemar(
-    table_a: pd.DataFrame,
-    table_b: pd.DataFrame,
-    task: TaskSpec,
-    dice_threshold: float = 0.95,
-    seed: int = 0,
-) -> PairedTest:
-    """McNemar's test, exact with fewer than 25 discordant images.
-
-    With more, the chi-squared form with continuity correction.
-
-    Args:
-        table_a, table_b: Data frames with the columns of predictions.csv.
-        task: A `TaskSpec`. A label is right or wrong; a mask is right when
-            its Dice is at least `dice_threshold`.
-        dice_threshold: In (0, 1]; mask tasks only.
-        seed: Seed of the interval's bootstrap.
-
-    Returns:
-        A `PairedTest` with `p_holm` equal to `p`.
-
-    Raises:
-        UmsrepError: the tables hold different images or different references.
-    """
-    rows_a, rows_b = aligned(table_a, table_b, task)
-    kind = tasks.of(task)
-    right_a, right_b = (
-        kind.right(rows, dice_threshold) for rows in (rows_a, rows_b)
-    )
-    counts = np.zeros((2, 2), int)
-    np.add.at(counts, (right_a.astype(int), right_b.astype(int)), 1)
-    discordant = counts[0, 1] + counts[1, 0]
-    exact = discordant < EXACT_BELOW
-    p = 1.0
-    if discordant:
-        p = contingency_tables.mcnemar(
-            counts, exact=bool(exact), correction=True
-        ).pvalue
-    form = "exact" if exact else "chi-squared"
-    return PairedTest(
-        task=task.name,
-        test=f"McNemar ({form})",
-        metric=kind.right_in_words(dice_threshold),
-        p=float(p),
-        p_holm=float(p),
-        **paired(right_a, right_b, table_metrics.patients_of(rows_a), seed),
-    )
-
-
-def wilcoxon(
-    table_a: pd.DataFrame,
-    table_b: pd.DataFrame,
-    task: TaskSpec,
-    seed: int = 0,
-    column: str | None = None,
-) -> PairedTest:
-    """Wilcoxon signed-rank test of a task's per-image values.
-
-    Equal values are left out (Wilcoxon's own rule); p is 1 if all are equal.
-    Arguments, result and errors as for `mcnemar`.
-
-    Args:
-        column: A per-image metric of the task's kind; None is the first that
-            the kind compares so ("dice" of a mask, "kld" of a map).
-    """
-    kind = tasks.of(task)
-    if column is None:
-        column = next(t.column for t in kind.paired if t.test == WILCOXON)
-    metric = catalogue.metric(column)
-    rows_a, rows_b = aligned(table_a, table_b, task)
-    a, b = (kind.values(rows, column) for rows in (rows_a, rows_b))
-    p = stats.wilcoxon(a, b).pvalue if np.any(a != b) else 1.0
-    return PairedTest(
-        task=task.name,
-        test="Wilcoxon signed-rank",
-        metric=f"mean {metric.words}",
-        p=float(p),
-        p_holm=float(p),
-        **paired(
-            a,
-            b,
-            table_metrics.patients_of(rows_a),
-            seed,
-            metric.lower_is_better,
-        ),
-    )
+    dice_threshold: float = 0.95
+    at_specificity: float | None = None
+    at_sensitivity: float | None = None
+    seed: int = 0
 
 
 def compare(
@@ -168,41 +63,118 @@ def compare(
     seed: int = 0,
 ) -> list[PairedTest]:
     """`paired_tests` with p-values adjusted for all of them together."""
-    return holm(paired_tests(table_a, table_b, specs, dice_threshold, seed))
+    asked = Asked(dice_threshold=dice_threshold, seed=seed)
+    return holm(paired_tests(table_a, table_b, specs, asked))
+
+
+def compare_all(
+    evaluations: Mapping[str, Evaluation], asked: Asked = Asked()
+) -> tuple[list[PairedTest], list[str]]:
+    """Every pair of evaluations on the tasks they share, adjusted once.
+
+    Args:
+        evaluations: {name: evaluation}, at least two.
+        asked: See `Asked`.
+
+    Returns:
+        (tests, the pairs that cannot be tested with the reason).
+    """
+    tests, untested = [], []
+    for (name_a, a), (name_b, b) in itertools.combinations(
+        evaluations.items(), 2
+    ):
+        if a.predictions is None or b.predictions is None:
+            continue
+        if not {t.name for t in a.tasks} & {t.name for t in b.tasks}:
+            continue
+        try:
+            found = paired_tests(
+                a.predictions, b.predictions, common_tasks(a, b), asked
+            )
+        except UmsrepError as error:
+            reason = str(error)
+            for folder, name in ((a.path, name_a), (b.path, name_b)):
+                reason = reason.replace(str(folder), f"'{name}'")
+            untested.append(f"{name_a} and {name_b}: {reason}")
+            continue
+        tests += [replace(t, name_a=name_a, name_b=name_b) for t in found]
+    return holm(tests), untested
 
 
 def paired_tests(
     table_a: pd.DataFrame,
     table_b: pd.DataFrame,
     specs: Iterable[TaskSpec],
-    dice_threshold: float = 0.95,
-    seed: int = 0,
+    asked: Asked = Asked(),
 ) -> list[PairedTest]:
     """Every test of every task, not adjusted.
 
     Args:
         table_a, table_b: Data frames with the columns of predictions.csv.
         specs: `TaskSpec`s that both tables have.
-        dice_threshold: See `mcnemar`.
-        seed: Seed of the intervals' bootstrap.
+        asked: See `Asked`.
 
     Returns:
         A list of `PairedTest`: those that suit each task's kind
-        (`TaskKind.paired`). A task with no labelled image is left out.
+        (`TaskKind.paired`). A task with no labelled image is left out, and a
+        metric that no image of either table has.
     """
-    tests = []
-    for task in specs:
-        if table_metrics.labelled(table_a, task).empty and (
-            table_metrics.labelled(table_b, task).empty
-        ):
-            continue
-        for suited in tasks.get(task.kind).paired:
-            tests.append(
-                mcnemar(table_a, table_b, task, dice_threshold, seed)
-                if suited.test == MCNEMAR
-                else wilcoxon(table_a, table_b, task, seed, suited.column)
+    return [
+        test
+        for task in specs
+        if not _unlabelled(table_a, table_b, task)
+        for test in _tests_of(table_a, table_b, task, asked)
+    ]
+
+
+def _unlabelled(
+    table_a: pd.DataFrame, table_b: pd.DataFrame, task: TaskSpec
+) -> bool:
+    return (
+        table_metrics.labelled(table_a, task).empty
+        and table_metrics.labelled(table_b, task).empty
+    )
+
+
+def _tests_of(
+    table_a: pd.DataFrame,
+    table_b: pd.DataFrame,
+    task: TaskSpec,
+    asked: Asked,
+) -> Iterator[PairedTest]:
+    kind = tasks.of(task)
+    tables = table_a, table_b
+    ranked: list[tuple[str, float | None]] = []
+    for suited in kind.paired:
+        if suited.test == MCNEMAR:
+            yield mcnemar(*tables, task, asked.dice_threshold, asked.seed)
+        elif suited.test == RANKING:
+            ranked.append((suited.column, None))
+        elif all(_has(table, task, suited.column) for table in tables):
+            yield wilcoxon(*tables, task, asked.seed, suited.column)
+    if not ranked:
+        return
+    rows, _ = aligned(*tables, task)
+    positive, _ = kind.rankings(rows)
+    if positive.all(1).any() or not positive.any(1).all():
+        return
+    if len(positive) == 1:
+        ranked += [
+            (metric, at)
+            for metric, at in (
+                ("sensitivity", asked.at_specificity),
+                ("specificity", asked.at_sensitivity),
             )
-    return tests
+            if at is not None
+        ]
+    for metric, at in ranked:
+        yield ranking(*tables, task, metric, at, asked.seed)
+
+
+def _has(table: pd.DataFrame, task: TaskSpec, column: str) -> bool:
+    """Whether any image has a value of the metric."""
+    name = f"{task.name}_{column}"
+    return name in table and bool(columns.filled(table[name]).any())
 
 
 def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:

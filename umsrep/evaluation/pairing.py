@@ -1,16 +1,16 @@
 """The same images of two tables side by side, and how they differ."""
 
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
-from umsrep.evaluation.bootstrap import bootstrap_intervals
 
 # Random signs of a test by patient.
 FLIPS = 9999
@@ -55,64 +55,132 @@ def aligned(
     return rows_a, rows_b
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A paired test by patient and the interval that belongs to it.
+
+    Attributes:
+        p: Two-sided p-value.
+        low, high: The differences that the same test does not reject at 5 %;
+            infinite where it can reject none, as with five patients.
+    """
+
+    p: float
+    low: float
+    high: float
+
+
 def paired(
     a: np.ndarray,
     b: np.ndarray,
     patients: np.ndarray,
     seed: int,
     lower_is_better: bool = False,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> dict[str, Any]:
-    """What both tests report of the paired values `a` and `b`."""
+    """What the tests of per-image values report of the pairs `a` and `b`."""
     a, b = np.asarray(a, float), np.asarray(b, float)
-
-    def mean(weights: np.ndarray) -> dict[str, np.ndarray]:
-        return {"difference": weights @ (a - b) / weights.sum(-1)}
-
-    interval = bootstrap_intervals(mean, patients, seed=seed)["difference"]
-    sums = pd.Series(a - b).groupby(np.asarray(patients)).sum().to_numpy()
-    p = sign_flips(sums, seed)
+    difference = sign_flip_test(a - b, patients, seed)
     return {
         "a": a.mean().item(),
         "b": b.mean().item(),
         "difference": (a - b).mean().item(),
-        "difference_ci95": (interval.low, interval.high),
+        "difference_ci95": within(difference, bounds),
         "images": len(a),
         "patients": len(set(patients)),
-        "p_patients": p,
-        "p_patients_holm": p,
+        "p_patients": difference.p,
+        "p_patients_holm": difference.p,
         "a_better": int(((a < b) if lower_is_better else (a > b)).sum()),
         "b_better": int(((b < a) if lower_is_better else (b > a)).sum()),
     }
 
 
+def within(
+    difference: Difference, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """The interval's ends, inside what a difference can be."""
+    low, high = np.clip((difference.low, difference.high), *bounds)
+    return float(low), float(high)
+
+
+def sign_flip_test(
+    differences: ArrayLike,
+    patients: Sequence[Hashable] | NDArray,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """A sign-flip permutation test of a mean difference, and its interval.
+
+    Where A and B do not differ, A and B may be exchanged for all images of a
+    patient together, which turns the sign of the patient's sum. The interval
+    holds the differences d for which the same signs, on the sums less d per
+    image, do not reject: a choice of signs is as extreme as what was found
+    exactly for the d between the mean of the patients with one sign and the
+    mean of those with the other, so its ends are quantiles of these means.
+
+    Args:
+        differences: A - B of each image.
+        patients: Patient of each image.
+        seed: Seed of the random signs, where there are too many to try all.
+        level: Coverage of the interval.
+    """
+    index, names = pd.factorize(np.asarray(patients, object))
+    values = np.asarray(differences, float)
+    count = len(names)
+    sums = np.bincount(index, values, count)
+    sizes = np.bincount(index, minlength=count).astype(float)
+    signs = _signs(sums != 0, seed)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = [
+            (chosen @ sums) / (chosen @ sizes) for chosen in (signs, ~signs)
+        ]
+    # All signs equal: as extreme as anything, whatever the difference.
+    low = np.nan_to_num(np.fmin(*means), nan=-np.inf, neginf=-np.inf)
+    high = np.nan_to_num(np.fmax(*means), nan=np.inf, posinf=np.inf)
+    one_side = signs.all(1) | ~signs.any(1)
+    low[one_side], high[one_side] = -np.inf, np.inf
+    # Sums of the same numbers in another order differ by rounding.
+    slack = 1e-9 * np.abs(sums).max(initial=0)
+    p = np.mean((low <= slack) & (high >= -slack))
+    places = [1 - level, level]
+    return Difference(
+        float(p),
+        float(np.quantile(low, places[0], method="inverted_cdf")),
+        float(np.quantile(high, places[1], method="higher")),
+    )
+
+
 def sign_flips(sums: ArrayLike, seed: int = 0) -> float:
     """Two-sided p-value of a sum of independent, symmetric parts.
-
-    Where A and B do not differ, the sum of a patient's differences is as
-    likely with the other sign.
 
     Args:
         sums: (patients,) sums of differences.
         seed: Seed of the random signs, where there are too many to try all.
     """
-    # Those of no difference change nothing.
-    parts = np.asarray(sums, float)
-    parts = parts[parts != 0]
-    if len(parts) < 2:
-        return 1.0
+    values = np.asarray(sums, float)
+    return sign_flip_test(values, np.arange(len(values)), seed).p
 
-    def total(values: np.ndarray, others: np.ndarray, axis: int) -> np.ndarray:
-        return np.sum(values - others, axis=axis)
 
-    # Exchanging a value with 0 changes the sign of the difference.
-    return float(
-        stats.permutation_test(
-            (parts, np.zeros_like(parts)),
-            total,
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=FLIPS,
-            batch=1000,
-            rng=np.random.default_rng(seed),
-        ).pvalue
-    )
+def _signs(counts: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """(choices, patients): which signs stay; the first row keeps them all.
+
+    All choices for the patients that `counts` where these are few, so that p
+    is exact; the others' signs, which matter for the interval only, are
+    drawn.
+    """
+    rng = np.random.default_rng(seed)
+    number = int(counts.sum())
+    if 2**number > FLIPS:
+        signs = rng.random((FLIPS + 1, len(counts))) < 0.5
+        signs[0] = True
+        return signs
+    every = (np.arange(2**number)[:, None] >> np.arange(number)) & 1 == 0
+    times = 1
+    if number < len(counts):
+        times = max(1, FLIPS // len(every))
+    signs = rng.random((times * len(every), len(counts))) < 0.5
+    signs[:, counts] = np.tile(every, (times, 1))
+    if number == len(counts):
+        return signs
+    signs[0] = True
+    return signs

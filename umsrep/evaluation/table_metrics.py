@@ -19,11 +19,8 @@ import pandas as pd
 from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.bootstrap import bootstrap_intervals
+from umsrep.evaluation import intervals
 from umsrep.tasks import columns
-
-# No interval: the minimum of a resample is never below that of the sample.
-WITHOUT_INTERVAL = ("dice_min",)
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -108,23 +105,24 @@ def task_metrics(table: pd.DataFrame, task: TaskSpec) -> dict[str, float]:
 def all_metrics(
     table: pd.DataFrame,
     specs: Iterable[TaskSpec],
-    bootstrap: int = 1000,
+    bootstrap: int = intervals.RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """Metrics of every task with patient-clustered 95 % intervals.
+    """Metrics of every task with 95 % intervals over patients.
 
     Args:
         table: Data frame with the columns of predictions.csv.
         specs: `TaskSpec`s.
-        bootstrap: Number of resamples; 0 for no intervals.
+        bootstrap: Number of resamples where the method is a bootstrap; 0 for
+            no intervals.
         seed: Seed of the resamples, the same for each task.
 
     Returns:
-        {task: {...}} with, for each metric, its value, `<metric>_ci95` as
-        [low, high] (nan twice where it cannot be had, see `bootstrap`; None
-        for a minimum), `<metric>_undefined_resamples` where some resamples
-        were dropped, and `images` and `patients`, the numbers of labelled
-        ones.
+        {task: {...}} with, for each metric, its value and `<metric>_ci95` as
+        [low, high] (nan twice where it cannot be had; None where there is no
+        method, as for a minimum); `images` and `patients`, the numbers of
+        labelled ones; and `intervals`, {"methods": {metric: how its interval
+        was made}, "notes": {metric: what limits it}}.
     """
     result = {}
     for task in specs:
@@ -135,19 +133,26 @@ def all_metrics(
             "images": len(rows),
             "patients": len(set(patients)),
         }
-        intervals = {}
+        known = {}
         if values and bootstrap:
-            intervals = bootstrap_intervals(
-                tasks.of(task).statistics(rows), patients, bootstrap, seed
-            )
+            known = tasks.of(task).estimates(rows)
+        methods, notes = {}, {}
         for name, value in values.items():
             entry[name] = value
-            if name in WITHOUT_INTERVAL and bootstrap:
+            if not bootstrap:
+                continue
+            if name not in known:
                 entry[f"{name}_ci95"] = None
-            elif name in intervals:
-                interval = intervals[name]
-                entry[f"{name}_ci95"] = [interval.low, interval.high]
-                if interval.undefined:
-                    entry[f"{name}_undefined_resamples"] = interval.undefined
+                continue
+            found = intervals.of_estimate(
+                known[name], patients, resamples=bootstrap, seed=seed
+            )
+            entry[f"{name}_ci95"] = list(found)
+            if found.method:
+                methods[name] = found.method
+            if found.note:
+                notes[name] = found.note
+        if bootstrap and values:
+            entry["intervals"] = {"methods": methods, "notes": notes}
         result[task.name] = entry
     return result

@@ -100,7 +100,10 @@ def paired_over_repeats(out, group, specs, repeats, right_dice):
         for a, b in pairs:
             found = [
                 comparison.paired_tests(
-                    tables[a, repeat], tables[b, repeat], [spec], right_dice
+                    tables[a, repeat],
+                    tables[b, repeat],
+                    [spec],
+                    comparison.Asked(dice_threshold=right_dice),
                 )
                 for repeat in range(repeats)
             ]

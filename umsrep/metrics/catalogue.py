@@ -76,6 +76,7 @@ METRICS = (
     Metric("f_score", "F-score", listed=True),
     Metric("mcc", "MCC", low=-1.0, listed=True),
     Metric("auc", "AUC", listed=True),
+    Metric("average_precision", "Average precision", short="AP", listed=True),
     Metric("iou", "IoU", listed=True),
     Metric("dice", "Dice", listed=True),
     _lower("kld", "KLD", unit="nats", listed=True),

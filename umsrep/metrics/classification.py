@@ -35,6 +35,7 @@ from umsrep.metrics.weighted import (
     nan_mean,
     number,
     rank_auc,
+    rank_precision,
     ratio,
 )
 
@@ -171,6 +172,33 @@ def auc(
     return number(np.mean(pairs, axis=0))
 
 
+def average_precision(
+    true: ArrayLike,
+    probabilities: ArrayLike,
+    weights: ArrayLike | None = None,
+) -> Value:
+    """Average precision in [0, 1]: area under precision over recall, in steps.
+
+    Without interpolation, images of equal probability together, as
+    scikit-learn's. Chance is the share of positive images. With more than two
+    classes the mean over the classes, each against the rest. nan when a class
+    has no image.
+    """
+    true, probabilities = check_probabilities(true, probabilities)
+    weights = as_weights(weights, len(true))
+    count = probabilities.shape[1]
+    classes = (1,) if count == 2 else range(count)
+    return number(
+        np.mean(
+            [
+                rank_precision(true == k, probabilities[:, k], weights)
+                for k in classes
+            ],
+            axis=0,
+        )
+    )
+
+
 def auc_per_class(
     true: ArrayLike,
     probabilities: ArrayLike,
@@ -269,6 +297,7 @@ def label_metrics(
         }
     return of_class | {
         "auc": auc(true, probabilities, weights),
+        "average_precision": average_precision(true, probabilities, weights),
         "brier": brier(true, probabilities, weights),
         "expected_calibration_error": expected_calibration_error(
             true, probabilities, weights=weights

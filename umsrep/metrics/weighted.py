@@ -31,6 +31,23 @@ def rank_auc(
     return ratio(wins, above.sum(-1) * below.sum(-1))
 
 
+def rank_precision(
+    positive: NDArray[np.bool_], scores: Floats, weights: Floats
+) -> Floats:
+    """Weighted mean, over the positives, of the precision at their score."""
+    if len(scores) == 0:
+        return np.full(weights.shape[:-1], np.nan)
+    order = np.argsort(-scores, kind="stable")
+    scores, positive = scores[order], positive[order]
+    weights = weights[..., order]
+    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
+    hits = np.add.reduceat(weights * positive, starts, axis=-1)
+    called = np.cumsum(np.add.reduceat(weights, starts, axis=-1), axis=-1)
+    # Where nothing counts yet, no positive does.
+    precision = np.nan_to_num(ratio(np.cumsum(hits, axis=-1), called))
+    return ratio((hits * precision).sum(-1), hits.sum(-1))
+
+
 def ratio(above: ArrayLike, below: ArrayLike) -> Floats:
     """`above / below`, nan where `below` is 0."""
     above, below = np.broadcast_arrays(

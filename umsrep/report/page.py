@@ -71,6 +71,7 @@ def render(folders, title="UMS-Rep report"):
         "number": summary.text,
         "p_value": results.p_value,
         "signed": results.signed,
+        "ends": results.ends,
     }
     environment.tests["missing"] = pd.isna
     return environment.get_template("report.html").render(

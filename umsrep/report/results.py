@@ -1,9 +1,10 @@
 """The report's results: tables, figures and tests of one data set."""
 
-import itertools
+import math
+
+import pandas as pd
 
 from umsrep import tasks as task_kinds
-from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, summary, table_metrics
 from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
@@ -22,7 +23,8 @@ FIGURES = {
 
 def section(data, members, frame):
     """Everything about the evaluations of one data set."""
-    tests, untested = _tests(members)
+    found, untested = comparison.compare_all(dict(members))
+    tests = [vars(test) for test in found]
     tasks = {t.name: t for _, e in members for t in e.tasks}
     sections = []
     for task in tasks.values():
@@ -41,6 +43,7 @@ def section(data, members, frame):
                 "figure": figure_uri(_task_figure(task, members)),
                 "figure_shows": FIGURES[task_kinds.get(task.kind).figure],
                 "tests": [t for t in tests if t["task"] == task.name],
+                "methods": _methods(task, members),
             }
         )
     return {
@@ -82,6 +85,34 @@ def _what(task):
     """The classes of a label; "mask", or "number in years", of others."""
     words = task_kinds.of(task).words().removeprefix("a ")
     return " / ".join(task.classes) or words
+
+
+def _methods(task, members):
+    """How the intervals were made and what limits them, in a sentence."""
+    made, limits = {}, {}
+    for name, evaluation in members:
+        entry = (evaluation.metrics or {}).get(task.name) or {}
+        told = entry.get("intervals") or {}
+        for metric, method in (told.get("methods") or {}).items():
+            if metric in catalogue.LISTED:
+                heading = catalogue.metric(metric).heading
+                made.setdefault(method, {})[heading] = None
+        for metric, note in (told.get("notes") or {}).items():
+            if metric in catalogue.LISTED:
+                heading = catalogue.metric(metric).heading
+                limits.setdefault((name, note), {})[heading] = None
+    if not made:
+        return ""
+    sentence = "Intervals over patients: " + "; ".join(
+        f"{', '.join(metrics)}: {method}" for method, metrics in made.items()
+    )
+    if limits:
+        # Not every one of a sort need be named again.
+        sentence += ". Little to rest on: " + "; ".join(
+            f"{name}: {note} ({', '.join(metrics)})"
+            for (name, note), metrics in limits.items()
+        )
+    return f"{sentence}."
 
 
 def _size(rows):
@@ -128,32 +159,6 @@ def _finding(task, rows, tests):
     return sentence
 
 
-def _tests(members):
-    """Paired tests of all pairs, adjusted together, and what prevents some."""
-    pairs, tests, untested = [], [], []
-    tables = [(name, e) for name, e in members if e.predictions is not None]
-    for (name_a, a), (name_b, b) in itertools.combinations(tables, 2):
-        if not {t.name for t in a.tasks} & {t.name for t in b.tasks}:
-            continue
-        try:
-            found = comparison.paired_tests(
-                a.predictions, b.predictions, comparison.common_tasks(a, b)
-            )
-        except UmsrepError as error:
-            reason = str(error)
-            for folder, name in ((a.path, name_a), (b.path, name_b)):
-                reason = reason.replace(str(folder), f"'{name}'")
-            untested.append(f"{name_a} and {name_b}: {reason}")
-            continue
-        tests += found
-        pairs += [(name_a, name_b)] * len(found)
-    rows = [
-        vars(test) | {"name_a": a, "name_b": b}
-        for test, (a, b) in zip(comparison.holm(tests), pairs, strict=True)
-    ]
-    return rows, untested
-
-
 def _task_figure(task, members):
     tables = {
         name: evaluation.predictions
@@ -192,3 +197,12 @@ def p_value(p, equals=""):
 def signed(value):
     """A difference for a table, with a true minus sign."""
     return f"{value:+.3f}".replace("-", "−")
+
+
+def ends(interval):
+    """An interval of a difference; in words where nothing is rejected."""
+    if any(pd.isna(end) for end in interval):
+        return ""
+    if all(math.isinf(end) for end in interval):
+        return "too few patients"
+    return " to ".join(map(signed, interval))

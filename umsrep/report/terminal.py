@@ -62,26 +62,28 @@ def print_tests(tests, console=None):
     )
     table.add_column("Task", overflow="fold")
     table.add_column("Test", overflow="fold")
-    # The first p takes images as independent, the second patients.
     for heading in (
         "A",
         "B",
         "A - B\n(95 %)",
         "Better\nA : B",
-        "p (Holm)\nby image",
         "p (Holm)\nby patient",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
+    several = len({(test.name_a, test.name_b) for test in tests}) > 1
     for test in tests:
         low, high = test.difference_ci95
+        pair = f"{test.name_a} - {test.name_b}: " if several else ""
+        better = "–"
+        if test.a_better is not None:
+            better = f"{test.a_better} : {test.b_better}"
         table.add_row(
-            test.task,
+            f"{pair}{test.task}",
             f"{test.test}\n{test.metric}",
             f"{test.a:.3f}",
             f"{test.b:.3f}",
             f"{test.difference:+.3f}\n{low:+.3f}, {high:+.3f}",
-            f"{test.a_better} : {test.b_better}",
-            f"{test.p_holm:.2g}",
+            better,
             f"{test.p_patients_holm:.2g}",
         )
     console.print(table)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import catalogue
+from umsrep.metrics.estimates import Estimate, Mean
 from umsrep.registry import Registry
 from umsrep.tasks import columns
 from umsrep.tasks.protocols import (
@@ -29,7 +30,7 @@ registry = Registry("task kind", serializable=False)
 # Where a target lies: in a cell of the manifest, in a picture of a folder, or
 # in other tasks that it is made of.
 CELL, PICTURE, DERIVED = "cell", "picture", "derived"
-MCNEMAR, WILCOXON = "mcnemar", "wilcoxon"
+MCNEMAR, WILCOXON, RANKING = "mcnemar", "wilcoxon", "ranking"
 
 
 def register(name: str) -> Callable[[Kind], Kind]:
@@ -62,8 +63,10 @@ class PairedTest:
     """A paired test that suits a kind.
 
     Attributes:
-        test: `MCNEMAR` (right or wrong) or `WILCOXON` (signed ranks).
-        column: The metric compared, a column of predictions.csv.
+        test: `MCNEMAR` (right or wrong), `WILCOXON` (values per image) or
+            `RANKING` (exchanged ranks).
+        column: The metric compared; of the first two a column of
+            predictions.csv.
     """
 
     test: str
@@ -243,7 +246,7 @@ class TaskKind:
         raise NotImplementedError
 
     def statistics(self, rows: pd.DataFrame) -> Statistics:
-        """The metrics as a function of weights, for the bootstrap.
+        """The metrics as a function of how often each image counts.
 
         Args:
             rows: Rows of predictions.csv with a reference.
@@ -253,6 +256,40 @@ class TaskKind:
             often each image counts, and returns {metric: array (...)}. Here
             the means of `columns`.
         """
+        known = self._known(rows)
+
+        def statistics(weights: NDArray | None) -> dict[str, Any]:
+            if weights is None:
+                weights = np.ones(len(rows))
+            means = {n: columns.mean(x, weights) for n, x in known.items()}
+            return means | self.more_statistics(known, weights)
+
+        return statistics
+
+    def estimates(self, rows: pd.DataFrame) -> dict[str, Estimate]:
+        """What each metric estimates, for its confidence interval.
+
+        Args:
+            rows: Rows of predictions.csv with a reference.
+
+        Returns:
+            {metric: estimate}; a metric that is left out has no interval.
+            Here means of `columns`, within the metrics' ranges.
+        """
+        found: dict[str, Estimate] = {}
+        for name, values in self._known(rows).items():
+            metric = catalogue.metric(name)
+            found[name] = Mean(values, metric.low, metric.high)
+        return found
+
+    def more_statistics(
+        self, values: Mapping[str, NDArray], weights: NDArray
+    ) -> dict[str, Any]:
+        """{metric: array} beside the means, from {column: values}."""
+        return {}
+
+    def _known(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """{column: value per row}, nan where an image has none."""
         known = {}
         for name in self.columns:
             column = f"{self.spec.name}_{name}"
@@ -265,20 +302,7 @@ class TaskKind:
                     values = np.full(len(rows), np.nan)
                     values[full] = columns.numbers(rows[full], [column])[:, 0]
                     known[name] = values
-
-        def statistics(weights: NDArray | None) -> dict[str, Any]:
-            if weights is None:
-                weights = np.ones(len(rows))
-            means = {n: columns.mean(x, weights) for n, x in known.items()}
-            return means | self.more_statistics(known, weights)
-
-        return statistics
-
-    def more_statistics(
-        self, values: Mapping[str, NDArray], weights: NDArray
-    ) -> dict[str, Any]:
-        """{metric: array} beside the means, from {column: values}."""
-        return {}
+        return known
 
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that `statistics` may give."""
@@ -306,6 +330,16 @@ class TaskKind:
 
     def right_in_words(self, threshold: float) -> str:
         """What McNemar's test compares."""
+        raise NotImplementedError
+
+    def rankings(
+        self, rows: pd.DataFrame
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """What a ranking test compares: (positive, scores).
+
+        Returns:
+            Both (classes, images): of two classes only the positive one.
+        """
         raise NotImplementedError
 
     # Inference.

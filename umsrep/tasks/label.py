@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
-from umsrep.metrics import classification
+from umsrep.metrics import classification, estimates
+from umsrep.metrics.estimates import Estimate
 from umsrep.tasks import columns
-from umsrep.tasks.base import MCNEMAR, PairedTest, register
+from umsrep.tasks.base import MCNEMAR, RANKING, PairedTest, register
 from umsrep.tasks.cell import CellKind
 from umsrep.tasks.protocols import (
     Calibration,
@@ -36,7 +37,11 @@ class Label(CellKind):
     form = "classes"
     reference = "true"
     main = "accuracy"
-    paired = (PairedTest(MCNEMAR, "accuracy"),)
+    paired = (
+        PairedTest(MCNEMAR, "accuracy"),
+        PairedTest(RANKING, "auc"),
+        PairedTest(RANKING, "average_precision"),
+    )
     calibrated = True
     explained = True
     exported = True
@@ -181,6 +186,9 @@ class Label(CellKind):
             *arrays, weights, self.spec.classes
         )
 
+    def estimates(self, rows: pd.DataFrame) -> dict[str, Estimate]:
+        return estimates.of_labels(*self.arrays(rows), self.spec.classes)
+
     def metric_names(self) -> tuple[str, ...]:
         count = len(self.spec.classes)
         each = np.arange(count)
@@ -201,6 +209,17 @@ class Label(CellKind):
 
     def right_in_words(self, threshold: float) -> str:
         return "accuracy"
+
+    def rankings(
+        self, rows: pd.DataFrame
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        true, _, probabilities = self.arrays(rows)
+        count = probabilities.shape[1]
+        classes = [1] if count == 2 else list(range(count))
+        return (
+            np.array([true == k for k in classes]),
+            probabilities.T[classes],
+        )
 
     def finish(
         self,

@@ -41,7 +41,10 @@ class Map(PictureKind):
     required = ("kld", "cc", "sim")
     main = "cc"
     ranked_by = "cc"
-    paired = (PairedTest(WILCOXON, "kld"), PairedTest(WILCOXON, "cc"))
+    paired = tuple(
+        PairedTest(WILCOXON, column)
+        for column in ("kld", "cc", "nss", "shuffled_auc", "information_gain")
+    )
     compared = True
     exported = True
     title = "Maps"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import segmentation
+from umsrep.metrics.estimates import Estimate, Median
 from umsrep.tasks.base import (
     MCNEMAR,
     WILCOXON,
@@ -107,6 +108,12 @@ class Mask(PictureKind):
         return {
             "dice_median": weighted_median(dice, weights),
             "dice_min": np.where(weights > 0, dice, np.inf).min(-1),
+        }
+
+    def estimates(self, rows: pd.DataFrame) -> dict[str, Estimate]:
+        # None for the lowest Dice: others' may be lower without a limit.
+        return super().estimates(rows) | {
+            "dice_median": Median(self.values(rows))
         }
 
     def metric_names(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.metrics import regression
+from umsrep.metrics.estimates import Estimate, Mean, RootMean, Statistic
 from umsrep.tasks import columns
 from umsrep.tasks.base import WILCOXON, PairedTest, register
 from umsrep.tasks.cell import CellKind
@@ -168,6 +169,18 @@ class Number(CellKind):
         return lambda weights: regression.regression_metrics(
             true, predicted, weights
         )
+
+    def estimates(self, rows: pd.DataFrame) -> dict[str, Estimate]:
+        true, predicted = self.arrays(rows)
+        error = predicted - true
+        return {
+            "mae": Mean(np.abs(error), low=0.0),
+            "rmse": RootMean(error**2),
+            "bias": Mean(error),
+            "r2": Statistic(
+                lambda weights: regression.r2(true, predicted, weights)
+            ),
+        }
 
     def metric_names(self) -> tuple[str, ...]:
         return tuple(regression.regression_metrics([0.0], [0.0]))
