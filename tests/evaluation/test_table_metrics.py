@@ -218,3 +218,32 @@ def test_broken_files(tmp_path, content, advice):
     with pytest.raises(UmsrepError, match=advice) as caught:
         tm.read_predictions(path)
     assert str(path) in str(caught.value)
+
+
+def test_what_says_nothing_is_remarked():
+    frame = table(unlabelled=0)
+    frame["finding_pred"] = "NA"
+    told = tm.all_metrics(frame, [FINDING], 0)["finding"]["remarks"]
+    assert "Every image is called NA." in told
+    assert any("no better than calling every image" in t for t in told)
+    frame[["finding_p_None", "finding_p_NA"]] = 0.5
+    told = tm.all_metrics(frame, [FINDING], 0)["finding"]["remarks"]
+    assert "the same for every image" in told[0]
+
+
+def test_calibration_error_has_what_true_probabilities_would_show():
+    rng = np.random.default_rng(0)
+    frame = table(200, unlabelled=0)
+    positive = rng.random(200)
+    frame["finding_p_NA"], frame["finding_p_None"] = positive, 1 - positive
+    order = list(FINDING.classes)
+    drawn = (rng.random(200) < frame[f"finding_p_{order[1]}"]).to_numpy()
+    frame["finding_true"] = np.where(drawn, order[1], order[0])
+    entry = tm.all_metrics(frame, [FINDING], 300)["finding"]
+    name = "expected_calibration_error"
+    low, high = entry[f"{name}_if_calibrated_ci95"]
+    assert 0 < low < entry[f"{name}_if_calibrated"] < high
+    assert low < entry[name] < high
+    frame["finding_true"] = np.where(drawn, order[0], order[1])
+    entry = tm.all_metrics(frame, [FINDING], 300)["finding"]
+    assert entry[name] > entry[f"{name}_if_calibrated_ci95"][1]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from umsrep.errors import UmsrepError
+from umsrep.metrics import classification
 from umsrep.runs import calibration as cal
 
 
@@ -143,3 +144,53 @@ def test_bad_input():
         cal.scale(np.array([0.2, 0.8]), 2.0)
     with pytest.raises(UmsrepError, match="this task's own validation"):
         cal.Calibration(1.0, 0.5).apply(np.full((2, 3), 1 / 3))
+
+
+def scores_without_signal(seed, count=14):
+    rng = np.random.default_rng(seed)
+    positive = rng.random(count)
+    labels = np.arange(count) % 2
+    return np.c_[1 - positive, positive], labels
+
+
+def test_no_threshold_is_judged_on_what_it_was_chosen_on():
+    fitted, crossed = [], []
+    for seed in range(100):
+        probabilities, labels = scores_without_signal(seed)
+        for found, by in (
+            (fitted, cal.fit(probabilities, labels)),
+            (
+                crossed,
+                cal.cross_fit(probabilities, labels, range(14)),
+            ),
+        ):
+            _, decided = by.apply(probabilities)
+            found.append(classification.mcc(labels, decided))
+    assert np.mean(fitted) > 0.2
+    assert np.mean(crossed) < 0.05
+
+
+def test_parts_are_of_whole_patients_and_every_image_is_judged():
+    probabilities, labels = scores_without_signal(0, 40)
+    patients = np.arange(40) // 4
+    labels[7] = -1
+    found = cal.cross_fit(probabilities, labels, patients)
+    assert len(found.fitted) == 5
+    for patient in range(10):
+        assert len(set(found.part[patients == patient])) == 1
+    calibrated, decided = found.apply(probabilities)
+    np.testing.assert_allclose(calibrated.sum(1), 1)
+    assert set(decided) <= {0, 1}
+
+
+def test_one_patient_of_a_class_can_judge_nothing():
+    probabilities, _ = scores_without_signal(1)
+    labels = np.arange(14) == 0
+    found = cal.cross_fit(probabilities, labels.astype(int), range(14))
+    assert found.fitted == (cal.Calibration(1.0, 0.5),)
+
+
+def test_a_temperature_at_its_bound_is_known():
+    perfect = np.array([[0.6, 0.4], [0.4, 0.6]] * 5)
+    assert cal.fit(perfect, np.array([0, 1] * 5)).at_bound
+    assert not cal.Calibration(1.3, 0.5).at_bound

@@ -76,7 +76,11 @@ def finetune(
     tasks = task or (stored.tasks if stored else None)
     metrics = run(data, tasks, out, settings=settings, **sources, resume=resume)
     if use(settings.distribution).leads:
-        print_metrics(metrics, "validation")
+        print_metrics(
+            metrics,
+            "validation (thresholds and temperatures from the other parts of "
+            "it)",
+        )
         print(f"Run folder: {out}")
 
 

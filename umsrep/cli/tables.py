@@ -1,5 +1,6 @@
 """Tables for the terminal."""
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -29,11 +30,18 @@ def print_metrics(metrics, title):
                 continue
             interval = row.get(f"{name}_ci95")
             shown = ""
-            if interval and None not in interval:
+            if interval and not any(map(pd.isna, interval)):
                 shown = f"{interval[0]:.3f} to {interval[1]:.3f}"
             number = str(value) if isinstance(value, int) else f"{value:.3f}"
+            note = (row.get("intervals") or {}).get("notes", {}).get(name)
+            if note:
+                shown = f"{shown} ({note})".strip()
             table.add_row(task, name, number, shown)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for task, row in metrics.items():
+        for remark in row.get("remarks", []):
+            console.print(f"{task}: {remark}", markup=False, soft_wrap=True)
 
 
 def print_shifts(table):

@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "dataset": ["Dataset"],
         "loading": ["concatenate", "load"],
+        "participants": ["cohort", "exclusions"],
         "prepared": ["TaskSpec"],
         "scale": ["AxisScale", "Scale"],
         "shifts": ["simulated_shifts"],

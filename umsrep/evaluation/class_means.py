@@ -32,7 +32,7 @@ def class_means(
     Returns:
         class ("all", then the classes in order of appearance),
         metric, value, low, high (95 %; nan for a single patient, or where all
-        values are equal), images, patients.
+        values are equal), images, patients, and how the interval was made.
     """
     missing = {"image", "class", *metrics} - set(table.columns)
     if missing:
@@ -51,18 +51,19 @@ def class_means(
         values = table[metric].to_numpy(float)
         used = member & np.isfinite(values)
         found, people = values[used], patients[used]
-        low = high = np.nan
+        interval = intervals.Interval(np.nan, np.nan)
         if len(set(people)) > 1:
-            low, high = _interval(found, people, resamples, seed)
+            interval = _interval(found, people, resamples, seed)
         rows.append(
             {
                 "class": group.removeprefix("class "),
                 "metric": metric,
                 "value": found.mean() if len(found) else np.nan,
-                "low": low,
-                "high": high,
+                "low": interval.low,
+                "high": interval.high,
                 "images": len(found),
                 "patients": len(set(people)),
+                "method": interval.method,
             }
         )
     return pd.DataFrame(rows)

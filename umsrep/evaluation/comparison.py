@@ -68,16 +68,22 @@ def compare(
 
 
 def compare_all(
-    evaluations: Mapping[str, Evaluation], asked: Asked = Asked()
+    evaluations: Mapping[str, Evaluation],
+    asked: Asked = Asked(),
+    strict: bool = False,
 ) -> tuple[list[PairedTest], list[str]]:
     """Every pair of evaluations on the tasks they share, adjusted once.
 
     Args:
         evaluations: {name: evaluation}, at least two.
         asked: See `Asked`.
+        strict: Raise for a pair that cannot be tested or shares no task.
 
     Returns:
         (tests, the pairs that cannot be tested with the reason).
+
+    Raises:
+        UmsrepError: a pair that cannot be tested, if `strict`.
     """
     tests, untested = [], []
     for (name_a, a), (name_b, b) in itertools.combinations(
@@ -85,13 +91,16 @@ def compare_all(
     ):
         if a.predictions is None or b.predictions is None:
             continue
-        if not {t.name for t in a.tasks} & {t.name for t in b.tasks}:
+        shared = {t.name for t in a.tasks} & {t.name for t in b.tasks}
+        if not (shared or strict):
             continue
         try:
             found = paired_tests(
                 a.predictions, b.predictions, common_tasks(a, b), asked
             )
         except UmsrepError as error:
+            if strict:
+                raise
             reason = str(error)
             for folder, name in ((a.path, name_a), (b.path, name_b)):
                 reason = reason.replace(str(folder), f"'{name}'")

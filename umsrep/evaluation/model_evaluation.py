@@ -30,16 +30,17 @@ def evaluate(
         dataset: The images.
         calibrations: {label task: calibration} from validation images;
             default: none, and a threshold of 0.5.
-        bootstrap: Patient-clustered resamples for the 95 % intervals; 0 for
-            none.
+        bootstrap: Resamples of patients for those 95 % intervals that are
+            bootstraps; 0 for no intervals.
         seed: Seed of the resamples.
         references: {map task: `gaze_reference.measure(training images,
             task)`}; without them, shuffled AUC and information gain are left
             out.
 
     Returns:
-        A data frame: task, metric, value, low, high (`to_markdown` prints it
-        where tabulate is installed).
+        A data frame: task, metric, value, low, high, how the interval was
+        made and what limits it (`to_markdown` prints it where tabulate is
+        installed).
     """
     specs = [dataset.task(t) for t in model.tasks if t in dataset.tasks]
     # Supervised attention is for training.
@@ -54,9 +55,10 @@ def evaluate(
     rows = []
     for task, entry in metrics.items():
         for name, value in entry.items():
-            if name.endswith(("_ci95", "_undefined_resamples")):
+            if not isinstance(value, (int, float)):
                 continue
             low, high = entry.get(f"{name}_ci95") or (None, None)
+            told = entry.get("intervals", {"methods": {}, "notes": {}})
             rows.append(
                 {
                     "task": task,
@@ -64,6 +66,8 @@ def evaluate(
                     "value": value,
                     "low": low,
                     "high": high,
+                    "method": told["methods"].get(name, ""),
+                    "note": told["notes"].get(name, ""),
                 }
             )
     return pd.DataFrame(rows)

@@ -122,7 +122,8 @@ def all_metrics(
         [low, high] (nan twice where it cannot be had; None where there is no
         method, as for a minimum); `images` and `patients`, the numbers of
         labelled ones; and `intervals`, {"methods": {metric: how its interval
-        was made}, "notes": {metric: what limits it}}.
+        was made}, "notes": {metric: what limits it}}; `remarks`, what a reader
+        must be told, such as that every image is called the same.
     """
     result = {}
     for task in specs:
@@ -133,9 +134,8 @@ def all_metrics(
             "images": len(rows),
             "patients": len(set(patients)),
         }
-        known = {}
-        if values and bootstrap:
-            known = tasks.of(task).estimates(rows)
+        kind = tasks.of(task)
+        known = kind.estimates(rows) if values and bootstrap else {}
         methods, notes = {}, {}
         for name, value in values.items():
             entry[name] = value
@@ -152,7 +152,12 @@ def all_metrics(
                 methods[name] = found.method
             if found.note:
                 notes[name] = found.note
+        if values:
+            entry["remarks"] = kind.remarks(rows)
         if bootstrap and values:
+            for name, told in kind.references(rows, bootstrap).items():
+                entry[name], *ends = told
+                entry[f"{name}_ci95"] = ends
             entry["intervals"] = {"methods": methods, "notes": notes}
         result[task.name] = entry
     return result

@@ -56,16 +56,17 @@ def roc_and_reliability(curves):
     """ROC and reliability curves of a two-class task.
 
     Args:
-        curves: {strategy: (true classes, 0 or 1; probabilities of class 1)},
-            each of shape (images,).
+        curves: {strategy: (true classes, 0 or 1; probabilities of class 1;
+            and, for the operating point, predicted classes)}, each of shape
+            (images,).
 
     Returns:
         A matplotlib figure, or None when no strategy has both classes.
     """
     curves = {
-        name: (true, positive)
-        for name, (true, positive) in curves.items()
-        if len(np.unique(true)) == 2
+        name: arrays
+        for name, arrays in curves.items()
+        if len(np.unique(arrays[0])) == 2
     }
     if not curves:
         return None
@@ -74,13 +75,21 @@ def roc_and_reliability(curves):
     for axes in (left, right):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", lw=0.8)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    for index, (name, (true, positive)) in enumerate(curves.items()):
+    for index, (name, (true, positive, *decided)) in enumerate(curves.items()):
         look = {
             "color": COLOURS[index % len(COLOURS)],
             "linestyle": STYLES[index % len(STYLES)],
             "label": name,
         }
         left.plot(*roc_curve(true, positive)[:2], **look)
+        for predicted in decided:
+            left.plot(
+                np.mean(predicted[true == 0] == 1),
+                np.mean(predicted[true == 1] == 1),
+                MARKERS[index % len(MARKERS)],
+                color=look["color"],
+                ms=7,
+            )
         # Equal numbers of images per point, so that none is noise.
         bins = int(np.clip(len(true) // 15, 2, 8))
         observed, predicted = calibration_curve(
@@ -88,7 +97,12 @@ def roc_and_reliability(curves):
         )
         marker = MARKERS[index % len(MARKERS)]
         right.plot(predicted, observed, marker=marker, ms=4, **look)
-    left.set(title="ROC", xlabel="1 − specificity", ylabel="sensitivity")
+    operating = any(len(arrays) > 2 for arrays in curves.values())
+    left.set(
+        title="ROC" + ", marked: at the threshold" * operating,
+        xlabel="1 − specificity",
+        ylabel="sensitivity",
+    )
     right.set(
         title="Reliability",
         xlabel="predicted probability",

@@ -104,6 +104,9 @@ METRICS = (
     Metric("specificity", "Specificity"),
     _lower("brier", "Brier score", 2.0),
     _lower("expected_calibration_error", "ECE", 1.0),
+    _lower(
+        "expected_calibration_error_if_calibrated", "ECE if calibrated", 1.0
+    ),
     Metric("dice_mean", "Dice of both classes"),
     Metric("iou_mean", "IoU of both classes"),
     Metric("dice_median", "median Dice"),

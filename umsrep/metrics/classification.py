@@ -259,6 +259,37 @@ def expected_calibration_error(
     return number(ratio(np.abs(weights @ gaps).sum(-1), weights.sum(-1)))
 
 
+def calibration_error_if_calibrated(
+    probabilities: ArrayLike, draws: int = 1000, seed: int = 0
+) -> Floats:
+    """The calibration error that perfect probabilities would show.
+
+    Of a few images the expected calibration error is above 0 even where every
+    probability is true. Here classes are drawn from the probabilities
+    themselves (consistency resampling, Broecker & Smith 2007): an error no
+    larger than most of these is no sign of bad calibration.
+
+    Args:
+        probabilities: `(images, classes)`.
+        draws: Number of drawn sets of classes.
+        seed: Seed of the draws.
+
+    Returns:
+        The errors of the draws, `(draws,)`.
+    """
+    given = np.asarray(probabilities, float)
+    rng = np.random.default_rng(seed)
+    edges = np.cumsum(given, axis=1)[:, :-1]
+    return np.array(
+        [
+            expected_calibration_error(
+                (rng.random((len(given), 1)) > edges).sum(1), given
+            )
+            for _ in range(draws)
+        ]
+    )
+
+
 def label_metrics(
     true: ArrayLike,
     predicted: ArrayLike,

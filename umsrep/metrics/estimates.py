@@ -123,8 +123,8 @@ def of_labels(
 
     The expected calibration error is not among them: its plug-in value is
     biased upwards, and by another amount in every resample, so that no
-    interval around it means anything (`calibration.if_calibrated` says what
-    to compare it with).
+    interval around it means anything. What to compare it with says
+    `classification.calibration_error_if_calibrated`.
     """
     count = probabilities.shape[1]
     recalls = tuple(

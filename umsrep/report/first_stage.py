@@ -1,6 +1,7 @@
 """What the runs that learn a representation reached."""
 
 from umsrep.evaluation import summary
+from umsrep.report import diagnostics
 from umsrep.report.embedding import embedded
 
 # Columns of the table of representations that were learnt with labels.
@@ -21,6 +22,8 @@ def denoising(run, name):
         for noise, values in noises.items()
         if isinstance(values, dict)
     ]
+    for row in rows:
+        row["worse"] = diagnostics.worse(row)
     triplets = [
         {
             "noise": noise_name(triplet["noise"]),
@@ -36,6 +39,7 @@ def denoising(run, name):
     return {
         "name": name,
         "rows": rows,
+        "worse": [row["noise"] for row in rows if row["worse"]],
         "triplets": triplets,
     }
 

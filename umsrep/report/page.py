@@ -17,7 +17,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
 from umsrep.evaluation.folder import Evaluation
 from umsrep.figures.curves import has_losses, training_curves
-from umsrep.report import first_stage, results
+from umsrep.report import diagnostics, first_stage, results
 from umsrep.report.embedding import figure_uri
 from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
@@ -81,6 +81,10 @@ def render(folders, title="UMS-Rep report"):
             results.section(data, members, frame[frame["data"] == data])
             for data, members in groups.items()
         ],
+        cohorts=diagnostics.cohorts(
+            [(name, info) for name, info, _ in _trainings(folders, named)]
+            + [(f"evaluation of {n}", e.info) for n, e in named]
+        ),
         costs=_costs(folders, named),
         denoising=[
             first_stage.denoising(run, _run_name(run, folders))

@@ -8,6 +8,7 @@ from umsrep import tasks as task_kinds
 from umsrep.evaluation import comparison, summary, table_metrics
 from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
+from umsrep.report import diagnostics
 from umsrep.report.embedding import figure_uri
 
 # Columns of metrics that fit into the page's width.
@@ -44,6 +45,9 @@ def section(data, members, frame):
                 "figure_shows": FIGURES[task_kinds.get(task.kind).figure],
                 "tests": [t for t in tests if t["task"] == task.name],
                 "methods": _methods(task, members),
+                "decisions": diagnostics.decisions(task, members),
+                "remarks": diagnostics.remarks(task, members),
+                "failures": diagnostics.failures(task, members),
             }
         )
     return {
@@ -52,6 +56,7 @@ def section(data, members, frame):
         "best": {name: summary.best_values(frame, name) for name in tasks},
         "tasks": sections,
         "untested": untested,
+        "unequal": diagnostics.unequal(members),
     }
 
 
@@ -183,8 +188,8 @@ def _task_figure(task, members):
         return None
     return metric_plots.roc_and_reliability(
         {
-            name: (true, probabilities[:, 1])
-            for name, (true, _, probabilities) in arrays.items()
+            name: (true, probabilities[:, 1], predicted)
+            for name, (true, predicted, probabilities) in arrays.items()
         }
     )
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
+from sklearn.model_selection import StratifiedGroupKFold
 
 from umsrep.errors import UmsrepError
 
@@ -45,6 +46,16 @@ class Calibration:
     temperature: float = 1.0
     threshold: float | None = None
 
+    @property
+    def at_bound(self) -> bool:
+        """Whether the temperature is as far as it may go.
+
+        Then the images did not fix it: every one of them is right, or the
+        probabilities say nothing.
+        """
+        ends = np.log(TEMPERATURES)
+        return bool(np.isclose(np.log(self.temperature), ends, atol=1e-3).any())
+
     def apply(
         self, probabilities: ArrayLike
     ) -> tuple[Floats, NDArray[np.int_]]:
@@ -68,6 +79,79 @@ class Calibration:
             )
         positive = calibrated[:, 1] >= self.threshold
         return calibrated, positive.astype(int)
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Calibrations of parts of the images, each learnt from the others.
+
+    A threshold judged on the images that it was chosen on flatters itself:
+    scores without any signal reach an MCC of 0.26 on 14 images.
+
+    Attributes:
+        part: Part of each image, `(images,)`.
+        fitted: The calibration of each part.
+    """
+
+    part: NDArray[np.int_]
+    fitted: tuple[Calibration, ...]
+
+    def apply(
+        self, probabilities: ArrayLike
+    ) -> tuple[Floats, NDArray[np.int_]]:
+        """As `Calibration.apply`, for all the images in their order."""
+        given = np.asarray(probabilities, float)
+        calibrated = np.empty_like(given)
+        decided = np.empty(len(given), int)
+        for number, fitted in enumerate(self.fitted):
+            rows = self.part == number
+            if rows.any():
+                calibrated[rows], decided[rows] = fitted.apply(given[rows])
+        return calibrated, decided
+
+
+def cross_fit(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    patients: ArrayLike,
+    parts: int = 5,
+    seed: int = 0,
+) -> CrossFitted:
+    """Calibrations for images that a calibration is also chosen on.
+
+    Args:
+        probabilities: Softmax outputs `(images, classes)`.
+        labels: Class indices `(images,)`, -1 where unknown.
+        patients: Patient of each image; all of a patient's images are in one
+            part.
+        parts: Number of parts, fewer where a class has fewer patients.
+        seed: Seed of the division.
+
+    Returns:
+        The calibrations. Where a class has fewer than two patients, none can
+        be judged: temperature 1 and threshold 0.5.
+    """
+    given, known = np.asarray(probabilities, float), np.asarray(labels)
+    people = np.asarray(patients)
+    fewest = min(len(set(people[known == k])) for k in range(given.shape[1]))
+    if fewest < 2:
+        plain = Calibration(1.0, 0.5 if given.shape[1] == 2 else None)
+        return CrossFitted(np.zeros(len(given), int), (plain,))
+    parts = min(parts, fewest)
+    split = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    part = np.empty(len(given), int)
+    # Those without a label follow their patient.
+    strata = np.maximum(known, 0)
+    for number, (_, rows) in enumerate(split.split(given, strata, people)):
+        part[rows] = number
+    used = known >= 0
+    return CrossFitted(
+        part,
+        tuple(
+            fit(given[others & used], known[others & used])
+            for others in (part != number for number in range(parts))
+        ),
+    )
 
 
 def fit(probabilities: ArrayLike, labels: ArrayLike) -> Calibration:

@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from umsrep import runs, tasks
-from umsrep.data import Dataset, load, storage
+from umsrep.data import Dataset, load, participants, storage
 from umsrep.data.images import write_png
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import predict, table_metrics
@@ -74,6 +75,17 @@ def evaluate_run(
                 "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
+                "cohort": participants.cohort(
+                    {subject.split or "all": subject.dataset}
+                ).to_dict("records"),
+                "exclusions": participants.exclusions(
+                    runs.prepared_folder(whole).header
+                ),
+                "calibration": {
+                    task: asdict(fitted)
+                    | {"temperature_at_bound": fitted.at_bound}
+                    for task, fitted in subject.calibrations.items()
+                },
                 "versions": runs.versions(),
             },
         )

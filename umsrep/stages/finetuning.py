@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from umsrep import distribution, finetuning, precision, runs
 from umsrep import tasks as task_kinds
@@ -150,9 +151,14 @@ def _save_models(writer, network, denoiser):
 
 
 def _calibrate_and_measure(writer, network, validation, specs):
-    """Temperatures and thresholds from validation, and its metrics."""
+    """Temperatures and thresholds from validation, and its metrics.
+
+    The metrics are with those of other parts of the validation images, so that
+    no threshold is judged on the images that it was chosen on.
+    """
     outputs = predict.probabilities(network, validation)
-    fitted = {}
+    patients = table_metrics.patients_of(validation.table)
+    fitted, judged = {}, {}
     for spec in specs:
         kind = task_kinds.of(spec)
         if kind.calibrated:
@@ -161,12 +167,15 @@ def _calibrate_and_measure(writer, network, validation, specs):
             fitted[spec.name] = calibration.fit(
                 outputs[spec.name][known], labels[known]
             )
+            judged[spec.name] = calibration.cross_fit(
+                outputs[spec.name], np.where(known, labels, -1), patients
+            )
     storage.write_json(
         Path(writer.path) / "calibration.json",
         {task: asdict(value) for task, value in fitted.items()},
     )
     references = gaze_reference.load(writer.path, specs)
-    table = predict.table(outputs, validation, specs, fitted, references)
+    table = predict.table(outputs, validation, specs, judged, references)
     metrics = table_metrics.all_metrics(table, specs, bootstrap=0)
     storage.write_json(writer.path / "metrics.json", metrics)
     return metrics

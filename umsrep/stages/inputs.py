@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umsrep import runs
-from umsrep.data import Dataset, intensities, load
+from umsrep.data import Dataset, intensities, load, participants
 from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
@@ -101,14 +101,18 @@ class Inputs:
 
     def entries(self, splits: Mapping[str, Dataset]) -> dict[str, Any]:
         """Their entries of run.json."""
+        left_out = len(self.whole) - len(self.unseen.data)
+        header = runs.prepared_folder(self.whole).header
         return {
+            "cohort": participants.cohort(splits).to_dict("records"),
+            "exclusions": participants.exclusions(header, left_out),
             "tasks": list(self.tasks),
             "task_specs": {spec.name: spec.to_json() for spec in self.specs},
             "data": runs.describe_data([self.whole]),
             "intensities": _intensities(splits["train"]),
             "images": {
                 **{name: len(images) for name, images in splits.items()},
-                "left_out": len(self.whole) - len(self.unseen.data),
+                "left_out": left_out,
             },
         }
 

@@ -256,7 +256,7 @@ class TaskKind:
             often each image counts, and returns {metric: array (...)}. Here
             the means of `columns`.
         """
-        known = self._known(rows)
+        known = columns.known(rows, self.spec.name, self.columns, self.required)
 
         def statistics(weights: NDArray | None) -> dict[str, Any]:
             if weights is None:
@@ -277,32 +277,39 @@ class TaskKind:
             Here means of `columns`, within the metrics' ranges.
         """
         found: dict[str, Estimate] = {}
-        for name, values in self._known(rows).items():
+        known = columns.known(rows, self.spec.name, self.columns, self.required)
+        for name, values in known.items():
             metric = catalogue.metric(name)
             found[name] = Mean(values, metric.low, metric.high)
         return found
+
+    def references(
+        self, rows: pd.DataFrame, draws: int
+    ) -> dict[str, tuple[float, float, float]]:
+        """What some metrics are to be compared with.
+
+        Args:
+            rows: Rows of predictions.csv with a reference.
+            draws: Number of random draws.
+
+        Returns:
+            {name: (value, low, high)}, of 95 %; here none.
+        """
+        return {}
+
+    def remarks(self, rows: pd.DataFrame) -> list[str]:
+        """What a reader of the metrics must be told of these results.
+
+        Args:
+            rows: Rows of predictions.csv with a reference.
+        """
+        return []
 
     def more_statistics(
         self, values: Mapping[str, NDArray], weights: NDArray
     ) -> dict[str, Any]:
         """{metric: array} beside the means, from {column: values}."""
         return {}
-
-    def _known(self, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-        """{column: value per row}, nan where an image has none."""
-        known = {}
-        for name in self.columns:
-            column = f"{self.spec.name}_{name}"
-            if name in self.required:
-                known[name] = columns.numbers(rows, [column])[:, 0]
-            elif column in rows.columns:
-                # Not every image has fixations.
-                full = columns.filled(rows[column]).to_numpy()
-                if full.any():
-                    values = np.full(len(rows), np.nan)
-                    values[full] = columns.numbers(rows[full], [column])[:, 0]
-                    known[name] = values
-        return known
 
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that `statistics` may give."""

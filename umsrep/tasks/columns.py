@@ -51,6 +51,35 @@ def numbers(table: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     return result
 
 
+def known(
+    table: pd.DataFrame,
+    task: str,
+    names: Sequence[str],
+    required: Sequence[str],
+) -> dict[str, NDArray[np.float64]]:
+    """{name: value per row} of the columns `<task>_<name>` that have any.
+
+    Args:
+        table: Rows of predictions.csv with a reference.
+        task: The task's name.
+        names: Names of columns.
+        required: Those among them that no row may lack; elsewhere nan stands
+            for an empty cell, since not every image has fixations.
+    """
+    found = {}
+    for name in names:
+        full = f"{task}_{name}"
+        if name in required:
+            found[name] = numbers(table, [full])[:, 0]
+        elif full in table.columns:
+            rows = filled(table[full]).to_numpy()
+            if rows.any():
+                values = np.full(len(table), np.nan)
+                values[rows] = numbers(table[rows], [full])[:, 0]
+                found[name] = values
+    return found
+
+
 def mean(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
     """Weighted mean of the values that are known; nan where none is."""
     known = ~np.isnan(values)

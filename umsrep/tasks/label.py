@@ -189,6 +189,38 @@ class Label(CellKind):
     def estimates(self, rows: pd.DataFrame) -> dict[str, Estimate]:
         return estimates.of_labels(*self.arrays(rows), self.spec.classes)
 
+    def references(
+        self, rows: pd.DataFrame, draws: int
+    ) -> dict[str, tuple[float, float, float]]:
+        _, _, probabilities = self.arrays(rows)
+        errors = classification.calibration_error_if_calibrated(
+            probabilities, draws
+        )
+        low, high = np.quantile(errors, [0.025, 0.975])
+        name = "expected_calibration_error_if_calibrated"
+        return {name: (float(errors.mean()), float(low), float(high))}
+
+    def remarks(self, rows: pd.DataFrame) -> list[str]:
+        true, predicted, probabilities = self.arrays(rows)
+        classes = self.spec.classes
+        shares = np.bincount(true, minlength=len(classes)) / len(true)
+        most = int(shares.argmax())
+        told = []
+        if (probabilities == probabilities[0]).all() and len(true) > 1:
+            told.append(
+                "The probabilities are the same for every image: the network "
+                "has learnt nothing of this task."
+            )
+        elif len(set(predicted)) == 1 and shares[predicted[0]] < 1:
+            told.append(f"Every image is called {classes[predicted[0]]}.")
+        accuracy = (true == predicted).mean()
+        if accuracy <= shares[most] < 1:
+            told.append(
+                f"Accuracy {accuracy:.3f} is no better than calling every "
+                f"image {classes[most]}, which is right in {shares[most]:.3f}."
+            )
+        return told
+
     def metric_names(self) -> tuple[str, ...]:
         count = len(self.spec.classes)
         each = np.arange(count)

@@ -182,6 +182,19 @@ class Number(CellKind):
             ),
         }
 
+    def remarks(self, rows: pd.DataFrame) -> list[str]:
+        true, predicted = self.arrays(rows)
+        if len(true) < 2 or np.ptp(true) == 0:
+            return []
+        if np.ptp(predicted) <= 1e-6 * max(1.0, abs(predicted[0])):
+            return [
+                "The same number is predicted for every image: the network "
+                "has learnt nothing of this task."
+            ]
+        if regression.r2(true, predicted) <= 0:
+            return ["No better than predicting the mean for every image."]
+        return []
+
     def metric_names(self) -> tuple[str, ...]:
         return tuple(regression.regression_metrics([0.0], [0.0]))
 
