@@ -24,7 +24,9 @@ COHORT = [
 
 
 def text(*folders):
-    page = re.sub(r"(?s)<style>.*?</style>|<[^>]*>", " ", report.render(folders))
+    page = re.sub(
+        r"(?s)<style>.*?</style>|<[^>]*>", " ", report.render(folders)
+    )
     return re.sub(r"\s+", " ", page)
 
 
