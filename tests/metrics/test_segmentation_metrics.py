@@ -129,3 +129,24 @@ def test_the_usual_encodings_are_one():
 def test_bad_input(predicted, advice):
     with pytest.raises(UmsrepError, match=advice):
         seg.dice(EMPTY, predicted)
+
+
+def test_distances_of_a_resized_mask_are_those_of_the_image():
+    rng = np.random.default_rng([9])
+    a, b = (rng.random((12, 12)) < 0.4 for _ in range(2))
+    # Twice the rows, thrice the columns.
+    larger = [np.kron(m, np.ones((2, 3))) > 0 for m in (a, b)]
+    own = seg.hausdorff95(*larger, (0.5, 0.5))
+    resized = seg.hausdorff95(a, b, (1.0, 1.5))
+    assert resized == pytest.approx(own, abs=1.5)
+    assert resized == pytest.approx(by_all_pairs(a, b, (1.0, 1.5)))
+
+
+def by_all_pairs(true, predicted, spacing):
+    """The same from distances of all pairs of border pixels."""
+    points = [
+        np.argwhere(m & ~ndimage.binary_erosion(m)) * spacing
+        for m in (true, predicted)
+    ]
+    between = np.linalg.norm(points[0][:, None] - points[1][None], axis=-1)
+    return max(np.percentile(between.min(axis), 95) for axis in (0, 1))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from umsrep import heads, tasks
-from umsrep.data import TaskSpec
+from umsrep.data import AxisScale, Scale, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
 from umsrep.figures.example_pictures import COLOURS
@@ -121,3 +121,30 @@ class TestCatalogue:
         assert catalogue.metric("mae").best(values) == 1
         assert np.isnan(catalogue.metric("bias").best(values))
         assert catalogue.metric("mae").titled("years") == "MAE (years)"
+
+
+def test_masks_are_measured_in_millimetres_where_the_scale_is_known():
+    class Two:
+        tasks = {"lung": None}
+        table = pd.DataFrame({"image": ["a", "b"]})
+
+        def __len__(self):
+            return 2
+
+        def target(self, task, index):
+            return np.eye(8, dtype=np.uint8)
+
+        def fixations(self, task, index):
+            return None
+
+        def scale(self, index):
+            length = AxisScale("cm", 0.2)
+            return Scale(length, length) if index == 0 else None
+
+    outputs = np.roll(np.eye(8), 1, axis=1)[None].repeat(2, 0)
+    found = tasks.of(TaskSpec("lung", "mask")).predictions(
+        outputs, Two(), None, None
+    )
+    first, second = found["lung_hausdorff95_mm"]
+    assert first == pytest.approx(2 * found["lung_hausdorff95"][0])
+    assert second is None

@@ -112,6 +112,7 @@ METRICS = (
     Metric("dice_median", "median Dice"),
     Metric("dice_min", "lowest Dice"),
     _lower("hausdorff95", "95 % Hausdorff distance", unit="pixels"),
+    _lower("hausdorff95_mm", "HD95", unit="mm", listed=True),
     Metric("auc_judd", "AUC (Judd)"),
     # Of restored images.
     Metric("psnr", "PSNR", high=INFINITY, unit="dB"),

@@ -56,14 +56,24 @@ def pixel_accuracy(true: ArrayLike, predicted: ArrayLike) -> float:
     return float((true == predicted).mean())
 
 
-def hausdorff95(true: ArrayLike, predicted: ArrayLike) -> float:
-    """95th percentile of the surface distances, in pixels.
+def hausdorff95(
+    true: ArrayLike,
+    predicted: ArrayLike,
+    spacing: tuple[float, float] = (1.0, 1.0),
+) -> float:
+    """95th percentile of the surface distances, in pixels or millimetres.
 
     The larger of the two directions' percentiles (true to predicted and
     back); the maximum itself would be the Hausdorff distance, which one stray
     pixel determines.
+
+    Args:
+        true, predicted: Masks (height, width).
+        spacing: Distance of rows and of columns, in the unit of the result.
+            Where an image was resized, that of the resized one: the distance
+            is then the one of the image at its own size.
     """
-    distances = _surface_distances(*_pair(true, predicted))
+    distances = _surface_distances(*_pair(true, predicted), spacing)
     return float(max(np.percentile(way, 95) for way in distances))
 
 
@@ -100,17 +110,22 @@ def _iou(true: Bools, predicted: Bools) -> float:
     return np.count_nonzero(true & predicted) / union
 
 
-def _surface_distances(true: Bools, predicted: Bools) -> tuple[Floats, Floats]:
+def _surface_distances(
+    true: Bools,
+    predicted: Bools,
+    spacing: tuple[float, float] = (1.0, 1.0),
+) -> tuple[Floats, Floats]:
     """Distances true -> predicted and predicted -> true, one per pixel."""
     empty = not true.any(), not predicted.any()
     if all(empty):
         return np.zeros(1), np.zeros(1)
     if any(empty):
-        diagonal = np.full(1, np.hypot(*true.shape))
+        diagonal = np.full(1, np.hypot(*np.multiply(true.shape, spacing)))
         return diagonal, diagonal
     surfaces = _surface(true), _surface(predicted)
     to_true, to_predicted = (
-        ndimage.distance_transform_edt(~surface) for surface in surfaces
+        ndimage.distance_transform_edt(~surface, sampling=spacing)
+        for surface in surfaces
     )
     return to_predicted[surfaces[0]], to_true[surfaces[1]]
 

@@ -18,20 +18,23 @@ from umsrep.tasks.base import (
 )
 from umsrep.tasks.columns import weighted_median
 from umsrep.tasks.picture import PictureKind
-from umsrep.tasks.protocols import Calibration, Frame, Reference
+from umsrep.tasks.protocols import Calibration, Data, Frame, Reference
 
 # A mask that covers nearly nothing or nearly all is more often a mistake
 # than an organ; real lung masks cover 8 to 43 % of a chest X-ray.
 PLAUSIBLE_FOREGROUND = (0.002, 0.9)
+# Units of length that distances are given in.
+MILLIMETRES = {"mm": 1.0, "cm": 10.0}
 
 
 @register("mask")
 class Mask(PictureKind):
     """Inside or outside, pixel by pixel.
 
-    Columns: `T_dice`, `T_iou`, `T_dice_mean`, `T_iou_mean`, `T_accuracy` and
-    `T_hausdorff95` (pixels). The F-score of a mask is its Dice and is not
-    repeated.
+    Columns: `T_dice`, `T_iou`, `T_dice_mean`, `T_iou_mean`, `T_accuracy`,
+    `T_hausdorff95` (pixels of the prepared image) and, where both axes have a
+    scale in millimetres or centimetres, `T_hausdorff95_mm`, as of the image at
+    its own size. The F-score of a mask is its Dice and is not repeated.
     """
 
     folder = "masks"
@@ -48,6 +51,7 @@ class Mask(PictureKind):
         "iou_mean",
         "accuracy",
         "hausdorff95",
+        "hausdorff95_mm",
     )
     reference = "dice"
     required = ("dice", "iou")
@@ -99,6 +103,40 @@ class Mask(PictureKind):
     ) -> dict[str, float]:
         return segmentation.mask_metrics(
             true.astype(bool), output > self.threshold
+        )
+
+    def predictions(
+        self,
+        outputs: NDArray,
+        dataset: Data,
+        fitted: Calibration | None,
+        reference: Reference | None,
+    ) -> dict[str, Any]:
+        found = super().predictions(outputs, dataset, fitted, reference)
+        found[f"{self.spec.name}_hausdorff95_mm"] = [
+            self._millimetres(outputs[index], dataset, index)
+            for index in range(len(dataset))
+        ]
+        return found
+
+    def _millimetres(
+        self, output: NDArray, dataset: Data, index: int
+    ) -> float | None:
+        """95 % Hausdorff distance; None without a mask or a spacing."""
+        scale = dataset.scale(index)
+        if scale is None or self.spec.name not in dataset.tasks:
+            return None
+        axes = [scale.axes.get(axis) for axis in ("y", "x")]
+        if any(axis is None or axis.unit not in MILLIMETRES for axis in axes):
+            return None
+        true = dataset.target(self.spec.name, index)
+        if true is None:
+            return None
+        rows, columns = (
+            axis.per_pixel * MILLIMETRES[axis.unit] for axis in axes
+        )
+        return segmentation.hausdorff95(
+            true.astype(bool), output > self.threshold, (rows, columns)
         )
 
     def more_statistics(
