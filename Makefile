@@ -25,10 +25,14 @@ BACKEND_SETTINGS := OMP_NUM_THREADS=1 \
 demo: $(STAMP)
 	$(BIN)/umsrep demo --out demo
 
+# Tracing makes the tests that train take twice as long, so coverage is that of
+# the others.
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" \
+		--cov --cov-report=term
 
 # At most two minutes on two idle cores.
 test-fast: $(STAMP)
