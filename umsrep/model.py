@@ -9,6 +9,7 @@ from keras import ops
 from umsrep import backend, distribution, keras_import
 from umsrep.balancing import FixedWeighting
 from umsrep.errors import UmsrepError
+from umsrep.representations import geometry
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,27 @@ class MultiTaskModel(keras.Model):
         return keras.Model(
             self.representation.input, {name: tensors[name] for name in names}
         )
+
+    def cells(self, feature):
+        """Where the cells of a feature lie in the image: `umsrep.Cells`.
+
+        Args:
+            feature: A feature of the representation, or what a head provides,
+                such as "finding_cam".
+
+        Raises:
+            UmsrepError: there is no such feature, or it has no rows and
+                columns.
+        """
+        if feature in self.representation.features:
+            return self.representation.cells(feature)
+        found = geometry.cells_of(self.feature_model([feature]))
+        if feature not in found:
+            raise UmsrepError(
+                f"'{feature}' has no rows and columns, so no place in the "
+                "image. Name a feature or maps that have."
+            )
+        return found[feature]
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
