@@ -33,7 +33,7 @@ def flatten_kernels(model, seed=0):
         path = variable.path
         if not path.endswith("kernel"):
             continue
-        values = rng.uniform(0.5, 1.5, (1, 1, *variable.shape[-2:]))
+        values = rng.uniform(0.5, 1.5, variable.shape[-2:])
         values = np.broadcast_to(values, variable.shape).copy()
         values /= values.sum(axis=tuple(range(values.ndim - 1)))
         if "_se_" in path or "average" in path:
@@ -55,42 +55,49 @@ def points(cells):
     return rows, columns
 
 
-def seen(representation, feature, above=0.0):
-    """Points, and where among its cells a feature sees them.
+def seen(representation, features, peaks=("decoded",)):
+    """Points, and where among their cells features see them.
 
     Args:
         representation: A `Representation` that does not normalise intensities
             (a point would change all pixels).
-        feature: Its name.
-        above: Counts only cells whose change is at least this share of the
-            largest: 0.5 is where the map has its peak.
+        features: Names of features.
+        peaks: Features that are looked at where the change is at least half
+            of the largest, so where a map has its peak: several ways that are
+            centred differently may lead to them.
 
     Returns:
-        Two (points, 2) arrays of rows and columns: the points in pixels, and
-        the centres of the change in cells.
+        (points, 2) rows and columns of the points, in pixels; {feature: the
+        same of the centres of the change, in cells}.
     """
     model = keras.Model(
-        representation.inputs, representation.output[feature]
+        representation.inputs, {f: representation.output[f] for f in features}
     )
-    pixels = np.stack(points(representation.cells(feature)), axis=1)
-    flat = np.full((1, *representation.image_shape), FLAT, "float32")
-    before = model.predict_on_batch(flat)
-    centres = []
+    coarsest = max(features, key=representation.stride)
+    pixels = np.stack(points(representation.cells(coarsest)), axis=1)
+    found = {feature: [] for feature in features}
     for start in range(0, len(pixels), BATCH):
         part = pixels[start : start + BATCH]
-        images = np.repeat(flat, len(part), axis=0)
-        images[np.arange(len(part)), part[:, 0], part[:, 1]] = POINT
-        change = np.abs(model.predict_on_batch(images) - before)
-        change = change.sum(axis=-1, dtype="float64")
-        change[change < above * change.max(axis=(1, 2), keepdims=True)] = 0
-        change /= change.sum(axis=(1, 2), keepdims=True)
-        rows, columns = (np.arange(n) for n in change.shape[1:])
-        centres.append(
-            np.stack(
-                [change.sum(2) @ rows, change.sum(1) @ columns], axis=1
-            )
+        # The last image stays flat. One size of batch is compiled once.
+        images = np.full(
+            (BATCH + 1, *representation.image_shape), FLAT, "float32"
         )
-    return pixels, np.concatenate(centres)
+        images[np.arange(len(part)), part[:, 0], part[:, 1]] = POINT
+        for feature, values in model.predict_on_batch(images).items():
+            change = np.abs(values[: len(part)] - values[-1:])
+            change = change.sum(axis=-1, dtype="float64")
+            if feature in peaks:
+                top = change.max(axis=(1, 2), keepdims=True)
+                change[change < 0.5 * top] = 0
+            found[feature].append(centres_of(change))
+    return pixels, {f: np.concatenate(parts) for f, parts in found.items()}
+
+
+def centres_of(maps):
+    """(n, 2) centres of mass, (row, column), of (n, rows, columns) maps."""
+    shares = maps / maps.sum(axis=(1, 2), keepdims=True)
+    rows, columns = (np.arange(n) for n in maps.shape[1:])
+    return np.stack([shares.sum(2) @ rows, shares.sum(1) @ columns], axis=1)
 
 
 def errors(cells, pixels, centres):
@@ -124,10 +131,9 @@ def measure(side):
     for title, (representation, feature) in subjects(side).items():
         flatten_kernels(representation)
         cells = representation.cells(feature)
-        peak = 0.5 if feature == "decoded" else 0.0
-        pixels, centres = seen(representation, feature, peak)
+        pixels, centres = seen(representation, [feature])
         tiled = Cells.tiling(cells.grid, cells.image_size)
-        found = [errors(c, pixels, centres) for c in (tiled, cells)]
+        found = [errors(c, pixels, centres[feature]) for c in (tiled, cells)]
         yield title, cells, *(error[0] for error in found)
 
 
@@ -139,7 +145,7 @@ def main(arguments=None):
     print("|---|---|---|---|---|")
     for title, cells, *found in measure(side):
         shown = " | ".join(
-            f"{error + 0:+.1f} pixels ({abs(error) / side:.1%})"
+            f"{round(error, 1) + 0:.1f} pixels ({abs(error) / side:.1%})"
             for error in found
         )
         print(

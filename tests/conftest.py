@@ -17,6 +17,7 @@ SIZE = 32
 SLOW = (
     "benchmarks/",
     "contracts/test_backends.py",
+    "derived/test_map_places.py::test_the_peak_of_a_resnet",
     "export/",
     "finetuning/",
     "inference/",
@@ -24,6 +25,7 @@ SLOW = (
     "notebooks/test_run.py",
     "recipes/",
     "report/test_report.py",
+    "representations/test_geometry.py::test_a_point",
     "representations/test_keras_application.py",
     "representations/test_saliency_networks.py",
     "runs/test_calibration.py",

@@ -179,7 +179,9 @@ class Cells:
         return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
 
     @staticmethod
-    def _checked(values: ArrayLike, shape: tuple[int, int], what: str) -> Floats:
+    def _checked(
+        values: ArrayLike, shape: tuple[int, int], what: str
+    ) -> Floats:
         values = np.asarray(values, np.float32)
         if values.shape[-2:] != shape:
             raise UmsrepError(
