@@ -149,7 +149,8 @@ def main(arguments=None):
             for error in found
         )
         print(
-            f"| {title} | {cells.stride[0]:g} | {cells.offset[0]:g} | {shown} |",
+            f"| {title} | {cells.stride[0]:g} | {cells.offset[0]:g} | "
+            f"{shown} |",
             flush=True,
         )
 

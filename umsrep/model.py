@@ -218,25 +218,8 @@ class MultiTaskModel(keras.Model):
         )
 
     def cells(self, feature):
-        """Where the cells of a feature lie in the image: `umsrep.Cells`.
-
-        Args:
-            feature: A feature of the representation, or what a head provides,
-                such as "finding_cam".
-
-        Raises:
-            UmsrepError: there is no such feature, or it has no rows and
-                columns.
-        """
-        if feature in self.representation.features:
-            return self.representation.cells(feature)
-        found = geometry.cells_of(self.feature_model([feature]))
-        if feature not in found:
-            raise UmsrepError(
-                f"'{feature}' has no rows and columns, so no place in the "
-                "image. Name a feature or maps that have."
-            )
-        return found[feature]
+        """`umsrep.Cells` of a feature, or of what a head provides."""
+        return geometry.cells_of(self.feature_model([feature]), feature)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

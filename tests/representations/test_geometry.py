@@ -9,6 +9,7 @@ from umsrep import Cells, MultiTaskModel
 from umsrep.errors import UmsrepError
 from umsrep.heads import AttentionHead, CAMHead, ClassificationHead
 from umsrep.representations import (
+    VGGSSM,
     ConvAutoencoder,
     DilatedCNN,
     KerasApplication,
@@ -16,7 +17,6 @@ from umsrep.representations import (
     OwnModel,
     SimpleNet,
     UNet,
-    VGGSSM,
     registry,
 )
 

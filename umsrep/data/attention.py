@@ -1,14 +1,18 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks
 from umsrep.cells import Cells
-from umsrep.data.prepared import AttentionSpec, TaskSpec
+from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 Floats = NDArray[np.float32]
 
@@ -172,22 +176,31 @@ def attention_target(
 
 
 def attention_spec(
-    task: Callable[[str], TaskSpec],
+    dataset: "Dataset",
     name: str,
     label: str,
     sources: str | dict[str, str],
-    cells: Cells,
+    cells: Cells | tuple[int, int],
 ) -> AttentionSpec:
     """The checked task of `Dataset.with_attention`, whose arguments these are.
 
     Args:
-        task: The data set's method `Dataset.task`.
-        name, label, sources: As of `Dataset.with_attention`.
-        cells: Where the cells of the class activation maps lie.
+        dataset: The data set.
+        name, label, sources, cells: As of `Dataset.with_attention`.
 
     Raises:
-        UmsrepError: an unknown task or class, or one of another kind.
+        UmsrepError: an unknown task or class, one of another kind, or cells of
+            images of another size.
     """
+    size, task = dataset.image_size, dataset.task
+    if not isinstance(cells, Cells):
+        cells = Cells.tiling(cells, size)
+    if cells.image_size != tuple(size):
+        raise UmsrepError(
+            f"The maps are of images of {cells.image_size} pixels, but data "
+            f"set '{dataset.name}' has {tuple(size)}. Take the cells of a "
+            "model for this data set."
+        )
     classes = task(label).classes
     if not classes:
         raise UmsrepError(

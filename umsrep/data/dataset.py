@@ -182,15 +182,7 @@ class Dataset:
             UmsrepError: an unknown task or class, one of another kind, or
                 cells of images of another size.
         """
-        if not isinstance(cells, Cells):
-            cells = Cells.tiling(cells, self.image_size)
-        if cells.image_size != tuple(self.image_size):
-            raise UmsrepError(
-                f"The maps are of images of {cells.image_size} pixels, but "
-                f"data set '{self.name}' has {tuple(self.image_size)}. Take "
-                "the cells of a model for this data set."
-            )
-        spec = attention_spec(self.task, name, label, sources, cells)
+        spec = attention_spec(self, name, label, sources, cells)
         table = self.table.copy()
         table[name] = ""
         for group, source in spec.sources:

@@ -60,15 +60,12 @@ class Representation(keras.Model):
                 columns.
         """
         if feature not in self._cells:
-            raise UmsrepError(
-                f"Representation '{self.name}' has no feature '{feature}' of "
-                f"rows and columns. Choose one of {', '.join(self._cells)}."
-            )
+            self._cells[feature] = geometry.cells_of(self, feature)
         return self._cells[feature]
 
     @functools.cached_property
     def _cells(self) -> dict[str, Cells]:
-        return geometry.cells_of(self)
+        return {}
 
     def stride(self, feature: str) -> int:
         """Pixels of the image per cell of `feature`, rounded."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import keras
 
 from umsrep.cells import Cells
+from umsrep.errors import UmsrepError
 
 _CONVOLUTIONS = (
     keras.layers.Conv2D,
@@ -67,35 +68,41 @@ class _Axis:
 _Place = tuple[_Axis, _Axis] | None
 
 
-def cells_of(model: keras.Model) -> dict[str, Cells]:
-    """{output: its `Cells`} of a functional model of one image.
+def cells_of(model: keras.Model, output: str) -> Cells:
+    """Where the cells of an output of a functional model lie in the image.
 
     A layer that is not known here keeps the place of its input, if it keeps
     the number of cells, and otherwise counts as one that resizes: its cells
     tile those of its input. A layer of several says by an attribute
-    `spatial_layer` which of them moves cells. An output without a place, such as tokens that
-    were reshaped into rows and columns, tiles the image.
+    `spatial_layer` which of them moves cells. An output without a place, such
+    as tokens that were reshaped into rows and columns, tiles the image.
 
     Args:
-        model: From (batch, height, width, channels) to {name: tensor}.
+        model: From images (batch, height, width, channels) to {name: tensor}.
+        output: Name of an output, (batch, rows, columns, channels).
 
-    Returns:
-        The cells of the outputs with four axes.
+    Raises:
+        UmsrepError: there is no such output, or it has no rows and columns.
     """
-    image_size = tuple(model.inputs[0].shape[1:3])
-    places = _outputs(model, [(_Axis(), _Axis())])
-    found = {}
-    for name, tensor in model.output.items():
-        if len(tensor.shape) != 4:
-            continue
-        grid, place = tuple(tensor.shape[1:3]), places[id(tensor)]
-        if place is None:
-            found[name] = Cells.tiling(grid, image_size)
-        else:
-            stride = tuple(axis.stride for axis in place)
-            offset = tuple(axis.offset for axis in place)
-            found[name] = Cells(grid, image_size, stride, offset)
-    return found
+    tensor = model.output.get(output)
+    if tensor is None or len(tensor.shape) != 4:
+        with_cells = [n for n, t in model.output.items() if len(t.shape) == 4]
+        raise UmsrepError(
+            f"Model '{model.name}' has no feature '{output}' of rows and "
+            f"columns. Choose one of {', '.join(with_cells) or 'another model'}"
+            "."
+        )
+    image_size, grid = model.inputs[0].shape[1:3], tensor.shape[1:3]
+    place = _outputs(model, [(_Axis(), _Axis())])[id(tensor)]
+    if place is None:
+        return Cells.tiling(grid, image_size)
+    rows, columns = place
+    return Cells(
+        grid,
+        image_size,
+        (rows.stride, columns.stride),
+        (rows.offset, columns.offset),
+    )
 
 
 def _outputs(model: keras.Model, inputs: list[_Place]) -> dict[int, _Place]:
