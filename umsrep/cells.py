@@ -7,7 +7,7 @@ cells and pixels asks a `Cells`. Coordinates are those of pixel centres: pixel
 0 is at 0.0, and the image reaches from -0.5 to its length - 0.5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,9 +79,8 @@ class Cells:
 
         Those of cells at the border may lie outside the image.
         """
-        return self.offset[axis] + self.stride[axis] * np.arange(
-            self.grid[axis]
-        )
+        steps = np.arange(self.grid[axis], dtype=np.float64)
+        return self.offset[axis] + self.stride[axis] * steps
 
     def enlarge(self, maps: ArrayLike) -> Floats:
         """Maps at the image's size, by bilinear interpolation.
@@ -100,8 +99,7 @@ class Cells:
             UmsrepError: maps of another number of cells.
         """
         values = self._checked(maps, self.grid, "cells")
-        rows, columns = (self.interpolation(axis) for axis in (0, 1))
-        return rows @ values @ columns.T
+        return self._weighted(values, self.interpolation)
 
     def average(self, pictures: ArrayLike) -> Floats:
         """Pictures on the cells: each cell has the mean of its pixels.
@@ -121,8 +119,7 @@ class Cells:
             UmsrepError: pictures of another size.
         """
         values = self._checked(pictures, self.image_size, "pixels")
-        rows, columns = (self._shares(axis) for axis in (0, 1))
-        return rows @ values @ columns.T
+        return self._weighted(values, self._shares)
 
     def at_centres(self, pictures: ArrayLike) -> Floats:
         """A picture's values at the pixel under the centre of each cell.
@@ -140,8 +137,7 @@ class Cells:
             UmsrepError: pictures of another size.
         """
         values = self._checked(pictures, self.image_size, "pixels")
-        rows, columns = (self._nearest(axis) for axis in (0, 1))
-        return rows @ values @ columns.T
+        return self._weighted(values, self._nearest)
 
     def interpolation(self, axis: int) -> Floats:
         """(pixels, cells) weights of the cells at each pixel of an axis."""
@@ -177,6 +173,12 @@ class Cells:
         distance = np.abs(centres[:, None] - pixels)
         found = distance <= distance.min(axis=1, keepdims=True) + 1e-6
         return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    @staticmethod
+    def _weighted(values: Floats, weights: Callable[[int], Floats]) -> Floats:
+        """Values through the weights of rows (0) and of columns (1)."""
+        result = weights(0) @ values @ weights(1).T
+        return result.astype(np.float32, copy=False)
 
     @staticmethod
     def _checked(
