@@ -42,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "training",
     ],
     submod_attrs={
+        "cells": ["Cells"],
         "errors": ["UmsrepError"],
         "model": ["MultiTaskModel"],
     },

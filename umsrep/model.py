@@ -9,6 +9,7 @@ from keras import ops
 from umsrep import backend, distribution, keras_import
 from umsrep.balancing import FixedWeighting
 from umsrep.errors import UmsrepError
+from umsrep.representations import geometry
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,10 @@ class MultiTaskModel(keras.Model):
         return keras.Model(
             self.representation.input, {name: tensors[name] for name in names}
         )
+
+    def cells(self, feature):
+        """`umsrep.Cells` of a feature, or of what a head provides."""
+        return geometry.cells_of(self.feature_model([feature]), feature)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

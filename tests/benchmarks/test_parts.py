@@ -8,8 +8,8 @@ import keras
 import pytest
 
 import benchmarks.__main__ as program
-from benchmarks import parts, scan_memory, table
-from umsrep import backend
+from benchmarks import map_placement, parts, scan_memory, table
+from umsrep import backend, representations
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
@@ -83,6 +83,19 @@ def test_an_unknown_part_is_named(capsys):
     with pytest.raises(SystemExit, match="2"):
         program.main(["speed"])
     assert "no part is named 'speed'" in capsys.readouterr().err
+
+
+def test_placement_of_maps(capsys, monkeypatch):
+    # Three stages of stride 2 at 64 pixels, instead of whole networks.
+    small = representations.ConvAutoencoder(
+        (64, 64, 1), filters=(2, 2, 2), normalization="none"
+    )
+    monkeypatch.setattr(
+        map_placement, "subjects", lambda side: {"tiny": (small, "bottleneck")}
+    )
+    map_placement.main(["--side", "64"])
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row == ("| tiny | 8 | 7 | -3.5 pixels (5.5%) | 0.0 pixels (0.0%) |")
 
 
 def test_memory_of_a_scan(capsys):

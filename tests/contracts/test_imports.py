@@ -17,6 +17,7 @@ RANKS = {
     "registry": 1,
     "notebook": 1,
     "backend": 1,
+    "cells": 1,
     "keras_import": 2,
     "precision": 2,
     "distribution": 2,

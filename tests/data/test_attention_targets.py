@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from umsrep import data
+from umsrep import Cells, data
 from umsrep.errors import UmsrepError
 
 
@@ -36,6 +36,24 @@ class TestToGrid:
         plain = data.to_grid(heat, (4, 4))
         scaled = data.to_grid(heat, (4, 4), rescale=True)
         np.testing.assert_allclose(scaled, plain / plain.max(), rtol=1e-6)
+
+    def test_a_point_goes_to_the_cell_that_sees_it(self):
+        # Of three "same" convolutions of stride 2; an even tiling would give
+        # pixel 26 to cell 3.
+        cells = Cells((8, 8), (64, 64), (8, 8), (7, 7))
+        heat = np.zeros((64, 64))
+        heat[26, 24] = 1
+        target = data.to_grid(heat, cells, rescale=True)
+        assert np.argwhere(target).tolist() == [[2, 2]]
+        tiled = data.to_grid(heat, (8, 8))
+        assert np.argwhere(tiled).tolist() == [[3, 3]]
+        # What lies before the first cell's centre is not lost.
+        heat[:] = 0
+        heat[0, 63] = 1
+        target = data.to_grid(heat, cells, rescale=True)
+        assert np.argwhere(target).tolist() == [[0, 7]]
+        with pytest.raises(UmsrepError, match=r"64, 64\) pixels"):
+            data.to_grid(np.ones((32, 32)), cells)
 
     def test_a_mask_becomes_the_share_covered(self):
         mask = data.box_mask((4, 0, 12, 8), (16, 16))

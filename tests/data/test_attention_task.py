@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from umsrep import data
+from umsrep import Cells, data
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter
 from umsrep.errors import UmsrepError
@@ -54,6 +54,21 @@ def dataset(tmp_path):
 def batch(dataset, sources, **options):
     attended = dataset.with_attention("look", "finding", sources, GRID)
     return attended.batches(6, tasks=["finding", "look"], **options)[0]
+
+
+def test_targets_are_on_the_cells_that_see_them(dataset):
+    shifted = Cells(GRID, (32, 40), (8, 8), (7, 7))
+    attended = dataset.with_attention("look", "finding", "organ", shifted)
+    _, targets, _ = attended.batches(6, tasks=["finding", "look"])[0]
+    mask = dataset.mask("organ", 1).astype("float32")
+    np.testing.assert_allclose(
+        targets["look"][1, ..., 1], data.to_grid(mask, shifted)
+    )
+    tiled = data.to_grid(mask, GRID)
+    assert np.abs(targets["look"][1, ..., 1] - tiled).max() > 0.1
+    other = Cells.tiling(GRID, (64, 80))
+    with pytest.raises(UmsrepError, match="of a model for this data set"):
+        dataset.with_attention("look", "finding", "organ", other)
 
 
 def test_the_source_of_the_true_class_and_nothing_else(dataset):

@@ -97,13 +97,13 @@ class TestContract:
         x = images(1)
         explainer = build("finding", class_index=0)
         grids = explainer.grids(model, x)
-        maps = explainer.enlarge(grids, (32, 32))
+        maps = explainer.enlarge(model, grids)
         np.testing.assert_array_equal(maps, explainer(model, x))
         # Whatever the scale; and nothing where nothing is positive.
         np.testing.assert_allclose(
-            explainer.enlarge(grids * 7, (32, 32)), maps, atol=1e-6
+            explainer.enlarge(model, grids * 7), maps, atol=1e-6
         )
-        assert explainer.enlarge(-np.abs(grids), (32, 32)).max() == 0
+        assert explainer.enlarge(model, -np.abs(grids)).max() == 0
 
     @every
     @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ class TestGradCAMPlusPlus:
         )
         want = np.maximum((weights * a).sum(-1), 0)
         got = GradCAMPlusPlus("a", class_index=1)(model, x)
-        want = GradCAMPlusPlus("a").enlarge(want, (32, 32))
+        want = GradCAMPlusPlus("a").enlarge(model, want)
         np.testing.assert_allclose(got, want, atol=1e-3)
 
     @pytest.mark.parametrize("task", ["finding", "view"])
@@ -277,7 +277,7 @@ class TestOcclusion:
         explainer = Occlusion("view", patch=12, stride=12)
         grids = explainer.grids(model, images(1))
         assert grids.shape == (1, 3, 3)
-        assert explainer.enlarge(np.ones_like(grids), (32, 32)).min() == 1
+        assert explainer.enlarge(model, np.ones_like(grids)).min() == 1
 
     @pytest.mark.parametrize(
         ("options", "advice"),

@@ -55,11 +55,17 @@ def test_metrics_follow_from_what_the_model_looks_at(model, dataset):
         assert row["peak_in_mask"] == pytest.approx(hits)
         assert row["pointing_game"] == pytest.approx(hits)
         assert row["peak_near_mask"] >= row["peak_in_mask"]
+        # Cells are pixels here, so strict and lenient agree, by chance too.
+        assert row["pointing_game_chance"] == pytest.approx(mask.mean())
+        assert row["peak_in_mask_chance"] == pytest.approx(mask.mean())
         assert row["mask_share"] == mask.mean()
 
 
 class Fixed(CAM):
-    """The same map for every image."""
+    """The same map for every image, on cells of its own."""
+
+    def feature_of(self, model):
+        return None
 
     def grids(self, model, images, classes=None):
         ramp = np.linspace(-1, 1, 64, dtype="float32").reshape(8, 8)
@@ -70,7 +76,7 @@ def test_a_fixed_map_is_not_better_than_the_mean_map(model, dataset):
     table = evaluation.interpretability_table(
         model, dataset, Fixed("level"), "blob"
     )
-    for metric in ("peak_in_mask", "energy_in_mask"):
+    for metric in ("peak_in_mask", "pointing_game", "energy_in_mask"):
         np.testing.assert_allclose(
             table[f"{metric}_mean_map"], table[metric], rtol=1e-5
         )
@@ -121,7 +127,8 @@ def test_of_one_patient_alone_the_mean_map_says_nothing(model, dataset):
     (row,) = evaluation.interpretability_table(
         model, alone, CAM("level"), "blob"
     ).to_dict("records")
-    assert row["peak_in_mask_mean_map"] == row["peak_in_mask_chance"]
+    for metric in ("peak_in_mask", "pointing_game"):
+        assert row[f"{metric}_mean_map"] == row[f"{metric}_chance"]
     assert row["energy_in_mask_mean_map"] == row["mask_share"]
 
 

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from umsrep import Cells
 from umsrep.errors import UmsrepError
 from umsrep.metrics import attention
 
@@ -64,6 +65,48 @@ class TestPeakInMask:
         for tolerance, cells in ((0, 1), (1, 9)):
             got = attention.peak_in_mask(np.ones((4, 4)), square(), tolerance)
             assert got == cells / 16
+
+
+class TestCells:
+    # Of three "same" convolutions of stride 2: centres at 7, 15, 23, ...
+    CELLS = Cells((8, 8), (64, 64), (8, 8), (7, 7))
+
+    def test_strict_is_the_pixel_and_lenient_any_pixel_of_the_cell(self):
+        grid = peak((8, 8), (2, 2))
+        for pixel, strict in ((23, 1), (22, 0), (20, 0), (26, 0)):
+            mask = square(rows=slice(pixel, pixel + 1), columns=slice(23, 24))
+            assert attention.peak_in_mask(grid, mask, cells=self.CELLS) == 1
+            got = attention.pointing_game(grid, mask, cells=self.CELLS)
+            assert got == strict
+        beyond = square(rows=slice(28, 29), columns=slice(23, 24))
+        assert attention.peak_in_mask(grid, beyond, cells=self.CELLS) == 0
+        near = attention.pointing_game(grid, beyond, 5, self.CELLS)
+        assert near == 1
+
+    def test_the_enlarged_map_has_its_maximum_there(self):
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            grid, mask = rng.random((8, 8)), rng.random((64, 64)) < 0.3
+            # A peak at the upper or left border is a plateau at full size.
+            grid[0] = grid[:, 0] = 0
+            assert attention.pointing_game(
+                grid, mask, cells=self.CELLS
+            ) == attention.pointing_game(self.CELLS.enlarge(grid), mask)
+
+    def test_a_guess_scores_the_share_of_centres(self):
+        mask = square()
+        centres = self.CELLS.centres(0).astype(int)
+        want = mask[np.ix_(centres, centres)].mean()
+        nothing = np.zeros((8, 8))
+        got = attention.pointing_game(nothing, mask, cells=self.CELLS)
+        assert got == pytest.approx(want)
+        lenient = attention.peak_in_mask(nothing, mask, cells=self.CELLS)
+        assert lenient > got
+
+    def test_cells_of_another_map(self):
+        for metric in (attention.peak_in_mask, attention.pointing_game):
+            with pytest.raises(UmsrepError, match="the cells of this map"):
+                metric(np.ones((4, 4)), square(), cells=self.CELLS)
 
 
 class TestFullSize:

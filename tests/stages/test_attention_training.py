@@ -124,6 +124,23 @@ def test_by_the_command_line(prepared_folder, tmp_path):
     )
 
 
+def test_supervision_is_on_the_networks_own_cells(prepared_folder):
+    from umsrep.stages import finetuning, network
+
+    settings = replace(
+        CAM,
+        attention="blob",
+        architecture="conv_autoencoder",
+        arguments={"filters": (2, 3, 4)},
+    )
+    dataset = data.load(prepared_folder)
+    model = network.new_network(dataset, ["level"], settings)
+    (attended,) = finetuning._attended(model, settings, dataset)
+    cells = attended.task("level_attention").cells
+    assert cells == model.representation.cells("bottleneck")
+    assert cells.offset == (7, 7)
+
+
 def test_code_of_the_authors_by_setting(prepared_folder):
     from umsrep.stages import network
 

@@ -1,14 +1,18 @@
 """Targets of attention: heat maps, masks and boxes on a model's grid."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks
-from umsrep.data.prepared import AttentionSpec, TaskSpec
+from umsrep.cells import Cells
+from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 Floats = NDArray[np.float32]
 
@@ -53,18 +57,19 @@ def box_mask(boxes: ArrayLike, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def to_grid(
-    full_map: ArrayLike, grid: Sequence[int], rescale: bool = False
+    full_map: ArrayLike, cells: Cells | Sequence[int], rescale: bool = False
 ) -> Floats:
     """A map on coarser cells: each cell has the mean of its pixels.
 
-    Where the cells are whole pixels, the sum times the pixels per cell is
-    that of the map; elsewhere a pixel on a border counts for its cells in
-    proportion.
+    A pixel belongs to the nearest cell (`Cells.average`). Where cells tile the
+    image in whole pixels, the sum times the pixels per cell is that of the
+    map; elsewhere a pixel on a border counts for its cells in proportion.
 
     Args:
         full_map: (height, width), not negative: a heat map, or a mask in
             {0, 1}, whose cells then hold the share that it covers.
-        grid: (rows, columns), such as the shape of a head's maps.
+        cells: Where the cells lie, such as `MultiTaskModel.cells` of a head's
+            maps; (rows, columns) tile the map.
         rescale: Divide by the maximum afterwards, so that the peak is 1, as
             in a gaze heat map (GG-CAM, Zhu et al. 2022, Algorithm 1).
 
@@ -72,18 +77,19 @@ def to_grid(
         (rows, columns) float32.
 
     Raises:
-        UmsrepError: a grid finer than the map, a map that is all zero, or
-            values that are negative or not finite.
+        UmsrepError: a grid finer than the map, a map of another size than the
+            cells' image or all zero, or values that are negative or not
+            finite.
     """
     full_map = np.asarray(full_map, np.float32)
     if full_map.ndim == 3 and full_map.shape[-1] == 1:
         full_map = full_map[..., 0]
-    rows, columns = grid
+    rows, columns = cells.grid if isinstance(cells, Cells) else cells
     if full_map.ndim != 2 or not (
         1 <= rows <= full_map.shape[0] and 1 <= columns <= full_map.shape[1]
     ):
         raise UmsrepError(
-            f"A map of shape {full_map.shape} for a grid of {tuple(grid)}: "
+            f"A map of shape {full_map.shape} for a grid of {(rows, columns)}: "
             "expected (height, width) with at least a pixel per cell. Pass "
             "the map at the image's resolution."
         )
@@ -97,10 +103,11 @@ def to_grid(
             "The map is zero everywhere, so it says nothing about attention. "
             "Leave the image without a target instead (None)."
         )
-    cells = cv2.resize(full_map, (columns, rows), interpolation=cv2.INTER_AREA)
+    if not isinstance(cells, Cells):
+        cells = Cells.tiling(cells, full_map.shape)
     # A mean is never above the maximum, whatever the last digit says.
-    cells = np.minimum(cells, full_map.max())
-    return cells / cells.max() if rescale else cells
+    means = np.minimum(cells.average(full_map), full_map.max())
+    return means / means.max() if rescale else means
 
 
 def attention_target(
@@ -169,21 +176,31 @@ def attention_target(
 
 
 def attention_spec(
-    task: Callable[[str], TaskSpec],
+    dataset: "Dataset",
     name: str,
     label: str,
     sources: str | dict[str, str],
-    grid: tuple[int, int],
+    cells: Cells | tuple[int, int],
 ) -> AttentionSpec:
     """The checked task of `Dataset.with_attention`, whose arguments these are.
 
     Args:
-        task: The data set's method `Dataset.task`.
-        name, label, sources, grid: As of `Dataset.with_attention`.
+        dataset: The data set.
+        name, label, sources, cells: As of `Dataset.with_attention`.
 
     Raises:
-        UmsrepError: an unknown task or class, or one of another kind.
+        UmsrepError: an unknown task or class, one of another kind, or cells of
+            images of another size.
     """
+    size, task = dataset.image_size, dataset.task
+    if not isinstance(cells, Cells):
+        cells = Cells.tiling(cells, size)
+    if cells.image_size != tuple(size):
+        raise UmsrepError(
+            f"The maps are of images of {cells.image_size} pixels, but data "
+            f"set '{dataset.name}' has {tuple(size)}. Take the cells of a "
+            "model for this data set."
+        )
     classes = task(label).classes
     if not classes:
         raise UmsrepError(
@@ -208,5 +225,5 @@ def attention_spec(
         "attention",
         label=label,
         sources=tuple(sources.items()),
-        grid=(grid[0], grid[1]),
+        cells=cells,
     )

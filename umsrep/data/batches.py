@@ -217,7 +217,7 @@ class Batches(keras.utils.PyDataset):
                 looks[task],
                 self._attended[task][chosen],
                 len(self.dataset.task(spec.label).classes),
-                spec.grid,
+                spec.cells.grid,
             )
         if self.channels > 1:
             images = np.repeat(images, self.channels, axis=-1)
@@ -242,7 +242,7 @@ class Batches(keras.utils.PyDataset):
         # A mask's cells are shares already, of at most 1.
         kind: Any = task_kinds.of(self.dataset.task(source))
         rescale = not kind.discrete
-        return attention.to_grid(picture, spec.grid, rescale=rescale)
+        return attention.to_grid(picture, spec.cells, rescale=rescale)
 
     def _sample(self, index: int) -> tuple[Floats, Floats, Arrays]:
         """(clean image, image, {task: picture}) of one image."""

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks as task_kinds
+from umsrep.cells import Cells
 from umsrep.data import scale as scales
 from umsrep.data.attention import attention_spec
 from umsrep.data.splitting import split_patients
@@ -164,7 +165,7 @@ class Dataset:
         name: str,
         label: str,
         sources: str | dict[str, str],
-        grid: tuple[int, int],
+        cells: Cells | tuple[int, int],
     ) -> "Dataset":
         """The data set with a task more: attention, to supervise CAMs.
 
@@ -174,12 +175,14 @@ class Dataset:
             sources: A map or mask task where maps should be bright, or {class:
                 map or mask task}; images of other classes, and images without
                 the source, are unlabelled.
-            grid: (rows, columns) of the class activation maps.
+            cells: Where the cells of the class activation maps lie, such as
+                `model.cells("finding_cam")`; (rows, columns) tile the image.
 
         Raises:
-            UmsrepError: an unknown task or class, or one of another kind.
+            UmsrepError: an unknown task or class, one of another kind, or
+                cells of images of another size.
         """
-        spec = attention_spec(self.task, name, label, sources, grid)
+        spec = attention_spec(self, name, label, sources, cells)
         table = self.table.copy()
         table[name] = ""
         for group, source in spec.sources:

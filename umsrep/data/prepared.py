@@ -27,6 +27,7 @@ from typing import Any
 import pandas as pd
 
 from umsrep import tasks as task_kinds
+from umsrep.cells import Cells
 from umsrep.data import scale, storage
 from umsrep.errors import UmsrepError
 
@@ -127,12 +128,12 @@ class AttentionSpec(TaskSpec):
         label: The label task whose true class's map is supervised.
         sources: ((class, map or mask task), ...); a class without one is not
             supervised.
-        grid: (rows, columns) of the class activation maps.
+        cells: Where the cells of the class activation maps lie.
     """
 
     label: str = ""
     sources: tuple[tuple[str, str], ...] = ()
-    grid: tuple[int, int] = (1, 1)
+    cells: Cells = Cells((1, 1), (1, 1), (1, 1), (0, 0))
 
     def _kinds(self) -> tuple[str, ...]:
         return ("attention",)

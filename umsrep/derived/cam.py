@@ -34,6 +34,10 @@ class CAM(Explainer):
             )
         return head
 
+    def feature_of(self, model):
+        (feature,) = self.head(model).feature_names
+        return feature
+
     def function(self, model, head):
         names = head.feature_names
         extractor = model.feature_model(names)

@@ -2,11 +2,11 @@
 
 import weakref
 
-import cv2
 import numpy as np
 from keras import ops
 
 from umsrep import backend
+from umsrep.cells import Cells
 from umsrep.derived.base import DerivedTask
 from umsrep.errors import UmsrepError
 
@@ -15,7 +15,8 @@ class Explainer(DerivedTask):
     """Maps of the evidence for a class of a classification task (abstract).
 
     A subclass implements `function(model, head)`, or `raw(model, head, images,
-    classes)` where the map is not a function of tensors.
+    classes)` where the map is not a function of tensors. If its map has the
+    cells of a feature, `feature_of(model)` names it.
 
     Args:
         task: Name of a classification task; the model may have others.
@@ -44,8 +45,7 @@ class Explainer(DerivedTask):
         self._compiled = weakref.WeakKeyDictionary()
 
     def __call__(self, model, images, classes=None):
-        grids = self.grids(model, images, classes)
-        return self.enlarge(grids, np.shape(images)[1:3])
+        return self.enlarge(model, self.grids(model, images, classes))
 
     def grids(self, model, images, classes=None):
         """The maps as computed, on the cells of the feature.
@@ -64,11 +64,28 @@ class Explainer(DerivedTask):
         classes = self._classes(head, classes, len(images))
         return self.raw(model, head, images, classes)
 
-    def enlarge(self, grids, size):
-        """Maps in [0, 1] at the images' (height, width), from `grids`."""
-        return np.stack(
-            [cv2.resize(grid, tuple(size)[::-1]) for grid in scaled(grids)]
-        )
+    def enlarge(self, model, grids):
+        """Maps in [0, 1] at the images' size, from `grids`.
+
+        Each value stands where its cell's receptive field has its centre.
+        """
+        return self.cells(model, np.shape(grids)[1:3]).enlarge(scaled(grids))
+
+    def cells(self, model, grid):
+        """Where the cells of `grids` lie in the image: `umsrep.Cells`.
+
+        Args:
+            model: The model.
+            grid: (rows, columns) of the maps.
+        """
+        feature = self.feature_of(model)
+        if feature is None:
+            return Cells.tiling(grid, model.representation.image_shape[:2])
+        return model.cells(feature)
+
+    def feature_of(self, model):
+        """The feature whose cells the maps have; None where they tile."""
+        return None
 
     def head(self, model):
         """The model's head of the task; raises unless it has classes."""

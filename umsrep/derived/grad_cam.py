@@ -34,6 +34,9 @@ class _Weighted(Explainer):
             )
         return head
 
+    def feature_of(self, model):
+        return self.feature or self.head(model).feature_names[0]
+
     def function(self, model, head):
         names = head.feature_names
         extractor = model.feature_model(names)

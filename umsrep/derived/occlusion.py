@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from umsrep.cells import Cells
 from umsrep.derived.base import registry
 from umsrep.derived.explainer import Explainer, scaled
 from umsrep.errors import UmsrepError
@@ -80,7 +81,21 @@ class Occlusion(Explainer):
             grids.append(drop.reshape(len(rows), len(columns)))
         return np.stack(grids).astype(np.float32)
 
-    def enlarge(self, grids, size):
+    def cells(self, model, grid):
+        """The patches' centres; the last of a row may lie before its cell's.
+
+        It ends at the border, and so less than a stride after the one before.
+        """
+        centre = (self.patch - 1) / 2
+        return Cells(
+            grid,
+            model.representation.image_shape[:2],
+            (self.stride, self.stride),
+            (centre, centre),
+        )
+
+    def enlarge(self, model, grids):
+        size = model.representation.image_shape[:2]
         rows, columns = (self._starts(n) for n in size)
         sums = np.zeros((len(grids), *size), np.float32)
         counts = np.zeros(size, np.float32)

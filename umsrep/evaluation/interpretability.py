@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from umsrep.cells import Cells
 from umsrep.data import Dataset, TaskSpec
 from umsrep.derived import Explainer
 from umsrep.errors import UmsrepError
@@ -29,6 +30,8 @@ METRICS = (
     "peak_near_mask",
     "peak_near_mask_chance",
     "pointing_game",
+    "pointing_game_chance",
+    "pointing_game_mean_map",
     "energy_in_mask",
     "energy_in_mask_mean_map",
     "mask_share",
@@ -66,10 +69,11 @@ def interpretability_table(
     Returns:
         image, patient, split, class (the true one), predicted, explained, mask
         (its task), and the metrics of `metrics.attention`: peak_in_mask and
-        peak_near_mask on the map's own cells, each with `..._chance`, the
-        score of a map that says nothing (a cell that the mask only touches
-        counts, so this is more than the mask's share); pointing_game and
-        energy_in_mask at full size, where chance is mask_share.
+        peak_near_mask, where a cell counts that the mask only touches, and
+        pointing_game, where the pixel at the peak cell's centre has to lie in
+        the mask, each with `..._chance`, the score of a map that says nothing
+        on the same cells; energy_in_mask at full size, where chance is
+        mask_share.
         `..._mean_map` is the score of the mean map of the other patients'
         images that were explained for the same class: a map that is the same
         for every image also knows where organs are, and only what exceeds its
@@ -94,11 +98,10 @@ def interpretability_table(
             bar.advance(len(part))
     table = pd.DataFrame(rows)
     means = _mean_maps(np.stack(grids), table)
-    enlarged = (
-        explainer.enlarge(mean[None], dataset.image_size)[0] for mean in means
-    )
+    cells = explainer.cells(view, means.shape[1:])
+    enlarged = (explainer.enlarge(view, mean[None])[0] for mean in means)
     outlines = (dataset.mask(name, index) for index, name in chosen)
-    return table.assign(**_of_mean_maps(means, enlarged, outlines))
+    return table.assign(**_of_mean_maps(means, enlarged, outlines, cells))
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class _Explained:
     predicted: int
     explained: int
     grid: Floats
+    cells: Cells
     full_map: Floats
 
 
@@ -149,7 +153,8 @@ def _explain(
     predicted = outputs.argmax(axis=-1)
     explained = labels if explain == "true" else predicted
     grids = explainer.grids(view, images, explained)
-    maps = explainer.enlarge(grids, dataset.image_size)
+    cells = explainer.cells(view, grids.shape[1:])
+    maps = explainer.enlarge(view, grids)
     for i, (index, name) in enumerate(part):
         yield _Explained(
             index,
@@ -158,6 +163,7 @@ def _explain(
             predicted[i],
             explained[i],
             grids[i],
+            cells,
             maps[i],
         )
 
@@ -174,8 +180,7 @@ def _row(
             "mask": found.mask_task,
         }
         | _metrics(
-            found.grid,
-            found.full_map,
+            found,
             dataset.mask(found.mask_task, found.index),
             tolerance,
         )
@@ -199,15 +204,20 @@ def _mean_maps(grids: Floats, table: pd.DataFrame) -> Floats:
 
 
 def _of_mean_maps(
-    grids: Floats, full_maps: Iterable[Floats], masks: Iterable[NDArray]
+    grids: Floats,
+    full_maps: Iterable[Floats],
+    masks: Iterable[NDArray],
+    cells: Cells,
 ) -> dict[str, list[float]]:
     """{metric: values} of the mean maps."""
-    peaks, energies = [], []
+    peaks, points, energies = [], [], []
     for grid, full_map, mask in zip(grids, full_maps, masks, strict=True):
-        peaks.append(attention.peak_in_mask(grid, mask))
+        peaks.append(attention.peak_in_mask(grid, mask, cells=cells))
+        points.append(attention.pointing_game(grid, mask, cells=cells))
         energies.append(attention.energy_in_mask(full_map, mask))
     return {
         "peak_in_mask_mean_map": peaks,
+        "pointing_game_mean_map": points,
         "energy_in_mask_mean_map": energies,
     }
 
@@ -285,16 +295,23 @@ def _check(
 
 
 def _metrics(
-    grid: Floats, full_map: Floats, mask: NDArray, tolerance: int
+    found: _Explained, mask: NDArray, tolerance: int
 ) -> dict[str, float]:
+    grid, cells = found.grid, found.cells
+    nothing = 0 * grid
+
+    def peak(values: Floats, distance: int) -> float:
+        return attention.peak_in_mask(values, mask, distance, cells)
+
     return {
-        "peak_in_mask": attention.peak_in_mask(grid, mask),
-        "peak_in_mask_chance": attention.peak_in_mask(0 * grid, mask),
-        "peak_near_mask": attention.peak_in_mask(grid, mask, tolerance),
-        "peak_near_mask_chance": attention.peak_in_mask(
-            0 * grid, mask, tolerance
+        "peak_in_mask": peak(grid, 0),
+        "peak_in_mask_chance": peak(nothing, 0),
+        "peak_near_mask": peak(grid, tolerance),
+        "peak_near_mask_chance": peak(nothing, tolerance),
+        "pointing_game": attention.pointing_game(grid, mask, cells=cells),
+        "pointing_game_chance": attention.pointing_game(
+            nothing, mask, cells=cells
         ),
-        "pointing_game": attention.pointing_game(full_map, mask),
-        "energy_in_mask": attention.energy_in_mask(full_map, mask),
+        "energy_in_mask": attention.energy_in_mask(found.full_map, mask),
         "mask_share": attention.mask_share(mask),
     }

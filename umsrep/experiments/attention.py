@@ -57,8 +57,9 @@ def measure_maps(out, name, repeat, task, data, which, organs):
         followed by ": <organ> alone", ": maps, <class>", ": faithfulness".
     """
     run, evaluation = folders(out, name, repeat)
-    # Other data, organs or task are another measurement.
-    key = json.dumps([storage.sha256(Path(data) / HEADER), organs, task])
+    # Other data, organs, task or metrics are another measurement.
+    header = storage.sha256(Path(data) / HEADER)
+    key = json.dumps([header, organs, task, interpretability.METRICS])
     key = hashlib.sha256(key.encode()).hexdigest()[:8]
     stem = evaluation.parent / f"{evaluation.name}-{which or 'own'}-{key}"
     kept = stem.with_name(f"{stem.name}.csv")

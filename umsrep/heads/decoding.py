@@ -47,6 +47,13 @@ class DecodingHead(Head):
             )
         if self.image_size is None:
             self.image_size = representation.image_shape[:2]
+        coarsest = max(self.strides)
+        if coarsest & (coarsest - 1):
+            raise UmsrepError(
+                f"Head '{self.name}': features={self.decoded_names} have the "
+                f"strides {self.strides}, but its decoder doubles the size. "
+                "Name a feature whose stride is a power of 2, such as 16."
+            )
         for name, stride in zip(self.decoded_names, self.strides, strict=True):
             cells = tuple(representation.output[name].shape[1:3])
             if cells != self._size(stride):

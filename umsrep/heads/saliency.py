@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from umsrep import layers, losses
+from umsrep.cells import Cells
 from umsrep.heads.base import Head, registry
 
 
@@ -14,7 +15,8 @@ class SaliencyHead(Head):
     A 3x3 convolution block as wide as the feature, a 1x1 convolution to one
     map, and a softmax over all pixels of the image (MT-UNet, Section 3.1).
     On a U-Net's "decoded" of 64 channels: 37,121 trainable parameters. From a
-    coarser feature, the map before the softmax is enlarged bilinearly.
+    coarser feature, the map before the softmax is enlarged bilinearly, each
+    cell's value at the centre of its receptive field.
 
     Args:
         name: The task.
@@ -22,6 +24,9 @@ class SaliencyHead(Head):
         loss: Default: the KL divergence (MT-UNet, Equation 2).
         stride, image_size: Stride of the feature and (height, width) of the
             image; found from the representation.
+        offset: (row, column) of the first cell's centre in pixels (see
+            `umsrep.Cells`); found from the representation together with the
+            stride. None is a cell that begins at the image's border.
 
     Output shape: (batch, height, width, 1), float32, each map sums to 1.
     """
@@ -35,11 +40,13 @@ class SaliencyHead(Head):
         loss=None,
         stride=None,
         image_size=None,
+        offset=None,
         **kwargs,
     ):
         super().__init__(name=name, features=features, loss=loss, **kwargs)
         self.stride = stride
         self.image_size = None if image_size is None else tuple(image_size)
+        self.offset = None if offset is None else tuple(offset)
         self.block = None
         self.map = keras.layers.Conv2D(
             1, 1, dtype=self.dtype_policy, name="map"
@@ -51,7 +58,15 @@ class SaliencyHead(Head):
     def attach(self, representation):
         super().attach(representation)
         if self.stride is None:
-            self.stride = representation.stride(self.feature_names[0])
+            (feature,) = self.feature_names
+            self.stride = representation.stride(feature)
+            cells = representation.cells(feature)
+            begins_at_border = ((self.stride - 1) / 2,) * 2
+            if (
+                cells.stride == (self.stride,) * 2
+                and cells.offset != begins_at_border
+            ):
+                self.offset = cells.offset
         if self.image_size is None:
             self.image_size = tuple(representation.image_shape[:2])
 
@@ -70,18 +85,28 @@ class SaliencyHead(Head):
         # Small probabilities have no digits left in half precision.
         x = ops.cast(x, "float32")
         height, width = self.image_size
-        rows, columns = x.shape[1:3]
-        if (rows, columns) != (height, width):
-            stride = self.stride or -(-height // rows)
-            whole = (-(-height // stride), -(-width // stride))
-            if (rows, columns) == whole:
-                # The last cells may reach over the border.
-                size = (rows * stride, columns * stride)
-            else:
-                size = (height, width)
-            x = ops.image.resize(x, size, "bilinear")[:, :height, :width]
+        if tuple(x.shape[1:3]) != (height, width):
+            x = self._enlarged(x)
         flat = ops.softmax(ops.reshape(x, (-1, height * width)))
         return ops.reshape(flat, (-1, height, width, 1))
+
+    def _enlarged(self, x):
+        """Maps of cells at the size of the image."""
+        height, width = self.image_size
+        rows, columns = x.shape[1:3]
+        stride = self.stride or -(-height // rows)
+        if self.offset is not None:
+            cells = Cells(
+                (rows, columns), self.image_size, (stride, stride), self.offset
+            )
+            x = ops.matmul(cells.interpolation(0), x[..., 0])
+            return ops.matmul(x, cells.interpolation(1).T)[..., None]
+        whole = (-(-height // stride), -(-width // stride))
+        size = (height, width)
+        if (rows, columns) == whole:
+            # The last cells may reach over the border.
+            size = (rows * stride, columns * stride)
+        return ops.image.resize(x, size, "bilinear")[:, :height, :width]
 
     def compute_output_spec(self, features, training=None):
         shape = (features[0].shape[0], *self.image_size, 1)
@@ -92,4 +117,5 @@ class SaliencyHead(Head):
             **super().get_config(),
             "stride": self.stride,
             "image_size": self.image_size,
+            "offset": self.offset,
         }

@@ -48,6 +48,11 @@ class ConvBlock(BeginsFile, keras.layers.Layer):
             dtype=self.dtype_policy, name="normalization"
         )
 
+    @property
+    def spatial_layer(self):
+        """What decides where in the image the output's cells lie."""
+        return self.convolution
+
     def build(self, input_shape):
         self.convolution.build(input_shape)
         self.normalization.build(

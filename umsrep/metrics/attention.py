@@ -13,11 +13,11 @@ Conventions, the same for every function:
   constant.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from umsrep.cells import Cells
 from umsrep.errors import UmsrepError
 
 Floats = NDArray[np.float64]
@@ -25,18 +25,24 @@ Bools = NDArray[np.bool_]
 
 
 def peak_in_mask(
-    grid_map: ArrayLike, mask: ArrayLike, tolerance: int = 0
+    grid_map: ArrayLike,
+    mask: ArrayLike,
+    tolerance: int = 0,
+    cells: Cells | None = None,
 ) -> float:
-    """Whether the peak of a map on a coarse grid lies in the mask.
+    """Whether the peak of a map on a coarse grid lies in the mask: leniently.
 
     GG-CAM (Zhu et al. 2022, Section 4.3) counts how often it does. A cell is
-    in the mask if any part of it is. The authors' code counts a peak within
+    in the mask if any part of it is, so that on coarse cells a guess often
+    hits; `pointing_game` is strict. The authors' code counts a peak within
     one cell as a hit, which is `tolerance=1`.
 
     Args:
         grid_map: (rows, columns), such as of `derived.CAM.grids`.
         mask: (height, width), at least as large as the grid.
         tolerance: Cells, also diagonally, by which the peak may miss.
+        cells: Where the cells lie, such as `Explainer.cells`; None tiles the
+            image.
 
     Returns:
         1.0 or 0.0; of tied peaks, the share that hits.
@@ -56,41 +62,49 @@ def peak_in_mask(
             f"Got a mask of {mask.shape} pixels for a map of {grid_map.shape} "
             "cells. Pass the mask at the image's resolution."
         )
-    area = cv2.resize(
-        mask.astype(np.float32),
-        grid_map.shape[::-1],
-        interpolation=cv2.INTER_AREA,
+    if cells is None:
+        cells = Cells.tiling(grid_map.shape, mask.shape)
+    touched = ndimage.maximum_filter(
+        cells.average(mask) > 0, size=2 * int(tolerance) + 1, mode="constant"
     )
-    cells = ndimage.maximum_filter(
-        area > 0, size=2 * int(tolerance) + 1, mode="constant"
-    )
-    return float(cells[grid_map == grid_map.max()].mean())
+    return float(touched[_peak(grid_map, touched)].mean())
 
 
 def pointing_game(
-    full_map: ArrayLike, mask: ArrayLike, tolerance: float = 0
+    full_map: ArrayLike,
+    mask: ArrayLike,
+    tolerance: float = 0,
+    cells: Cells | None = None,
 ) -> float:
-    """Whether the maximum of a full-size map lies in the mask.
+    """Whether the very pixel of a map's maximum lies in the mask.
 
     The pointing game (Zhang et al. 2018) counts how often it does, there with
     a tolerance of 15 pixels.
 
     Args:
-        full_map: (height, width).
-        mask: The same shape.
+        full_map: (height, width); with `cells`, (rows, columns).
+        mask: (height, width).
         tolerance: Pixels (Euclidean) by which the maximum may miss.
+        cells: Where the cells of a coarse map lie. Its maximum is at the
+            centre of a cell, where bilinear enlarging has it; a map that says
+            nothing then scores what a random cell does.
 
     Returns:
-        1.0 or 0.0; of tied maxima, the share that hits.
+        1.0 or 0.0; of tied maxima, the share that hits, and of a centre
+        between pixels their share.
     """
-    full_map, inside = _pair(full_map, mask)
+    if cells is None:
+        full_map, inside = _pair(full_map, mask)
+    else:
+        full_map, inside = _map(full_map), _mask(mask)
     if tolerance < 0:
         raise UmsrepError(
             f"tolerance={tolerance}: expected a number of pixels, 0 or more."
         )
     if tolerance > 0:
         inside = ndimage.distance_transform_edt(~inside) <= tolerance
-    return float(inside[full_map == full_map.max()].mean())
+    hits = inside if cells is None else cells.at_centres(inside)
+    return float(hits[_peak(full_map, hits)].mean())
 
 
 def energy_in_mask(full_map: ArrayLike, mask: ArrayLike) -> float:
@@ -114,6 +128,16 @@ def energy_in_mask(full_map: ArrayLike, mask: ArrayLike) -> float:
 def mask_share(mask: ArrayLike) -> float:
     """The mask's share of the image: what a map that says nothing scores."""
     return float(_mask(mask).mean())
+
+
+def _peak(values: Floats, hits: NDArray) -> Bools:
+    """Where a map has its maximum; raises unless it has the hits' cells."""
+    if values.shape != hits.shape:
+        raise UmsrepError(
+            f"Got a map of {values.shape} cells; expected {hits.shape}. Pass "
+            "the cells of this map (Explainer.cells)."
+        )
+    return values == values.max()  # type: ignore[no-any-return]
 
 
 def _pair(full_map: ArrayLike, mask: ArrayLike) -> tuple[Floats, Bools]:

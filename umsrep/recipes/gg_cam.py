@@ -96,6 +96,9 @@ INTERPRETABILITY = {
     "peak_in_mask": "peak in organ ↑",
     "peak_in_mask_chance": "by chance",
     "peak_in_mask_mean_map": "by the mean map of other images",
+    "pointing_game": "peak's pixel in organ ↑",
+    "pointing_game_chance": "by chance (pixel)",
+    "pointing_game_mean_map": "pixel of the mean map of other images",
     "peak_near_mask": "peak within a cell ↑",
     "peak_near_mask_chance": "by chance (within a cell)",
     "energy_in_mask": "energy in organ ↑",
@@ -270,6 +273,7 @@ def _tables(frame, spec, names, sets, organs):
                 place = f"{title}: maps, {label}"
                 add(f"Maps, {place}", place, INTERPRETABILITY)
             compared.append((f"{title}: maps, all", "peak_in_mask"))
+            compared.append((f"{title}: maps, all", "pointing_game"))
             compared.append((f"{title}: maps, all", "energy_in_mask"))
         place = f"{title}: faithfulness"
         add(f"Deletion and insertion, {title}", place, FAITHFULNESS)

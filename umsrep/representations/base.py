@@ -1,9 +1,13 @@
 """The contract of a representation."""
 
+import functools
+
 import keras
 
+from umsrep.cells import Cells
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
+from umsrep.representations import geometry
 
 registry = Registry("representation")
 
@@ -45,15 +49,27 @@ class Representation(keras.Model):
             and self.stride(name) < self.stride("bottleneck")
         )
 
+    def cells(self, feature: str) -> Cells:
+        """Where the cells of `feature` lie in the image.
+
+        Computed from the layers (`geometry.cells_of`), so that maps on cells
+        and pixels of the image fall together.
+
+        Raises:
+            UmsrepError: there is no such feature, or it has no rows and
+                columns.
+        """
+        if feature not in self._cells:
+            self._cells[feature] = geometry.cells_of(self, feature)
+        return self._cells[feature]
+
+    @functools.cached_property
+    def _cells(self) -> dict[str, Cells]:
+        return {}
+
     def stride(self, feature: str) -> int:
-        """Pixels of the image per cell of `feature`, a power of 2."""
-        # Every stage rounds sizes up: 100 pixels are 7 cells of 16.
-        larger = max(self.image_shape[:2])
-        cells = max(self.output[feature].shape[1:3])
-        stride = 1
-        while -(-larger // stride) > cells:
-            stride *= 2
-        return stride
+        """Pixels of the image per cell of `feature`, rounded."""
+        return max(1, round(max(self.cells(feature).stride)))
 
     def sources(self, feature: str) -> tuple[str, ...]:
         """Names of the encoder's features that `feature` is computed from.

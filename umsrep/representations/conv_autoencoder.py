@@ -92,13 +92,6 @@ class ConvAutoencoder(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature: str) -> int:
-        if feature == "decoded":
-            return 1
-        if feature == "bottleneck":
-            return 2 ** len(self._config["filters"])
-        return 2 ** int(feature.removeprefix("stage"))
-
     def decode(self, features):
         return _decode({layer.name: layer for layer in self.layers}, features)
 

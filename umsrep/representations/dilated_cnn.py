@@ -85,8 +85,8 @@ class DilatedCNN(Representation):
         x, intensity = layers.IntensityNormalization(
             normalization, name="intensity"
         )(images)
-        make, outputs, found = Layers(), {}, {}
-        stride, stage = 1, 0
+        make, outputs = Layers(), {}
+        stage = 0
         steps = strides + (1,) * (CONVOLUTIONS - STRIDED)
         for number, (count, step) in enumerate(
             zip(filters, steps, strict=True), start=1
@@ -100,12 +100,10 @@ class DilatedCNN(Representation):
                 dilation_rate=dilation_rate if dilated else 1,
             )(x)
             if step > 1 or not stage:
-                stride, stage = stride * step, stage + 1
+                stage += 1
             outputs[f"stage{stage}"] = x
-            found[f"stage{stage}"] = stride
         outputs |= {"bottleneck": x, "intensity": intensity}
         super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
-        self._strides = {**found, "bottleneck": stride}
 
         # === Config ===
         self._config = {
@@ -116,9 +114,6 @@ class DilatedCNN(Representation):
             "strides": strides,
             "normalization": normalization,
         }
-
-    def stride(self, feature: str) -> int:
-        return self._strides[feature]
 
     def get_config(self) -> dict:
         return {**self._config, "name": self.name}

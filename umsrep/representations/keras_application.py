@@ -69,13 +69,9 @@ class KerasApplication(Representation):
             "depth": depth,
             "normalization": normalization,
         }
-        images, outputs, strides = backbone(**config)
+        images, outputs, _ = backbone(**config)
         super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
         self._config = config
-        self._strides = strides
-
-    def stride(self, feature: str) -> int:
-        return self._strides[feature]
 
     def get_config(self) -> dict:
         return {**self._config, "name": self.name}

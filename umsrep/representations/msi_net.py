@@ -89,13 +89,6 @@ class MSINet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature: str) -> int:
-        if feature == "decoded":
-            return 1
-        if feature == "bottleneck":
-            return STRIDE
-        return min(2 ** int(feature.removeprefix("stage")), STRIDE)
-
     def sources(self, feature: str) -> tuple[str, ...]:
         if feature != "decoded":
             return (feature,)

@@ -1,7 +1,5 @@
 """A Keras model of your own as a representation."""
 
-import math
-
 import keras
 
 from umsrep.errors import UmsrepError
@@ -67,13 +65,6 @@ class OwnModel(Representation):
             "features": features,
         }
 
-    def stride(self, feature: str) -> int:
-        # Layers that do not pad lose cells at the border, so the number of
-        # cells alone would suggest too large a stride.
-        size, cells = self.image_shape[:2], self.output[feature].shape[1:3]
-        ratio = max(n / m for n, m in zip(size, cells, strict=True))
-        return 2 ** max(0, round(math.log2(ratio)))
-
     @property
     def parts(self) -> tuple[str, ...]:
         return ("encoder",)
@@ -131,4 +122,12 @@ def _output(model, layer):
             f"Model '{model.name}' has no layer '{layer}'. Its last layers: "
             f"{', '.join(names[-8:])}."
         )
-    return model.get_layer(layer).output
+    found = model.get_layer(layer)
+    graph = getattr(model, "_functional", model)
+    for nodes in graph._nodes_by_depth.values():
+        for node in nodes:
+            # Of a model within the model, `output` is a tensor of its own
+            # graph, which this one does not hold.
+            if node.operation is found and len(node.output_tensors) == 1:
+                return node.output_tensors[0]
+    return found.output

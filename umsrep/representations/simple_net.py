@@ -76,9 +76,6 @@ class SimpleNet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature: str) -> int:
-        return self._strides[feature]
-
     def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 

@@ -73,13 +73,6 @@ class UNet(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature: str) -> int:
-        if feature == "decoded":
-            return 1
-        if feature == "bottleneck":
-            return 2 ** (self._config["depth"] - 1)
-        return 2 ** (int(feature.removeprefix("stage")) - 1)
-
     def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 

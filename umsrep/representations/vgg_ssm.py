@@ -80,13 +80,6 @@ class VGGSSM(Representation):
             "normalization": normalization,
         }
 
-    def stride(self, feature: str) -> int:
-        if feature == "decoded":
-            return 1
-        if feature == "bottleneck":
-            return 16
-        return 2 ** (int(feature.removeprefix("stage")) - 1)
-
     def sources(self, feature: str) -> tuple[str, ...]:
         return self.stages if feature == "decoded" else (feature,)
 

@@ -122,14 +122,14 @@ def _entries(history, settings):
 
 
 def _attended(network, settings, *sides):
-    """The data sets with attention on the network's grid, if asked for."""
+    """The data sets with attention on the network's cells, if asked for."""
     if not settings.attention:
         return sides
     (head,) = [h for h in network.heads if h.kind == "attention"]
-    grid = network.output[head.name].shape[1:3]
+    cells = network.cells(head.feature_names[0])
     label = head.name.removesuffix("_attention")
     return [
-        side.with_attention(head.name, label, settings.attention, grid)
+        side.with_attention(head.name, label, settings.attention, cells)
         for side in sides
     ]
 
