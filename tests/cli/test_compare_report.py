@@ -69,7 +69,7 @@ def test_compare_prints_and_writes_the_tests(tmp_path):
     # Six images right in A only: 2 / 2**6.
     for words in (
         "finding",
-        "McNemar (exact)",
+        "sign flips",
         "1.000",
         "0.250",
         "6 : 0",

@@ -95,7 +95,7 @@ def test_perfect_results_do_not_prove_perfection():
     labels = np.arange(20) < 8
     people = range(20)
     assert intervals.auc(labels, labels, people).low < 0.95
-    assert intervals.mcc(labels, labels, 2, people).low < 0.97
+    assert intervals.mcc(labels, labels, 2, people).low < 0.7
     assert intervals.f_score(labels, labels, people).low < 0.9
     assert intervals.average_precision(labels, labels, people).low < 0.8
     parts = [

@@ -101,7 +101,7 @@ def test_decisions_show_matrix_threshold_and_calibration(write_evaluation):
 
 
 def test_what_limits_an_interval_is_said(write_evaluation):
-    assert "Little to rest on: joint: 12 patients" in text(write_evaluation())
+    assert "Little to rest on: 12 patients." in text(write_evaluation())
 
 
 def test_constant_predictions_are_a_warning(write_evaluation):
@@ -124,7 +124,7 @@ def test_unequal_budgets_are_a_warning(write_evaluation, setting):
         file.write_text(json.dumps(header))
     page = text(*folders)
     assert "Not on equal terms" in page
-    assert f"{setting} differs (joint: 0, separate: 1)" in page
+    assert f"{setting} (joint: 0, separate: 1)" in page
 
 
 def test_a_denoiser_that_makes_images_worse_is_said_in_red(write_run):

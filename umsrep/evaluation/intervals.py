@@ -247,9 +247,15 @@ def mcc(
     wider = stats.t.ppf((1 + level) / 2, max(people.effective - 1, 1))
     half = wider * math.sqrt(spread)
     value = float(classification.mcc(true, predicted, num_classes))
+    low, high = math.tanh(centre - half), math.tanh(centre + half)
+    if (true == predicted).all():
+        # No error to learn the spread from: the correlation that the lowest
+        # accuracy would give, errors being spread evenly.
+        accuracy = proportion(true == predicted, patients, level).low
+        low = min(low, (num_classes * accuracy - 1) / (num_classes - 1))
     return Interval(
-        min(value, math.tanh(centre - half)),
-        max(value, math.tanh(centre + half)),
+        min(value, low),
+        max(value, high),
         "Fisher's z, jackknife",
         people.note(),
     )

@@ -21,6 +21,7 @@ from umsrep.tasks.base import WILCOXON
 
 # Below this number of discordant images the chi-squared form is too rough.
 EXACT_BELOW = 25
+SIGN_FLIPS = "sign flips"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class PairedTest:
     Attributes:
         name_a, name_b: What is compared, such as two strategies.
         task: The task's name.
-        test: Name of the test, with its form.
+        test: Name of the test by image, with its form.
         metric: What `a` and `b` are the means of.
         a, b: The metric of A and of B.
         difference, difference_ci95: a - b with the interval [low, high] of
@@ -45,6 +46,8 @@ class PairedTest:
             patients as independent: A and B are exchanged for all images of a
             patient together (a permutation test). The one to go by.
         p_patients_holm: The same, adjusted as `p_holm`.
+        test_patients: Name of the test by patient. With one image each, that
+            of right and wrong is McNemar's exact test.
     """
 
     task: str
@@ -62,6 +65,7 @@ class PairedTest:
     p_holm: float
     p_patients: float
     p_patients_holm: float
+    test_patients: str = SIGN_FLIPS
     name_a: str = "A"
     name_b: str = "B"
 
@@ -208,6 +212,7 @@ def ranking(
     return PairedTest(
         task=task.name,
         test="exchanged ranks",
+        test_patients="exchanged ranks",
         metric=words,
         a=a,
         b=b,

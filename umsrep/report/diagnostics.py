@@ -175,7 +175,7 @@ def unequal(members):
         }
         if len(set(values.values())) > 1:
             listed = ", ".join(f"{n}: {v}" for n, v in values.items())
-            said.append(f"{setting} differs ({listed})")
+            said.append(f"{setting} ({listed})")
     return said
 
 

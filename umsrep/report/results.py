@@ -12,7 +12,7 @@ from umsrep.report import diagnostics
 from umsrep.report.embedding import figure_uri
 
 # Columns of metrics that fit into the page's width.
-WIDEST = 7
+WIDEST = 6
 # What a figure shows, by `TaskKind.figure`.
 FIGURES = {
     "distribution": "Distribution over the images",
@@ -95,27 +95,25 @@ def _what(task):
 def _methods(task, members):
     """How the intervals were made and what limits them, in a sentence."""
     made, limits = {}, {}
-    for name, evaluation in members:
+    for _, evaluation in members:
         entry = (evaluation.metrics or {}).get(task.name) or {}
         told = entry.get("intervals") or {}
-        for metric, method in (told.get("methods") or {}).items():
-            if metric in catalogue.LISTED:
-                heading = catalogue.metric(metric).heading
-                made.setdefault(method, {})[heading] = None
-        for metric, note in (told.get("notes") or {}).items():
-            if metric in catalogue.LISTED:
-                heading = catalogue.metric(metric).heading
-                limits.setdefault((name, note), {})[heading] = None
+        for kept, found in ((made, "methods"), (limits, "notes")):
+            for metric, words in (told.get(found) or {}).items():
+                if metric in catalogue.LISTED:
+                    heading = catalogue.metric(metric).heading
+                    kept.setdefault(words, {})[heading] = None
     if not made:
         return ""
     sentence = "Intervals over patients: " + "; ".join(
         f"{', '.join(metrics)}: {method}" for method, metrics in made.items()
     )
     if limits:
-        # Not every one of a sort need be named again.
+        # Of most, it limits every metric.
+        every = {h for metrics in made.values() for h in metrics}
         sentence += ". Little to rest on: " + "; ".join(
-            f"{name}: {note} ({', '.join(metrics)})"
-            for (name, note), metrics in limits.items()
+            note + (f" ({', '.join(metrics)})" * (set(metrics) != every))
+            for note, metrics in limits.items()
         )
     return f"{sentence}."
 

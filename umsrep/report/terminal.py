@@ -79,7 +79,7 @@ def print_tests(tests, console=None):
             better = f"{test.a_better} : {test.b_better}"
         table.add_row(
             f"{pair}{test.task}",
-            f"{test.test}\n{test.metric}",
+            f"{test.test_patients}\n{test.metric}",
             f"{test.a:.3f}",
             f"{test.b:.3f}",
             f"{test.difference:+.3f}\n{low:+.3f}, {high:+.3f}",
