@@ -1,5 +1,7 @@
 """DICOM files written here with pydicom, read as 8-bit grey."""
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
@@ -8,8 +10,10 @@ from pydicom import uid
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import get_decoder
 
-from umsrep.data import deep_pixels, images
+from umsrep.data import deep_pixels, images, load
 from umsrep.data.dicom import read_dicom
+from umsrep.data.prepared import SourceDescription
+from umsrep.data.writer import PreparedWriter
 from umsrep.errors import UmsrepError
 
 SHAPE = (24, 20)
@@ -203,6 +207,35 @@ def test_spacing(write, stored):
     ):
         read = read_dicom(write(stored, **elements))
         assert (read.pixel_spacing, read.spacing_at) == (spacing, place)
+
+
+def test_spacing_of_the_object_becomes_the_scale_of_a_prepared_image(
+    write, stored, tmp_path
+):
+    files = [
+        write(stored, name="object.dcm", PixelSpacing=[0.15, 0.075]),
+        write(stored, name="detector.dcm", ImagerPixelSpacing=[0.2, 0.1]),
+    ]
+    out = tmp_path / "prepared"
+    about = SourceDescription(
+        title="x", url="", citation="", licence="", modality="x"
+    )
+    with PreparedWriter(
+        out, name="x", tasks=[], size=12, description=about
+    ) as writer:
+        for number, file in enumerate(files):
+            writer.add(file.stem, file, f"p{number}")
+    prepared = load(out)
+    scales = {
+        Path(image).stem: prepared.scale(index)
+        for index, image in enumerate(prepared.table["image"])
+    }
+    # 24 rows and 20 columns became 12 each.
+    found = scales["object"]
+    assert found.units == {"y": "mm", "x": "mm"}
+    assert found.y.per_pixel == pytest.approx(0.15 * 24 / 12)
+    assert found.x.per_pixel == pytest.approx(0.075 * 20 / 12)
+    assert scales["detector"] is None
 
 
 PACKED = {

@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
-from umsrep.data import file_content, source_checks, storage
-from umsrep.data import images as reading
+from umsrep.data import file_content, source_checks, source_image, storage
 from umsrep.data import scale as scales
 from umsrep.data.deep_pixels import check_sixteen_bit
 from umsrep.data.frame import Frame
@@ -152,7 +151,8 @@ class PreparedWriter:
                 image's size, 1 inside and 0 outside, or a list of several to
                 unite; of a map a `gaze.Gaze`, or a grey heat map file of the
                 image's size.
-            scale: `umsrep.data.Scale` of the source image; None is unknown.
+            scale: `umsrep.data.Scale` of the source image; None takes the
+                millimetres per pixel that a DICOM file states of the object.
                 All images of a set share one unit per axis.
 
         Returns:
@@ -178,7 +178,8 @@ class PreparedWriter:
             )
             source_checks.check_cells(image_path, cells, self.kinds)
             source_checks.check_units(image_path, scale, self._units)
-            frame, grey, drawn = self._read(image_path, pictures)
+            frame, grey, drawn, spacing = self._read(image_path, pictures)
+            scale = scale or self._scale_of(spacing)
             moved = source_checks.moved(image_path, frame, scale)
         except UmsrepError as error:
             return self.reject(image_path, error)
@@ -261,8 +262,18 @@ class PreparedWriter:
 
     def _read(
         self, path: Path, pictures: Mapping[str, Any]
-    ) -> tuple[Frame, NDArray[np.uint8], dict[str, NDArray]]:
-        grey = reading.read_grey(path, self.sixteen_bit)
+    ) -> tuple[
+        Frame,
+        NDArray[np.uint8],
+        dict[str, NDArray],
+        tuple[float, float] | None,
+    ]:
+        source = source_image.read(path, self.sixteen_bit)
+        grey = source.grey
+        spacing = source.pixel_spacing
+        if source.spacing_at == "detector":
+            # Larger than the patient, by how much nobody says.
+            spacing = None
         frame = Frame(grey.shape, self.size, self.fit)
         drawn = {
             task: self._sources[self.kinds[task].source].draw(
@@ -272,7 +283,17 @@ class PreparedWriter:
         }
         grey = frame.image(grey)
         file_content.check_not_constant(path, grey)
-        return frame, grey, drawn
+        return frame, grey, drawn, spacing
+
+    def _scale_of(
+        self, spacing: tuple[float, float] | None
+    ) -> scales.Scale | None:
+        """The scale that a file states, where the set has no other unit."""
+        units = {unit for unit, _ in self._units.values()}
+        if spacing is None or units - {"mm"}:
+            return None
+        rows, columns = (scales.AxisScale("mm", s) for s in spacing)
+        return scales.Scale(rows, columns)
 
     def _write_png(self, relative: str, pixels: NDArray) -> None:
         file = self._folder / relative
