@@ -1,6 +1,6 @@
 """The multi-task model: a representation, heads and a balancer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -25,6 +25,8 @@ class _Parts:
     # {name: head that provides it}, and {name: tensor} of all features.
     provided: dict
     tensors: dict
+    # {tasks: what belongs to them alone}, as they come up.
+    own: dict = field(default_factory=dict)
 
 
 @keras.saving.register_keras_serializable("umsrep")
@@ -263,16 +265,42 @@ class MultiTaskModel(keras.Model):
     # Keras hands every replica the whole batch in these three.
 
     def train_on_batch(self, x, y=None, sample_weight=None, **options):
-        held = self.balancer.weights_of(_absent(sample_weight))
+        held = self._held(_absent(sample_weight))
         x, y, sample_weight = distribution.training_batch(
             self, (x, y, sample_weight)
         )
         before = [ops.convert_to_numpy(variable) for variable in held]
         logs = super().train_on_batch(x, y, sample_weight, **options)
-        # Momentum moves even variables without a gradient.
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
+
+    def _held(self, absent):
+        """What a step without a label of these tasks must leave as it is.
+
+        Momentum and weight decay move even variables without a gradient: the
+        tasks' sigmas, and the layers that no other task reads, with what the
+        optimizer remembers of them.
+        """
+        absent = [task for task in self.tasks if task in absent]
+        if not absent:
+            return []
+        held = self._own_weights(absent) + self.balancer.weights_of(absent)
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return held + backend.optimizer_slots(self.optimizer, held)
+
+    def _own_weights(self, tasks):
+        """Weights of the layers that none but these tasks reads."""
+        found = self._parts.own.get(tuple(tasks))
+        if found is None:
+            others = {t: v for t, v in self.output.items() if t not in tasks}
+            shared = keras.Model(self.input, others).weights if others else []
+            kept = {id(weight) for weight in shared}
+            whole = keras.Model(self.input, self.output)
+            found = [w for w in whole.weights if id(w) not in kept]
+            self._parts.own[tuple(tasks)] = found
+        return found
 
     def test_on_batch(self, x, y=None, sample_weight=None, **options):
         x, y, sample_weight = distribution.validation_batch(
