@@ -9,6 +9,10 @@ from umsrep.experiments.tables import cell
 
 LABEL = {"accuracy": "Accuracy", "f_score": "F-score", "mcc": "MCC"}
 # The F-score of pixels is the Dice coefficient.
+BUDGET = {
+    "training_steps": "Steps per task",
+    "training_labels": "Labelled images seen per task",
+}
 MASK = {"accuracy": "Accuracy", "dice": "F-score", "iou": "IoU"}
 
 
@@ -44,7 +48,7 @@ def performance(medians, group, specs):
 
 
 def cost(medians, group):
-    """Seconds and trained parameters of every part, as Tables 8 and 10.
+    """Cost of every part, as Tables 8 and 10, with the budget of its tasks.
 
     Args:
         medians, group: As in `performance`.
@@ -62,32 +66,59 @@ def cost(medians, group):
         metrics = ("training_seconds", "training_parameters")
         return np.array([medians[network, task, metric] for metric in metrics])
 
+    def budget(network, tasks):
+        """{heading: text} of the tasks' steps and labelled images."""
+        found = {}
+        for metric, heading in BUDGET.items():
+            counts = [medians.get((network, task, metric)) for task in tasks]
+            known = [f"{count:,.0f}" for count in counts if count is not None]
+            # Once, where it is the same for all.
+            found[heading] = " / ".join(dict.fromkeys(known)) or "–"
+        return found
+
     construction = whole(REPRESENTATION)
-    rows = [("Proposed", "representation", construction)]
+    rows = [("Proposed", "representation", construction, {})]
     for strategy, candidate in group.items():
         name, tasks = candidate.name, candidate.tasks
         own = whole(name)
         if strategy == BASELINE:
             rows += [
-                ("Baseline", f"separate model, {task}", part(name, task))
+                (
+                    "Baseline",
+                    f"separate model, {task}",
+                    part(name, task),
+                    budget(name, [task]),
+                )
                 for task in tasks
             ]
-            rows.append(("Baseline", "all separate models", own))
+            rows.append(
+                ("Baseline", "all separate models", own, budget(name, tasks))
+            )
             continue
         if strategy == "independent":
             parts = [part(name, task) for task in tasks]
             rows += [
-                ("Proposed", f"{task}, independent", found)
+                (
+                    "Proposed",
+                    f"{task}, independent",
+                    found,
+                    budget(name, [task]),
+                )
                 for task, found in zip(tasks, parts, strict=True)
             ]
             features = own[0] - sum(seconds for seconds, _ in parts)
             rows.append(
-                ("Proposed", "features of the frozen encoder", (features, 0))
+                (
+                    "Proposed",
+                    "features of the frozen encoder",
+                    (features, 0),
+                    {},
+                )
             )
         both = f"representation and all tasks, {strategy}"
         rows += [
-            ("Proposed", f"all tasks, {strategy}", own),
-            ("Proposed", both, construction + own),
+            ("Proposed", f"all tasks, {strategy}", own, budget(name, tasks)),
+            ("Proposed", both, construction + own, {}),
         ]
     return pd.DataFrame(
         [
@@ -96,10 +127,11 @@ def cost(medians, group):
                 "Part": name,
                 "Seconds": f"{seconds:,.{0 if seconds >= 10 else 1}f}",
                 "Trained parameters": f"{parameters:,.0f}",
+                **steps,
             }
-            for method, name, (seconds, parameters) in rows
+            for method, name, (seconds, parameters), steps in rows
         ]
-    )
+    ).fillna("–")
 
 
 def _method(strategy):
