@@ -9,6 +9,7 @@ from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.losses import BCEDice
+from umsrep.model import own_weights
 from umsrep.representations import ConvAutoencoder
 
 
@@ -187,7 +188,7 @@ def test_sigma_of_an_absent_task_stays_even_with_momentum():
 
 def own_state(model, task):
     """Weights of a task's layers, its sigma, and all slots of both."""
-    own = model._own_weights([task]) + model.balancer.weights_of([task])
+    own = own_weights(model, [task]) + model.balancer.weights_of([task])
     slots = backend.optimizer_slots(model.optimizer, own)
     return [array(variable) for variable in [*own, *slots]]
 

@@ -265,7 +265,7 @@ class MultiTaskModel(keras.Model):
     # Keras hands every replica the whole batch in these three.
 
     def train_on_batch(self, x, y=None, sample_weight=None, **options):
-        held = self._held(_absent(sample_weight))
+        held = _held(self, _absent(sample_weight))
         x, y, sample_weight = distribution.training_batch(
             self, (x, y, sample_weight)
         )
@@ -274,33 +274,6 @@ class MultiTaskModel(keras.Model):
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
-
-    def _held(self, absent):
-        """What a step without a label of these tasks must leave as it is.
-
-        Momentum and weight decay move even variables without a gradient: the
-        tasks' sigmas, and the layers that no other task reads, with what the
-        optimizer remembers of them.
-        """
-        absent = [task for task in self.tasks if task in absent]
-        if not absent:
-            return []
-        held = self._own_weights(absent) + self.balancer.weights_of(absent)
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        return held + backend.optimizer_slots(self.optimizer, held)
-
-    def _own_weights(self, tasks):
-        """Weights of the layers that none but these tasks reads."""
-        found = self._parts.own.get(tuple(tasks))
-        if found is None:
-            others = {t: v for t, v in self.output.items() if t not in tasks}
-            shared = keras.Model(self.input, others).weights if others else []
-            kept = {id(weight) for weight in shared}
-            whole = keras.Model(self.input, self.output)
-            found = [w for w in whole.weights if id(w) not in kept]
-            self._parts.own[tuple(tasks)] = found
-        return found
 
     def test_on_batch(self, x, y=None, sample_weight=None, **options):
         x, y, sample_weight = distribution.validation_batch(
@@ -407,3 +380,31 @@ def _absent(sample_weight):
         for task, weights in sample_weight.items()
         if not np.any(ops.convert_to_numpy(weights))
     ]
+
+
+def _held(model, absent):
+    """What a step without a label of the tasks `absent` leaves as it is.
+
+    Momentum and weight decay move even variables without a gradient: the
+    tasks' sigmas, and the layers that no other task reads, with what the
+    optimizer remembers of them.
+    """
+    absent = [task for task in model.tasks if task in absent]
+    if not absent:
+        return []
+    held = own_weights(model, absent) + model.balancer.weights_of(absent)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return held + backend.optimizer_slots(model.optimizer, held)
+
+
+def own_weights(model, tasks):
+    """Weights of the layers that none but these tasks of a model read."""
+    known = model._parts.own
+    if tuple(tasks) not in known:
+        others = {t: v for t, v in model.output.items() if t not in tasks}
+        shared = keras.Model(model.input, others).weights if others else []
+        kept = {id(weight) for weight in shared}
+        whole = keras.Model(model.input, model.output)
+        known[tuple(tasks)] = [w for w in whole.weights if id(w) not in kept]
+    return known[tuple(tasks)]
