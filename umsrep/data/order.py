@@ -64,7 +64,12 @@ def shuffled(
     return Order(positions, counted)
 
 
-def _complete(positions, counted, labelled, rng):
+def _complete(
+    positions: Positions,
+    counted: Truths,
+    labelled: Mapping[str, Truths],
+    rng: np.random.Generator,
+) -> None:
     """Changes an order in place until every batch has every task."""
     table = np.stack(list(labelled.values()), axis=1)
     # (batches, tasks): labels that a batch counts.
@@ -75,7 +80,7 @@ def _complete(positions, counted, labelled, rng):
         if not len(again):
             continue
         lacking = np.flatnonzero(labels[:, task] == 0)
-        for number, batch in enumerate(lacking):
+        for number, batch in enumerate(map(int, lacking)):
             if _exchange(positions, counted, table, labels, batch, task, rng):
                 continue
             slot = _spare(positions, counted, table, labels, batch)
@@ -92,7 +97,15 @@ def _complete(positions, counted, labelled, rng):
             labels[batch] += table[positions[batch, slot]]
 
 
-def _exchange(positions, counted, table, labels, batch, task, rng):
+def _exchange(
+    positions: Positions,
+    counted: Truths,
+    table: Truths,
+    labels: Positions,
+    batch: int,
+    task: int,
+    rng: np.random.Generator,
+) -> bool:
     """Takes a label from a batch with several, for an image; true if found."""
     for donor in rng.permutation(np.flatnonzero(labels[:, task] > 1)):
         for given in np.flatnonzero(counted[donor]):
@@ -118,11 +131,17 @@ def _exchange(positions, counted, table, labels, batch, task, rng):
     return False
 
 
-def _spare(positions, counted, table, labels, batch):
+def _spare(
+    positions: Positions,
+    counted: Truths,
+    table: Truths,
+    labels: Positions,
+    batch: int,
+) -> int | None:
     """A place for one more image: fill, or one whose tasks have others."""
     fill = np.flatnonzero(~counted[batch])
     if len(fill):
-        return fill[0]
+        return int(fill[0])
     for slot in range(positions.shape[1]):
         left = labels[batch] - table[positions[batch, slot]]
         if not np.any((left == 0) & (labels[batch] > 0)):
