@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 from tensors import array, gradients
 
-from umsrep import MultiTaskModel, runs
+from umsrep import MultiTaskModel, backend, runs
 from umsrep.balancing import UncertaintyWeighting
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.losses import BCEDice
+from umsrep.model import own_weights
 from umsrep.representations import ConvAutoencoder
 
 
@@ -183,3 +184,75 @@ def test_sigma_of_an_absent_task_stays_even_with_momentum():
     after = model.balancer.sigmas()
     assert after["finding"] == before["finding"]
     assert after["lung"] != before["lung"]
+
+
+def own_state(model, task):
+    """Weights of a task's layers, its sigma, and all slots of both."""
+    own = own_weights(model, [task]) + model.balancer.weights_of([task])
+    slots = backend.optimizer_slots(model.optimizer, own)
+    return [array(variable) for variable in [*own, *slots]]
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(1e-2, weight_decay=0.1, amsgrad=True),
+        lambda: keras.optimizers.SGD(1e-2, momentum=0.9, weight_decay=0.1),
+        lambda: keras.optimizers.RMSprop(1e-2, momentum=0.9),
+    ],
+)
+def test_what_belongs_to_an_absent_task_does_not_move(optimizer):
+    model = build(UncertaintyWeighting())
+    model.compile(optimizer(), jit_compile=False)
+    x, y, weights = batch()
+    weights["finding"][:] = 1
+    for _ in range(2):
+        model.train_on_batch(x, y, sample_weight=weights)
+    absent, present = own_state(model, "finding"), own_state(model, "lung")
+    encoder = array(model.representation.part("encoder")[-1].weights[0])
+    weights["finding"][:] = 0
+    model.train_on_batch(x, y, sample_weight=weights)
+    for old, new in zip(absent, own_state(model, "finding"), strict=True):
+        np.testing.assert_array_equal(old, new)
+    # Slots, too: two or more for each trainable weight, or one with SGD.
+    trainable = len(model.head("finding").trainable_variables) + 1
+    assert len(absent) >= 2 * trainable
+    moved = [
+        np.abs(old - new).max() > 0
+        for old, new in zip(present, own_state(model, "lung"), strict=True)
+    ]
+    assert np.mean(moved) > 0.9
+    now = array(model.representation.part("encoder")[-1].weights[0])
+    assert np.abs(encoder - now).max() > 0
+    # And its next label finds it as it was.
+    weights["finding"][:] = 1
+    model.train_on_batch(x, y, sample_weight=weights)
+    assert any(
+        np.abs(old - new).max() > 0
+        for old, new in zip(absent, own_state(model, "finding"), strict=True)
+    )
+
+
+def test_an_absent_task_may_be_the_first_batch():
+    model = build()
+    model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
+    before = [array(w) for w in model.head("finding").weights]
+    x, y, weights = batch()
+    weights["finding"][:] = 0
+    model.train_on_batch(x, y, sample_weight=weights)
+    for old, new in zip(before, model.head("finding").weights, strict=True):
+        np.testing.assert_array_equal(old, array(new))
+
+
+def test_nothing_moves_without_any_label():
+    model = build()
+    model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
+    x, y, weights = batch()
+    model.train_on_batch(x, y, sample_weight=weights)
+    before = [array(w) for w in model.weights]
+    nothing = {task: 0 * values for task, values in weights.items()}
+    model.train_on_batch(x, y, sample_weight=nothing)
+    measured = {v.path for m in model.metrics for v in m.variables}
+    for old, new in zip(before, model.weights, strict=True):
+        if new.path not in measured:
+            np.testing.assert_array_equal(old, array(new))

@@ -100,6 +100,38 @@ def set_random_state(states: list[np.ndarray]) -> None:
         torch.cuda.set_rng_state(state, device)
 
 
+def optimizer_slots(optimizer, variables):
+    """What an optimizer remembers of some variables, such as their momentum.
+
+    Keras keeps it in lists with an entry for each of the trainable variables.
+
+    Args:
+        optimizer: A built Keras optimizer.
+        variables: Some of the variables it was built with; others have none.
+
+    Returns:
+        Its `keras.Variable`s that belong to these alone.
+    """
+    # Mixed precision in float16 wraps the optimizer.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    trained = optimizer._trainable_variables
+    wanted = {id(variable) for variable in variables}
+    places = [i for i, v in enumerate(trained) if id(v) in wanted]
+    lists = [
+        value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, list)
+        and len(value) == len(trained)
+        and name not in ("_variables", "_trainable_variables")
+    ]
+    return [
+        slots[place]
+        for slots in lists
+        for place in places
+        if isinstance(slots[place], keras.Variable)
+    ]
+
+
 def compiled(function, variables):
     """Compiles a function into one graph that follows the weights.
 

@@ -1,6 +1,6 @@
 """The multi-task model: a representation, heads and a balancer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -26,6 +26,8 @@ class _Parts:
     # {name: head that provides it}, and {name: tensor} of all features.
     provided: dict
     tensors: dict
+    # {tasks: what belongs to them alone}, as they come up.
+    own: dict = field(default_factory=dict)
 
 
 @keras.saving.register_keras_serializable("umsrep")
@@ -268,13 +270,12 @@ class MultiTaskModel(keras.Model):
     # Keras hands every replica the whole batch in these three.
 
     def train_on_batch(self, x, y=None, sample_weight=None, **options):
-        held = self.balancer.weights_of(_absent(sample_weight))
+        held = _held(self, _absent(sample_weight))
         x, y, sample_weight = distribution.training_batch(
             self, (x, y, sample_weight)
         )
         before = [ops.convert_to_numpy(variable) for variable in held]
         logs = super().train_on_batch(x, y, sample_weight, **options)
-        # Momentum moves even variables without a gradient.
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
@@ -384,3 +385,31 @@ def _absent(sample_weight):
         for task, weights in sample_weight.items()
         if not np.any(ops.convert_to_numpy(weights))
     ]
+
+
+def _held(model, absent):
+    """What a step without a label of the tasks `absent` leaves as it is.
+
+    Momentum and weight decay move even variables without a gradient: the
+    tasks' sigmas, and the layers that no other task reads, with what the
+    optimizer remembers of them.
+    """
+    absent = [task for task in model.tasks if task in absent]
+    if not absent:
+        return []
+    held = own_weights(model, absent) + model.balancer.weights_of(absent)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return held + backend.optimizer_slots(model.optimizer, held)
+
+
+def own_weights(model, tasks):
+    """Weights of the layers that none but these tasks of a model read."""
+    known = model._parts.own
+    if tuple(tasks) not in known:
+        others = {t: v for t, v in model.output.items() if t not in tasks}
+        shared = keras.Model(model.input, others).weights if others else []
+        kept = {id(weight) for weight in shared}
+        whole = keras.Model(model.input, model.output)
+        known[tuple(tasks)] = [w for w in whole.weights if id(w) not in kept]
+    return known[tuple(tasks)]

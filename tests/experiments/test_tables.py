@@ -1,8 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 from repeated import A, B, frame
 
-from umsrep.experiments import tables
+from umsrep.experiments import strategies, tables
+from umsrep.experiments.repeats import REPRESENTATION, Candidate
+from umsrep.stages.settings import FinetuneSettings
 
 
 def test_median_and_sample_deviation():
@@ -47,3 +50,56 @@ def test_classes_of_their_own_columns_only_where_there_are_three():
         "auc_b",
         "auc_c",
     ]
+
+
+def costs(network, tasks, steps):
+    rows = {"": {"seconds": 20.0, "epochs": 3, "trainable_parameters": 900}}
+    for task, count in zip(tasks, steps, strict=True):
+        rows[task] = {
+            "training_seconds": 8.0,
+            "training_parameters": 400,
+            "training_steps": count,
+            "training_labels": 16 * count,
+        }
+    return [
+        {"network": network, "repeat": 0, "task": t, "metric": m, "value": v}
+        for t, row in rows.items()
+        for m, v in row.items()
+    ]
+
+
+def test_costs_tell_the_budget_of_each_task():
+    rows = costs("both", ("gaze", "finding"), (30, 30))
+    rows += costs("one", ("gaze",), (24,))
+    shown = tables.cost(
+        tables.median_and_spread(pd.DataFrame(rows)), ["both", "one"]
+    )
+    assert list(shown.loc["Steps of gaze"]) == ["30", "24"]
+    assert list(shown.loc["Labelled images seen of finding"]) == ["480", "–"]
+    # Runs of earlier versions tell none.
+    old = pd.DataFrame(rows[:3])
+    assert len(tables.cost(tables.median_and_spread(old), ["both"])) == 3
+
+
+def test_costs_of_strategies_tell_unequal_budgets_apart():
+    tasks = ("lung", "finding")
+    counts = {"independent": (30, 30), "joint": (30, 28), "separate": (30, 24)}
+    rows = costs(REPRESENTATION, (), ())
+    for strategy, steps in counts.items():
+        rows += costs(strategy, tasks, steps)
+    # A joint training has no seconds of a task's own.
+    rows = [
+        row
+        for row in rows
+        if (row["network"], row["metric"]) != ("joint", "training_seconds")
+    ]
+    group = {
+        name: Candidate(name, tasks, FinetuneSettings()) for name in counts
+    }
+    shown = strategies.cost(
+        tables.median_and_spread(pd.DataFrame(rows)), group
+    ).set_index("Part")["Steps per task"]
+    assert shown["all tasks, independent"] == "30"
+    assert shown["all tasks, joint"] == "30 / 28"
+    assert shown["separate model, finding"] == "24"
+    assert shown["representation"] == "–"

@@ -174,8 +174,7 @@ class TestWork:
             "augmentation": data.Augmentation.chest(),
             "feature_memory": 0.0,
         }
-        # Per task and epoch, as without the cache; the shuffled order leaves
-        # out some image of an incomplete batch.
+        # Per task and epoch, as without the cache.
         assert max(self.looks(dataset, **drawn)) > 4
 
     def test_the_time_of_the_features_is_counted(self, dataset):

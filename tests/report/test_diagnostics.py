@@ -144,3 +144,31 @@ def test_the_images_that_failed_are_named(write_evaluation):
     table = pd.read_csv(folder / "predictions.csv")
     worst = table.loc[table["lung_dice"].idxmin()]
     assert f"Dice: {worst['image']} ({worst['lung_dice']:.3f})" in text(folder)
+
+
+@pytest.mark.parametrize(
+    ("steps", "labels", "equal"),
+    [
+        ((140, 140), (372, 980), True),
+        ((140, 24), (372, 372), True),
+        ((140, 24), (372, 192), False),
+    ],
+)
+def test_a_budget_is_equal_in_steps_or_in_labelled_images(
+    write_evaluation, steps, labels, equal
+):
+    folders = []
+    for name, step, label in zip(
+        ("joint", "separate"), steps, labels, strict=True
+    ):
+        folder = write_evaluation(name)
+        file = folder / "evaluation.json"
+        header = json.loads(file.read_text())
+        header["run"]["steps_by_task"] = {"lung": step}
+        header["run"]["labels_by_task"] = {"lung": label}
+        file.write_text(json.dumps(header))
+        folders.append(folder)
+    page = text(*folders)
+    assert ("steps with labels of lung (joint: 140, separate: 24)" in page) == (
+        not equal
+    )

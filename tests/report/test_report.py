@@ -379,3 +379,13 @@ def test_an_error_leaves_the_old_report(write_evaluation, tmp_path):
     with pytest.raises(UmsrepError, match="check the path"):
         report.write_report([write_evaluation(), tmp_path / "nowhere"], out)
     assert out.read_text() == "old"
+
+
+def test_the_budget_of_each_training_stands_beside_its_cost(write_run):
+    counted = {"lung": 1320, "finding": 1200}
+    seen = {"lung": 21000, "finding": 18900}
+    told = write_run(steps_by_task=counted, labels_by_task=seen)
+    text = Page(report.render([told])).text
+    assert "lung 1,320, finding 1,200 lung 21,000, finding 18,900" in text
+    # A run of an earlier version tells neither.
+    assert "3 – – 12.5" in Page(report.render([write_run("old")])).text

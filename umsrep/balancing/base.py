@@ -68,7 +68,7 @@ class Balancer(keras.layers.Layer):
 
         An optimizer with momentum moves even a variable whose gradient is 0,
         so a training step restores those of tasks without a label in its
-        batch.
+        batch, as it does with the layers that only these tasks read.
         """
         return []
 

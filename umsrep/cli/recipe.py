@@ -15,6 +15,7 @@ from umsrep.stages.settings import FinetuneSettings
 # Settings that a recipe leaves to its user.
 SHARED = (
     "epochs",
+    "steps",
     "batch_size",
     "learning_rate",
     "augmentation",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
-from umsrep.data import attention
+from umsrep.data import attention, order
 from umsrep.data.augmentation import Augmentation
 from umsrep.data.dataset import Dataset
 from umsrep.data.prepared import AttentionSpec
@@ -47,7 +47,8 @@ class Batches(keras.utils.PyDataset):
       or (batch, height, width, 1) float32 mask in {0, 1}, map of sum 1, or
       clean image in [0, 1]; or an attention target, see
       `data.attention_target`};
-    - weights: {task: (batch,) float32}, 0 where the label is missing.
+    - weights: {task: (batch,) float32}, 0 where the label is missing, and for
+      images that fill up the last batch of a shuffled epoch (`data.order`).
 
     Args:
         dataset: A `data.Dataset`.
@@ -58,7 +59,11 @@ class Batches(keras.utils.PyDataset):
             default "denoised" where a corruption is given.
         augmentation: A `data.Augmentation`, or None.
         corruption: Noise added to the image but not to its target, or None.
-        shuffle: A new order each epoch; an incomplete last batch is left out.
+        shuffle: A new order each epoch, and batches of one size. Otherwise
+            the last batch is as small as it comes.
+        every_task: With `shuffle`, each batch has a label of every task, so
+            that each step is one of each task. Where a task has fewer labels
+            than there are batches, its images come again, in place of others.
         seed: Seed of order, augmentation and corruption.
         channels: 1, or 3 to repeat the grey image.
         draws: How many versions of each image are drawn; epochs go round
@@ -78,6 +83,7 @@ class Batches(keras.utils.PyDataset):
         corruption: Callable[[NDArray, np.random.Generator], Floats]
         | None = None,
         shuffle: bool = False,
+        every_task: bool = False,
         seed: int = 0,
         channels: int = 1,
         draws: int | None = None,
@@ -101,6 +107,7 @@ class Batches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.corruption = corruption
         self.shuffle = shuffle
+        self.every_task = every_task
         self.seed = seed
         self.channels = channels
         if draws is not None and (int(draws) != draws or draws < 1):
@@ -132,65 +139,88 @@ class Batches(keras.utils.PyDataset):
             task: dataset.labels(spec.label)
             for task, spec in self._attention.items()
         }
-        self._draw_order()
+        self._orders: dict[int, order.Order] = {}
 
     def _at(self, place: str) -> list[str]:
         """The tasks whose targets lie in such a place."""
         return [t for t, kind in self._kinds.items() if kind.place == place]
 
-    def _draw_order(self) -> None:
-        count = len(self.dataset)
-        if self.shuffle:
-            rng = np.random.default_rng([self.seed, self.epoch])
-            self._order = rng.permutation(count)
-        else:
-            self._order = np.arange(count)
+    def _order(self, epoch: int) -> order.Order:
+        """The order of a shuffled epoch; the last two are remembered."""
+        found = self._orders.get(epoch)
+        if found is None:
+            # Attention follows from its label, and is no task of its own.
+            tasks = [*self._cells, *self._pictured] if self.every_task else []
+            found = order.shuffled(
+                len(self.dataset),
+                self.batch_size,
+                np.random.default_rng([self.seed, epoch]),
+                {task: self._labelled[task] > 0 for task in tasks},
+            )
+            # Two threads may be on both sides of the end of an epoch.
+            kept = list(self._orders.items())[-1:]
+            self._orders = {**dict(kept), epoch: found}
+        return found
 
     def __len__(self) -> int:
-        count = len(self.dataset)
-        if self.shuffle and count >= self.batch_size:
-            return count // self.batch_size
-        return -(-count // self.batch_size)
+        return -(-len(self.dataset) // self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:
         """Moves to the draws of an epoch, counted from 0."""
         self.epoch = epoch
-        self._draw_order()
-        if self.features is not None:
-            self.features.prepare(self.draw)
+        self.prepare(epoch)
 
-    @property
-    def draw(self) -> int:
-        """Which version of each image this epoch shows."""
-        return self.epoch if self.draws is None else self.epoch % self.draws
+    def prepare(self, epoch: int) -> None:
+        """Has the features of an epoch computed, if there are any to read."""
+        if self.features is not None:
+            self.features.prepare(self._draw(epoch))
+
+    def _draw(self, epoch: int) -> int:
+        """Which version of each image an epoch shows."""
+        return epoch if self.draws is None else epoch % self.draws
 
     def on_epoch_end(self) -> None:
         """Called by Keras's `fit`."""
         self.set_epoch(self.epoch + 1)
 
     def __getitem__(self, number: int) -> tuple[Any, Arrays, Arrays]:
+        return self.batch(self.epoch, number)
+
+    def batch(self, epoch: int, number: int) -> tuple[Any, Arrays, Arrays]:
+        """A batch of any epoch, both counted from 0."""
         start = number * self.batch_size
-        chosen = self._order[start : start + self.batch_size]
+        if self.shuffle:
+            drawn = self._order(epoch)
+            chosen, counted = drawn.positions[number], drawn.counted[number]
+        else:
+            end = min(start + self.batch_size, len(self.dataset))
+            chosen = np.arange(start, end)
+            counted = np.ones(len(chosen), bool)
+        draw = self._draw(epoch)
         if self.features is not None:
             images, targets = self.features.read(
-                self.draw,
+                draw,
                 self.dataset.rows[chosen],
                 self.inputs,
                 self._pictured,
             )
         else:
-            images, targets = self._pictures(chosen)
+            images, targets = self._pictures(chosen, draw)
         for task, values in self._cells.items():
             targets[task] = values[chosen]
-        weights = {task: self._labelled[task][chosen] for task in self.tasks}
+        weights = {
+            task: self._labelled[task][chosen] * counted for task in self.tasks
+        }
         for task in (*self._pictured, *self._attention):
             usable = self._kinds[task].usable(targets[task])
             weights[task] = weights[task] * usable
         if self.reconstruction:
-            weights[self.reconstruction] = np.ones(len(chosen), np.float32)
+            weights[self.reconstruction] = counted.astype(np.float32)
         return images, targets, weights
 
-    def _pictures(self, chosen: NDArray[np.int_]) -> tuple[Any, Arrays]:
+    def _pictures(
+        self, chosen: NDArray[np.int_], draw: int
+    ) -> tuple[Any, Arrays]:
         height, width = self.dataset.image_size
         images = np.empty((len(chosen), height, width, 1), np.float32)
         targets: Arrays = {
@@ -203,7 +233,7 @@ class Batches(keras.utils.PyDataset):
             task: [] for task in self._attention
         }
         for slot, index in enumerate(chosen):
-            clean, noisy, pictures = self._sample(int(index))
+            clean, noisy, pictures = self._sample(int(index), draw)
             images[slot, ..., 0] = noisy
             for task in self._pictured:
                 if task in pictures:
@@ -244,7 +274,7 @@ class Batches(keras.utils.PyDataset):
         rescale = not kind.discrete
         return attention.to_grid(picture, spec.cells, rescale=rescale)
 
-    def _sample(self, index: int) -> tuple[Floats, Floats, Arrays]:
+    def _sample(self, index: int, draw: int) -> tuple[Floats, Floats, Arrays]:
         """(clean image, image, {task: picture}) of one image."""
         image: NDArray = self.dataset.image(index)
         sources = [self._source(s, index) for s in self._attention.values()]
@@ -260,7 +290,7 @@ class Batches(keras.utils.PyDataset):
                 kind: Any = task_kinds.of(self.dataset.task(task))
                 (masks if kind.discrete else maps)[task] = picture
         row = int(self.dataset.rows[index])
-        rng = np.random.default_rng([self.seed, self.draw, row])
+        rng = np.random.default_rng([self.seed, draw, row])
         if self.augmentation is not None:
             stack: Any = np.stack(list(masks.values()), -1) if masks else None
             if len(masks) == 1:
@@ -281,7 +311,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def ahead(
-    batches: Batches, workers: int = 2, depth: int = 4
+    batches: Any, workers: int = 2, depth: int = 4
 ) -> Iterator[tuple[Any, Arrays, Arrays]]:
     """Iterates over `batches` in order, with some prepared in advance.
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from umsrep import runs
 from umsrep.data import storage
+from umsrep.experiments.budget import equal_steps
 from umsrep.stages.construction import construct
 from umsrep.stages.evaluation import evaluate_run
 from umsrep.stages.finetuning import finetune
@@ -48,6 +49,10 @@ def run_repeats(
 ):
     """Trains and evaluates every candidate `repeats` times.
 
+    Candidates that share a task are compared at an equal budget: each task
+    makes the same number of optimizer steps in all of them (`equal_steps`),
+    unless a candidate's settings name its own.
+
     Args:
         data: A prepared data set.
         candidates: `Candidate`s.
@@ -81,12 +86,15 @@ def run_repeats(
             step = f"{repeat * len(candidates) + number + 1} of {total}"
             if not evaluation.exists():
                 say(f"{candidate.name}, repeat {repeat + 1} ({step})")
+            settings = replace(candidate.settings, **seeds)
+            tasks = _compared(candidate, candidates)
+            steps = equal_steps(data, tasks, settings, source)
             finetune(
                 data,
                 candidate.tasks,
                 run,
                 source if candidate.constructed else None,
-                replace(candidate.settings, **seeds),
+                replace(settings, steps=steps),
                 leave_out=None if candidate.constructed else source,
                 resume=True,
             )
@@ -96,6 +104,13 @@ def run_repeats(
                 evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
             rows += _rows(candidate.name, repeat, seed, run, evaluation)
     return pd.DataFrame(rows)
+
+
+def _compared(candidate, candidates):
+    """Names of the tasks of a candidate and of those that share one."""
+    mine = set(candidate.tasks)
+    rivals = [other.tasks for other in candidates if mine & set(other.tasks)]
+    return tuple(dict.fromkeys(task for tasks in rivals for task in tasks))
 
 
 def _is_of(evaluation, run):
@@ -133,10 +148,14 @@ def _rows(name, repeat, seed, run, evaluation):
 
 
 def _cost(name, repeat, seed, run):
-    """Seconds and parameters, of the whole run and of each task's part."""
+    """Seconds, steps and parameters, of the run and of each task's part."""
     info = runs.read_run(run)
     parameters = info["trainable_parameters"]
-    seconds = info.get("seconds_by_task", {})
+    # Runs of earlier versions do not have all of them.
+    seconds, steps, labels = (
+        info.get(f"{name}_by_task", {})
+        for name in ("seconds", "steps", "labels")
+    )
     parts = {
         "": {
             "seconds": info["seconds"],
@@ -146,6 +165,8 @@ def _cost(name, repeat, seed, run):
     } | {
         task: {
             "training_seconds": seconds.get(task),
+            "training_steps": steps.get(task),
+            "training_labels": labels.get(task),
             "training_parameters": parameters.get(task),
         }
         for task in info["tasks"]

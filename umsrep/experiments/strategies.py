@@ -8,6 +8,10 @@ from umsrep.experiments.repeats import REPRESENTATION
 from umsrep.experiments.tables import cell
 
 LABEL = {"accuracy": "Accuracy", "f_score": "F-score", "mcc": "MCC"}
+BUDGET = {
+    "training_steps": "Steps per task",
+    "training_labels": "Labelled images seen per task",
+}
 # The F-score of pixels is the Dice coefficient.
 MASK = {"accuracy": "Accuracy", "dice": "F-score", "iou": "IoU"}
 
@@ -44,7 +48,7 @@ def performance(medians, group, specs):
 
 
 def cost(medians, group):
-    """Seconds and trained parameters of every part, as Tables 8 and 10.
+    """Cost of every part, as Tables 8 and 10, with the budget of its tasks.
 
     Args:
         medians, group: As in `performance`.
@@ -53,53 +57,73 @@ def cost(medians, group):
         Data frame of text, a row per part.
     """
     medians = medians.set_index(["network", "task", "metric"])["median"]
-
-    def whole(network):
-        metrics = ("seconds", "trainable_parameters")
-        return np.array([medians[network, "", metric] for metric in metrics])
-
-    def part(network, task):
-        metrics = ("training_seconds", "training_parameters")
-        return np.array([medians[network, task, metric] for metric in metrics])
-
-    construction = whole(REPRESENTATION)
-    rows = [("Proposed", "representation", construction)]
+    construction = _whole(medians, REPRESENTATION)
+    rows = [_row("Proposed", "representation", construction)]
     for strategy, candidate in group.items():
         name, tasks = candidate.name, candidate.tasks
-        own = whole(name)
+        own, budget = _whole(medians, name), _budget(medians, name, tasks)
         if strategy == BASELINE:
             rows += [
-                ("Baseline", f"separate model, {task}", part(name, task))
-                for task in tasks
+                _row("Baseline", f"separate model, {task}", *part)
+                for task, part in _parts(medians, name, tasks).items()
             ]
-            rows.append(("Baseline", "all separate models", own))
+            rows.append(_row("Baseline", "all separate models", own, budget))
             continue
         if strategy == "independent":
-            parts = [part(name, task) for task in tasks]
+            parts = _parts(medians, name, tasks)
             rows += [
-                ("Proposed", f"{task}, independent", found)
-                for task, found in zip(tasks, parts, strict=True)
+                _row("Proposed", f"{task}, independent", *part)
+                for task, part in parts.items()
             ]
-            features = own[0] - sum(seconds for seconds, _ in parts)
-            rows.append(
-                ("Proposed", "features of the frozen encoder", (features, 0))
-            )
+            features = own[0] - sum(found[0] for found, _ in parts.values())
+            title = "features of the frozen encoder"
+            rows.append(_row("Proposed", title, (features, 0)))
         both = f"representation and all tasks, {strategy}"
         rows += [
-            ("Proposed", f"all tasks, {strategy}", own),
-            ("Proposed", both, construction + own),
+            _row("Proposed", f"all tasks, {strategy}", own, budget),
+            _row("Proposed", both, construction + own),
         ]
-    return pd.DataFrame(
-        [
-            {
-                "Method": method,
-                "Part": name,
-                "Seconds": f"{seconds:,.{0 if seconds >= 10 else 1}f}",
-                "Trained parameters": f"{parameters:,.0f}",
-            }
-            for method, name, (seconds, parameters) in rows
-        ]
-    )
+    return pd.DataFrame(rows)
+
+
+def _whole(medians, network):
+    """Seconds and trained parameters of a whole network."""
+    metrics = ("seconds", "trainable_parameters")
+    return np.array([medians[network, "", metric] for metric in metrics])
+
+
+def _parts(medians, network, tasks):
+    """{task: (the same of its part of the network, its budget)}."""
+    metrics = ("training_seconds", "training_parameters")
+    return {
+        task: (
+            np.array([medians[network, task, metric] for metric in metrics]),
+            _budget(medians, network, [task]),
+        )
+        for task in tasks
+    }
+
+
+def _budget(medians, network, tasks):
+    """{heading: text}: the tasks' steps and labelled images, once if equal."""
+    found = {}
+    for metric, heading in BUDGET.items():
+        counts = [medians.get((network, task, metric)) for task in tasks]
+        known = [f"{count:,.0f}" for count in counts if count is not None]
+        found[heading] = " / ".join(dict.fromkeys(known)) or "–"
+    return found
+
+
+def _row(method, part, cost, budget=None):
+    """A row of the table of costs; `cost` is (seconds, parameters)."""
+    seconds, parameters = cost
+    return {
+        "Method": method,
+        "Part": part,
+        "Seconds": f"{seconds:,.{0 if seconds >= 10 else 1}f}",
+        "Trained parameters": f"{parameters:,.0f}",
+        **(budget or dict.fromkeys(BUDGET.values(), "–")),
+    }
 
 
 def _method(strategy):

@@ -15,6 +15,11 @@ COST = {
     "epochs": "Epochs",
     "trainable_parameters": "Trainable parameters ↓",
 }
+# Of each task.
+BUDGET = {
+    "training_steps": "Steps of",
+    "training_labels": "Labelled images seen of",
+}
 
 
 def evenly(positions, count):
@@ -89,18 +94,31 @@ def cell(table, metric):
 
 
 def cost(table, networks):
-    """Seconds, epochs and parameters: medians, in whole numbers.
+    """Seconds, epochs, parameters, and each task's steps and labelled images.
+
+    Medians, in whole numbers; a dash where a network lacks the task.
 
     Args:
         table: As returned by `median_and_spread`.
         networks: Names, in order.
     """
-    part = table[table["task"] == ""].set_index(["metric", "network"])
+    rows = {heading: ("", metric) for metric, heading in COST.items()} | {
+        f"{words} {task}": (task, metric)
+        for task in dict.fromkeys(table["task"])
+        for metric, words in BUDGET.items()
+        if ((table["task"] == task) & (table["metric"] == metric)).any()
+    }
+    medians = table.set_index(["task", "metric", "network"])["median"]
+
+    def number(task, metric, network):
+        value = medians.get((task, metric, network))
+        return "–" if value is None else f"{value:,.0f}"
+
     return pd.DataFrame(
         {
             network: {
-                heading: f"{part.loc[(metric, network), 'median']:,.0f}"
-                for metric, heading in COST.items()
+                heading: number(task, metric, network)
+                for heading, (task, metric) in rows.items()
             }
             for network in networks
         }

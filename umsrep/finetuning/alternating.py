@@ -14,7 +14,8 @@ class Alternating(FineTuning):
     (UMS-Rep, Section 2.3). The n_i follow Luong et al. 2015
     (arXiv:1511.06114, Section 3.3): they are proportional to mixing
     coefficients, by default the numbers of labelled images, and the smallest
-    is 1.
+    is 1. With a budget in steps, which is the same for every task, so are
+    these.
 
     Args:
         optimizer, schedule, freeze, and others: As for `FineTuning`.
@@ -41,6 +42,16 @@ class Alternating(FineTuning):
                 f"for tasks among {model.tasks}."
             )
         lanes = [lane(task, model.view(task)) for task in model.tasks]
+        if any(turn.steps is not None for turn in lanes):
+            if self.ratio:
+                raise UmsrepError(
+                    f"ratio={self.ratio} with a number of steps: every task "
+                    "makes the same number, so they take turns one by one. "
+                    "Leave one of the two out."
+                )
+            for turn in lanes:
+                turn.run_length = 1
+            return [lanes]
         counts = [len(turn.training.dataset) for turn in lanes]
         for turn, count in zip(lanes, counts, strict=True):
             turn.run_length = self.ratio.get(

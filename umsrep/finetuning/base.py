@@ -15,7 +15,7 @@ from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.model import MultiTaskModel
 from umsrep.registry import Registry
-from umsrep.training import Group, Lane, Schedule, train
+from umsrep.training import Group, Lane, Schedule, totals, train
 
 registry = Registry("fine-tuning strategy", serializable=False)
 
@@ -41,16 +41,25 @@ class History:
         those of the features that they share."""
         return float(self.table["seconds"].sum())
 
+    @property
+    def steps(self):
+        """{task: optimizer steps with a label of the task}."""
+        return totals(self.table, "steps")
+
+    @property
+    def labels(self):
+        """{task: labelled images seen, each time anew}."""
+        return totals(self.table, "labels")
+
 
 class FineTuning:
     """Trains a model's heads, and by strategy its representation (abstract).
 
-    Every strategy sees each labelled image of each task at most once per
-    epoch, in a new order each time, so that strategies compare at the same
-    data, seed and number of epochs. An incomplete last batch waits for another
-    epoch's order, and tasks that train apart have batches of their own: one
-    with few labels loses up to a batch per epoch there, and makes fewer steps
-    than in joint training, whose batches hold every task's images.
+    Two budgets are the same for every strategy. With `epochs` alone, each task
+    sees each of its labelled images once per epoch, in a new order each time;
+    a task with few labels then makes fewer steps by itself than in joint
+    training, whose batches hold every task's images. With `steps`, each task
+    makes exactly so many optimizer steps with its labels.
 
     A subclass implements `groups(model, lane)`: which tasks train together.
 
@@ -116,6 +125,7 @@ class FineTuning:
         draws=None,
         checkpoint=None,
         progress=True,
+        steps=None,
     ):
         """Trains, and leaves the model at its best validation epoch.
 
@@ -123,7 +133,7 @@ class FineTuning:
             model: A `MultiTaskModel`.
             train_data, validation_data: `data.Dataset`s; labels may be missing
                 per image and task.
-            epochs, batch_size: The budget.
+            epochs, batch_size: The budget, in passes over the images.
             seed: Seed of order and augmentation.
             augmentation: A `data.Augmentation`, or None.
             draws: How many augmented versions of each image there are; epochs
@@ -132,6 +142,8 @@ class FineTuning:
             checkpoint: Folder for the state after each epoch; training goes
                 on from a state found there.
             progress: Show a progress bar.
+            steps: The budget, in optimizer steps of each task; the epochs are
+                then equal parts of them, after which validation follows.
 
         Returns:
             A `History`.
@@ -140,16 +152,26 @@ class FineTuning:
             UmsrepError: a task without labelled images, or with one class.
         """
         _check(model, train_data, validation_data)
-        if draws is not None:
+        if steps is not None:
+            if int(steps) != steps or steps < 1:
+                raise UmsrepError(
+                    f"steps={steps}: expected a whole number of at least 1, "
+                    "or None for passes over the images."
+                )
+            epochs = min(epochs, steps)
+        elif draws is not None:
             # More would never be shown.
             draws = min(draws, epochs)
         drawn = {"augmentation": augmentation, "draws": draws, "seed": seed}
-        stores = self._stores(
-            model, train_data, validation_data, drawn, checkpoint
-        )
-        lane = _Lanes(
-            self, train_data, validation_data, stores, batch_size, drawn
-        )
+        stores = None
+        # With a number of steps, tasks are not at the same pass over their
+        # images: they share versions that come again, but no new ones.
+        if steps is None or augmentation is None or draws is not None:
+            stores = self._stores(
+                model, train_data, validation_data, drawn, checkpoint
+            )
+        budget = {"batch_size": batch_size, "steps": steps}
+        lane = _Lanes(self, train_data, validation_data, stores, budget, drawn)
         try:
             _adapt(model, train_data)
             with self._frozen(model):
@@ -249,19 +271,21 @@ class _Lanes:
 
     Args:
         strategy: The `FineTuning`.
-        train_data, validation_data, batch_size: As of `FineTuning.fit`.
+        train_data, validation_data: As of `FineTuning.fit`.
         stores: `FeatureStore`s of (training, validation) images, or None.
+        budget: {"batch_size", "steps"} of `FineTuning.fit`.
         drawn: {"augmentation", "draws", "seed"} of the training batches.
     """
 
     def __init__(
-        self, strategy, train_data, validation_data, stores, batch_size, drawn
+        self, strategy, train_data, validation_data, stores, budget, drawn
     ):
         self.strategy = strategy
         self.train_data = train_data
         self.validation_data = validation_data
         self.stores = stores
-        self.batch_size = batch_size
+        self.batch_size = budget["batch_size"]
+        self.steps = budget["steps"]
         self.drawn = drawn
 
     def __call__(self, name, view, run_length=0):
@@ -285,6 +309,7 @@ class _Lanes:
             data = data.subset(_any_label(data, view.tasks))
             return data.batches(features=store, **options, **more)
 
+        drawn = {**self.drawn, "every_task": self.steps is not None}
         training, validation = stores or (None, None)
         trained = rest(view, inputs) if stores else view
         trained.compile(
@@ -294,10 +319,11 @@ class _Lanes:
         return Lane(
             name,
             trained,
-            batches(self.train_data, training, shuffle=True, **self.drawn),
+            batches(self.train_data, training, shuffle=True, **drawn),
             batches(self.validation_data, validation, seed=self.drawn["seed"]),
             run_length,
             whole=view,
+            steps=self.steps,
         )
 
 

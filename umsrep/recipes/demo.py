@@ -10,13 +10,14 @@ order of the strategies says nothing about the method.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import data_prep
-from umsrep.data import verification
+from umsrep.data import load, verification
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.summary import summary_table
+from umsrep.experiments.budget import equal_steps
 from umsrep.phantoms.chest import layouts
 from umsrep.report.page import write_report
 from umsrep.stages.evaluation import evaluate_run
@@ -83,6 +84,11 @@ def demo(out, seed=0, say=print, quick=False):
         ),
         resume=True,
     )
+    settings = FinetuneSettings(
+        epochs=budget.epochs, seed=seed, learning_rate=2e-3
+    )
+    tasks = load(prepared["shenzhen"]).tasks
+    steps = equal_steps(prepared["shenzhen"], tuple(tasks), settings)
     evaluations = []
     for strategy in STRATEGIES:
         step(f"fine-tune lung and abnormality: {strategy}")
@@ -92,12 +98,7 @@ def demo(out, seed=0, say=print, quick=False):
             None,
             run,
             None if strategy == "separate" else representation,
-            FinetuneSettings(
-                strategy=strategy,
-                epochs=budget.epochs,
-                seed=seed,
-                learning_rate=2e-3,
-            ),
+            replace(settings, strategy=strategy, steps=steps),
             denoise_with=representation if strategy == "separate" else None,
             resume=True,
         )

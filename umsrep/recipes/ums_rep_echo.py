@@ -7,14 +7,14 @@ Command: `umsrep recipe ums-rep-echo --repeats 5` (synthetic strips), or with
 `--data DATA` on prepared strips.
 Cost: with the preset `small` about a quarter of an hour per repeat for 1200
 strips at 128x128 on 2 CPU cores.
-Result (docs/results-doppler.md, medians of 5 trainings, independent,
+Result (docs/results-doppler.md, at equal epochs; medians of 5, independent,
 alternating, joint, separate models): Dice of the envelope 0.599, 0.830, 0.759,
 0.866; accuracy of the flow 0.967, 0.992, 0.975, 0.893.
 
 A representation is constructed on the flow; heterogeneous tasks (envelope,
 flow, quality) and homogeneous ones (pairs of flows) are then fine-tuned on
 other patients by every strategy, and compared with separate models of the same
-layers, images and epochs.
+layers and images at equal steps per task.
 """
 
 from dataclasses import dataclass, replace

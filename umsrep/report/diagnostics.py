@@ -13,7 +13,7 @@ from umsrep.metrics import catalogue, classification
 # Images named as failures, per task and strategy.
 WORST = 5
 # Settings that must agree between rows of one table for a fair comparison.
-BUDGET = ("seed", "split_seed", "epochs", "steps", "batch_size", "fractions")
+SETTINGS = ("seed", "split_seed", "epochs", "batch_size", "fractions")
 
 
 def cohorts(infos):
@@ -160,23 +160,41 @@ def failures(task, members):
 
 
 def unequal(members):
-    """What differs between the trainings of a table's rows, in sentences."""
+    """What differs between the trainings of a table's rows, in words.
+
+    A budget is equal where a task made as many steps with its labels, or saw
+    as many labelled images, under every strategy.
+    """
+    runs = {name: e.run for name, e in members if e.run}
     said = []
-    configs = {
-        name: evaluation.run.get("config") or {}
-        for name, evaluation in members
-        if evaluation.run
-    }
-    for setting in BUDGET:
+    for setting in SETTINGS:
         values = {
-            name: str(config[setting])
-            for name, config in configs.items()
-            if setting in config
+            name: str(run["config"][setting])
+            for name, run in runs.items()
+            if setting in (run.get("config") or {})
         }
-        if len(set(values.values())) > 1:
-            listed = ", ".join(f"{n}: {v}" for n, v in values.items())
-            said.append(f"{setting} ({listed})")
+        said += _told(setting, values)
+    tasks = dict.fromkeys(
+        task for run in runs.values() for task in run.get("steps_by_task") or {}
+    )
+    for task in tasks:
+        steps, labels = (
+            {
+                name: run[key][task]
+                for name, run in runs.items()
+                if task in (run.get(key) or {})
+            }
+            for key in ("steps_by_task", "labels_by_task")
+        )
+        if len(set(labels.values())) > 1:
+            said += _told(f"steps with labels of {task}", steps)
     return said
+
+
+def _told(what, values):
+    if len(set(values.values())) < 2:
+        return []
+    return [f"{what} ({', '.join(f'{n}: {v}' for n, v in values.items())})"]
 
 
 def worse(row):

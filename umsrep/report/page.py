@@ -146,13 +146,15 @@ def _run_name(run, folders):
 
 
 def _costs(folders, named):
-    """Table 4 of the paper: time and trainable parameters of each training."""
+    """Table 4 of the paper: time, budget and parameters of each training."""
     rows = [
         {
             "name": name,
             "epochs": summary.number(info.get("epochs_run")),
             **summary.cost(info),
             "time_parts": _parts(info.get("seconds_by_task")),
+            "steps": _parts(info.get("steps_by_task")),
+            "labels": _parts(info.get("labels_by_task")),
             "parts": _parts(info.get("trainable_parameters")),
         }
         for name, info, _ in _trainings(folders, named)

@@ -98,6 +98,7 @@ def _train(inputs, settings, training, validation, writer, progress):
         draws=settings.draws,
         checkpoint=writer.checkpoint,
         progress=progress,
+        steps=settings.steps,
     )
     if settings.attention:
         # What predicts needs neither gaze nor the attention's output.
@@ -113,6 +114,8 @@ def _entries(history, settings):
         "seconds": history.seconds,
         "seconds_by_task": {group.name: group.seconds for group in groups},
         "epochs_run": max(group.epochs_run for group in groups),
+        "steps_by_task": history.steps,
+        "labels_by_task": history.labels,
         "best_epochs": {
             group.name: group.schedule.best_epoch + 1 for group in groups
         },

@@ -13,6 +13,7 @@ from umsrep.data.dataset import SPLITS
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
+from umsrep.training import totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +157,8 @@ def learn(
                 "precision": used,
                 "seconds": group.seconds,
                 "epochs_run": group.epochs_run,
+                "steps_by_task": totals(history, "steps"),
+                "labels_by_task": totals(history, "labels"),
                 "best_epochs": {task: group.schedule.best_epoch + 1},
                 "measured": measured,
                 "trainable_parameters": parameter_counts(model),

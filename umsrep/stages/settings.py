@@ -77,6 +77,17 @@ class FinetuneSettings(StageSettings):
         ),
         TRAINING,
     ] = "independent"
+    steps: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Optimizer steps of each task with its labels, the "
+            "same under every strategy; epochs are then equal parts of them. "
+            "Default: an epoch is a pass over the images, so every strategy "
+            "sees each label equally often, but in more or fewer steps.",
+        ),
+        TRAINING,
+    ] = None
     freeze: Annotated[
         tuple[str, ...] | None,
         Field(

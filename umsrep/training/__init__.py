@@ -1,6 +1,7 @@
 """The training loop that pre-training and every strategy share."""
 
-from umsrep.training.loop import Group, Lane, train
+from umsrep.training.lanes import Group, Lane
+from umsrep.training.loop import totals, train
 from umsrep.training.schedule import Schedule
 
-__all__ = ["Group", "Lane", "Schedule", "train"]
+__all__ = ["Group", "Lane", "Schedule", "totals", "train"]

@@ -1,104 +1,19 @@
 """One loop for pre-training and all strategies.
 
-A *lane* is a model with its own optimizer and batches. A *group* is lanes that
-share weights and therefore a schedule: all lanes for alternating training, the
-single lane of joint training, one group per task where tasks are independent.
+What it trains are the groups of lanes of `training.lanes`.
 """
 
 import time
-from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 import pandas as pd
 
 from umsrep import distribution
-from umsrep.data.batches import Batches, ahead
+from umsrep.data.batches import ahead
 from umsrep.progress import Progress
 from umsrep.training.checkpoint import Checkpoint
-from umsrep.training.schedule import Schedule
-
-
-@dataclass
-class Lane:
-    """A compiled model, its training batches and its validation batches.
-
-    Attributes:
-        name: Name in the history's columns (a task's name, or "joint").
-        model: A compiled `MultiTaskModel`.
-        training, validation: `Batches`.
-        run_length: Number of its batches before it is the next lane's turn; 0
-            means all of them.
-        whole: The model that starts from images, if `model` starts from the
-            features of its frozen part; by default the same as `model`.
-    """
-
-    name: str
-    model: keras.Model
-    training: Batches
-    validation: Batches
-    run_length: int = 0
-    whole: keras.Model | None = None
-
-    def __post_init__(self):
-        if self.whole is None:
-            self.whole = self.model
-
-
-@dataclass
-class Group:
-    """Lanes with a common schedule and a common best epoch."""
-
-    lanes: list
-    schedule: Schedule
-    best: list = field(default_factory=list)
-    step: int = 0
-    seconds: float = 0.0
-    epochs_run: int = 0
-
-    @property
-    def name(self):
-        """The lanes' names, for the history's columns."""
-        return "_".join(lane.name for lane in self.lanes)
-
-    @property
-    def steps_per_epoch(self):
-        return sum(len(lane.training) for lane in self.lanes)
-
-    def variables(self):
-        """All variables of the lanes' models, each once, in a fixed order."""
-        seen, result = set(), []
-        for lane in self.lanes:
-            metrics = {id(v) for m in lane.whole.metrics for v in m.variables}
-            for variable in lane.whole.variables:
-                if id(variable) not in seen and id(variable) not in metrics:
-                    seen.add(id(variable))
-                    result.append(variable)
-        return result
-
-    def keep_best(self):
-        """Keeps the current weights as the best.
-
-        The states of the optimizers are kept too, if the schedule returns to
-        the best epoch.
-        """
-        kept = self.variables()
-        if self.schedule.return_to_best:
-            kept += self._optimizers()
-        self.best = [np.asarray(v) for v in map(_numpy, kept)]
-
-    def return_to_best(self):
-        """Restores the best weights, and the optimizers' states if kept."""
-        kept = self.variables()
-        if self.schedule.return_to_best:
-            kept += self._optimizers()
-        for variable, value in zip(kept, self.best, strict=True):
-            variable.assign(value)
-
-    def _optimizers(self):
-        return [
-            v for lane in self.lanes for v in lane.model.optimizer.variables
-        ]
+from umsrep.training.lanes import Group
 
 
 def _numpy(variable):
@@ -117,7 +32,7 @@ def train(
     Args:
         groups: List of `Group`.
         epochs: Number of epochs of every group, unless its schedule stops it
-            earlier.
+            earlier; of lanes with a number of steps, the parts of these.
         checkpoint: Folder for the state after each epoch, or None. If it
             holds a state, training continues from there.
         title: Title of the progress bar.
@@ -127,26 +42,33 @@ def train(
         A data frame with one row per epoch: epoch (from 1); seconds of
         training and validation; for each group `learning_rate_<name>` and
         `val_loss_<name>` (what its schedule monitors); for each task
-        `<task>_loss` and `val_<task>_loss`; and, where they are learned,
-        `sigma_<task>` and what heads log. The models hold the weights of
-        their best epoch.
+        `<task>_loss` and `val_<task>_loss`, `steps_<task>` (optimizer steps
+        with a label of the task) and `labels_<task>` (labelled images seen);
+        and, where they are learned, `sigma_<task>` and what heads log. The
+        models hold the weights of their best epoch.
     """
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
     if keeper is not None and keeper.exists():
         history, start = keeper.load()
-    total = epochs * sum(group.steps_per_epoch for group in groups)
-    done = start * sum(group.steps_per_epoch for group in groups)
+    done, total = (
+        sum(group.steps_before(epoch, epochs) for group in groups)
+        for epoch in (start, epochs)
+    )
     # Of several workers, one reports.
     enabled = progress and distribution.leads()
     with Progress(title, total, done, enabled) as bar:
         for epoch in range(start, epochs):
             if all(group.schedule.stopped for group in groups):
                 break
-            row = {"epoch": epoch + 1, **_set_epoch(groups, epoch)}
+            row = {"epoch": epoch + 1, **_set_epoch(groups, epoch, epochs)}
             for group in groups:
                 if group.schedule.stopped:
-                    bar.advance(group.steps_per_epoch)
+                    here, after = (
+                        group.steps_before(number, epochs)
+                        for number in (epoch, epoch + 1)
+                    )
+                    bar.advance(after - here)
                     continue
                 row |= _run_epoch(group, epoch, epochs, bar)
             row["seconds"] = sum(
@@ -162,29 +84,31 @@ def train(
     return pd.DataFrame(history)
 
 
+def totals(history: pd.DataFrame, counted: str) -> dict[str, int]:
+    """Steps or labelled images of each task in a whole training.
+
+    Args:
+        history: As returned by `train`.
+        counted: "steps" or "labels".
+
+    Returns:
+        {task: count}.
+    """
+    prefix = f"{counted}_"
+    return {
+        column.removeprefix(prefix): int(history[column].sum())
+        for column in history.columns
+        if column.startswith(prefix)
+    }
+
+
 def _run_epoch(group, epoch, epochs, bar):
     begin = time.perf_counter()
-    sums, counts = {}, {}
-    row = {
-        f"learning_rate_{group.name}": group.schedule.rate(
-            group.step, epochs * group.steps_per_epoch
-        )
-    }
-    for lane, (images, targets, weights) in _turns(group.lanes):
-        lane.model.optimizer.learning_rate.assign(
-            group.schedule.rate(group.step, epochs * group.steps_per_epoch)
-        )
-        logs = lane.model.train_on_batch(
-            images, targets, sample_weight=weights, return_dict=True
-        )
-        group.step += 1
-        for task in lane.model.tasks:
-            count = float(weights[task].sum())
-            sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]
-            counts[task] = counts.get(task, 0.0) + count
-        bar.advance(1, f"epoch {epoch + 1}/{epochs} {group.name}")
-    for task, value in sums.items():
-        row[f"{task}_loss"] = value / max(counts[task], 1.0)
+    total = group.steps_before(epochs, epochs)
+    rate = group.schedule.rate(group.step, total)
+    row = {f"learning_rate_{group.name}": rate} | _train(
+        group, total, bar, f"epoch {epoch + 1}/{epochs} {group.name}"
+    )
     monitored = 0.0
     for lane in group.lanes:
         losses = _validate(lane)
@@ -209,6 +133,31 @@ def _run_epoch(group, epoch, epochs, bar):
     return row
 
 
+def _train(group, total, bar, title):
+    """{column: value} of an epoch's training: losses, steps and labels."""
+    # {task: value}: sum of losses, labelled images, steps with one of them.
+    sums, labels, steps = {}, {}, {}
+    for lane, (images, targets, weights) in _turns(group.lanes):
+        lane.model.optimizer.learning_rate.assign(
+            group.schedule.rate(group.step, total)
+        )
+        logs = lane.model.train_on_batch(
+            images, targets, sample_weight=weights, return_dict=True
+        )
+        group.step += 1
+        for task in lane.model.tasks:
+            count = int(np.count_nonzero(weights[task]))
+            sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]
+            labels[task] = labels.get(task, 0) + count
+            steps[task] = steps.get(task, 0) + (count > 0)
+        bar.advance(1, title)
+    row = {f"{t}_loss": value / max(labels[t], 1) for t, value in sums.items()}
+    for task in sums:
+        row[f"steps_{task}"] = steps[task]
+        row[f"labels_{task}"] = labels[task]
+    return row
+
+
 def _monitored(schedule, lane, losses):
     """What the schedule monitors of one lane's validation losses."""
     if schedule.monitor == "losses":
@@ -218,7 +167,7 @@ def _monitored(schedule, lane, losses):
     return float(_numpy(lane.model.balancer(values, present)))
 
 
-def _set_epoch(groups, epoch):
+def _set_epoch(groups, epoch, epochs):
     """Moves all batches to an epoch; the seconds of features tasks share."""
     begin = time.perf_counter()
     shared = False
@@ -228,8 +177,7 @@ def _set_epoch(groups, epoch):
         for lane in group.lanes:
             for batches in (lane.training, lane.validation):
                 shared |= batches.features is not None
-            lane.training.set_epoch(epoch)
-            lane.validation.set_epoch(0)
+            lane.begin(epoch, epochs)
     if not shared:
         return {}
     return {"seconds_features": time.perf_counter() - begin}
@@ -237,8 +185,8 @@ def _set_epoch(groups, epoch):
 
 def _turns(lanes):
     """(lane, batch) pairs: some batches of one lane, then of the next."""
-    streams = [iter(ahead(lane.training)) for lane in lanes]
-    left = [len(lane.training) for lane in lanes]
+    streams = [iter(ahead(lane.current)) for lane in lanes]
+    left = [len(lane.current) for lane in lanes]
     while any(left):
         for number, lane in enumerate(lanes):
             turn = min(left[number], lane.run_length or left[number])

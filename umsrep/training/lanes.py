@@ -1,0 +1,142 @@
+"""What trains together: lanes, and groups of them.
+
+A *lane* is a model with its own optimizer and batches. A *group* is lanes that
+share weights and therefore a schedule: all lanes for alternating training, the
+single lane of joint training, one group per task where tasks are independent.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from umsrep.data.batches import Batches
+from umsrep.training.schedule import Schedule
+
+
+class Stretch:
+    """Batches in a row, over the ends of epochs.
+
+    Args:
+        batches: `Batches`.
+        first: Number of the first one, counted from the first epoch on.
+        count: How many.
+    """
+
+    def __init__(self, batches: Batches, first: int, count: int) -> None:
+        self.batches, self.first, self.count = batches, first, count
+        per_epoch = len(batches)
+        last = (first + max(count, 1) - 1) // per_epoch
+        for epoch in range(first // per_epoch, last + 1):
+            batches.prepare(epoch)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> tuple[Any, dict, dict]:
+        epoch, number = divmod(self.first + number, len(self.batches))
+        return self.batches.batch(epoch, number)
+
+
+@dataclass
+class Lane:
+    """A compiled model, its training batches and its validation batches.
+
+    Attributes:
+        name: Name in the history's columns (a task's name, or "joint").
+        model: A compiled `MultiTaskModel`.
+        training, validation: `Batches`.
+        run_length: Number of its batches before it is the next lane's turn; 0
+            means all of them.
+        whole: The model that starts from images, if `model` starts from the
+            features of its frozen part; by default the same as `model`.
+        steps: Optimizer steps in all. An epoch is then an equal part of them,
+            whatever the number of images; None: a pass over the images.
+        current: The training batches of the epoch that was begun.
+    """
+
+    name: str
+    model: keras.Model
+    training: Batches
+    validation: Batches
+    run_length: int = 0
+    whole: keras.Model | None = None
+    steps: int | None = None
+    current: Any = field(init=False)
+
+    def __post_init__(self):
+        if self.whole is None:
+            self.whole = self.model
+        self.current = self.training
+
+    def steps_before(self, epoch: int, epochs: int) -> int:
+        """Steps of the epochs before one of `epochs`, counted from 0."""
+        if self.steps is None:
+            return epoch * len(self.training)
+        return self.steps * epoch // epochs
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """Moves to an epoch, counted from 0."""
+        if self.steps is None:
+            self.training.set_epoch(epoch)
+        else:
+            first = self.steps_before(epoch, epochs)
+            count = self.steps_before(epoch + 1, epochs) - first
+            self.current = Stretch(self.training, first, count)
+        self.validation.set_epoch(0)
+
+
+@dataclass
+class Group:
+    """Lanes with a common schedule and a common best epoch."""
+
+    lanes: list
+    schedule: Schedule
+    best: list = field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+    epochs_run: int = 0
+
+    @property
+    def name(self):
+        """The lanes' names, for the history's columns."""
+        return "_".join(lane.name for lane in self.lanes)
+
+    def steps_before(self, epoch: int, epochs: int) -> int:
+        """As of `Lane`, of all its lanes."""
+        return sum(lane.steps_before(epoch, epochs) for lane in self.lanes)
+
+    def variables(self):
+        """All variables of the lanes' models, each once, in a fixed order."""
+        seen, result = set(), []
+        for lane in self.lanes:
+            metrics = {id(v) for m in lane.whole.metrics for v in m.variables}
+            for variable in lane.whole.variables:
+                if id(variable) not in seen and id(variable) not in metrics:
+                    seen.add(id(variable))
+                    result.append(variable)
+        return result
+
+    def keep_best(self):
+        """Keeps the current weights as the best.
+
+        The states of the optimizers are kept too, if the schedule returns to
+        the best epoch.
+        """
+        kept = self.variables()
+        if self.schedule.return_to_best:
+            kept += self._optimizers()
+        self.best = [keras.ops.convert_to_numpy(v) for v in kept]
+
+    def return_to_best(self):
+        """Restores the best weights, and the optimizers' states if kept."""
+        kept = self.variables()
+        if self.schedule.return_to_best:
+            kept += self._optimizers()
+        for variable, value in zip(kept, self.best, strict=True):
+            variable.assign(value)
+
+    def _optimizers(self):
+        return [
+            v for lane in self.lanes for v in lane.model.optimizer.variables
+        ]
