@@ -4,6 +4,7 @@ Every error names the file.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from umsrep.data.frame import Frame
@@ -77,6 +78,16 @@ def check_units(
                 f"{first}. Expected one unit per axis for all images; convert "
                 "one of them."
             )
+
+
+def fitting(
+    scale: Scale | None, units: Mapping[str, tuple[str, Path]]
+) -> Scale | None:
+    """A scale that a file states, unless the set has another unit."""
+    known = {axis: unit for axis, (unit, _) in units.items()}
+    if scale is None or {**scale.units, **known} != scale.units:
+        return None
+    return scale
 
 
 def moved(path: Path, frame: Frame, scale: Scale | None) -> Scale | None:

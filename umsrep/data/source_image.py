@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umsrep.data import dicom, file_content, images
+from umsrep.data.scale import AxisScale, Scale
 from umsrep.errors import UmsrepError
 
 
@@ -25,6 +26,14 @@ class SourceImage:
     grey: NDArray[np.uint8]
     pixel_spacing: tuple[float, float] | None = None
     spacing_at: str | None = None
+
+    @property
+    def scale(self) -> Scale | None:
+        """Millimetres per pixel of the object, where they are known."""
+        # At the detector all is larger, by how much nobody says.
+        if self.pixel_spacing is None or self.spacing_at == "detector":
+            return None
+        return Scale(*(AxisScale("mm", s) for s in self.pixel_spacing))
 
 
 def read(

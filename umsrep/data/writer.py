@@ -178,8 +178,8 @@ class PreparedWriter:
             )
             source_checks.check_cells(image_path, cells, self.kinds)
             source_checks.check_units(image_path, scale, self._units)
-            frame, grey, drawn, spacing = self._read(image_path, pictures)
-            scale = scale or self._scale_of(spacing)
+            frame, grey, drawn, stated = self._read(image_path, pictures)
+            scale = scale or source_checks.fitting(stated, self._units)
             moved = source_checks.moved(image_path, frame, scale)
         except UmsrepError as error:
             return self.reject(image_path, error)
@@ -266,14 +266,10 @@ class PreparedWriter:
         Frame,
         NDArray[np.uint8],
         dict[str, NDArray],
-        tuple[float, float] | None,
+        scales.Scale | None,
     ]:
         source = source_image.read(path, self.sixteen_bit)
         grey = source.grey
-        spacing = source.pixel_spacing
-        if source.spacing_at == "detector":
-            # Larger than the patient, by how much nobody says.
-            spacing = None
         frame = Frame(grey.shape, self.size, self.fit)
         drawn = {
             task: self._sources[self.kinds[task].source].draw(
@@ -283,17 +279,7 @@ class PreparedWriter:
         }
         grey = frame.image(grey)
         file_content.check_not_constant(path, grey)
-        return frame, grey, drawn, spacing
-
-    def _scale_of(
-        self, spacing: tuple[float, float] | None
-    ) -> scales.Scale | None:
-        """The scale that a file states, where the set has no other unit."""
-        units = {unit for unit, _ in self._units.values()}
-        if spacing is None or units - {"mm"}:
-            return None
-        rows, columns = (scales.AxisScale("mm", s) for s in spacing)
-        return scales.Scale(rows, columns)
+        return frame, grey, drawn, source.scale
 
     def _write_png(self, relative: str, pixels: NDArray) -> None:
         file = self._folder / relative
