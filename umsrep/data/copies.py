@@ -206,7 +206,7 @@ def _candidates(signatures: Pixels) -> list[tuple[int, int, bool]]:
                 value = float(block[row, column])
                 if a != b and value > nearest[a].get(b, (0.0,))[0]:
                     nearest[a][b] = (value, mirrored)
-    found = {}
+    found: dict[tuple[int, int], tuple[float, bool]] = {}
     for a, others in enumerate(nearest):
         ordered = sorted(others.items(), key=lambda item: -item[1][0])
         for b, (value, mirrored) in ordered[:NEAREST]:

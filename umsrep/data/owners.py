@@ -33,6 +33,16 @@ def copies_of(dataset: "Dataset") -> NDArray[np.object_]:
     return np.array(names, dtype=object)
 
 
+def with_copies(dataset: "Dataset") -> "Dataset":
+    """The data set with its copies in its table, looked for at most once."""
+    if "copies" in dataset.table:
+        return dataset
+    found = copies_of(dataset)
+    same = dataset.subset(np.arange(len(dataset)))
+    same.table["copies"] = found
+    return same
+
+
 def owners(dataset: "Dataset") -> NDArray[np.object_]:
     """Whose each image is: what splits, folds and intervals keep together.
 

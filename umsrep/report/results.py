@@ -8,6 +8,7 @@ from umsrep.evaluation import comparison, summary, table_metrics
 from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
 from umsrep.report.embedding import figure_uri
+from umsrep.runs import stage_one
 
 # Columns of metrics that fit into the page's width.
 WIDEST = 7
@@ -49,7 +50,18 @@ def section(data, members, frame):
         "best": {name: summary.best_values(frame, name) for name in tasks},
         "tasks": sections,
         "untested": untested,
+        "warnings": [
+            f"{name}: {words}"
+            for name, evaluation in members
+            for words in _learnt_from_test_images(evaluation)
+        ],
     }
+
+
+def _learnt_from_test_images(evaluation):
+    """What the first stage has seen of the images, in sentences."""
+    found = evaluation.info.get("seen_in_stage_one")
+    return stage_one.in_words(found if isinstance(found, list) else None)
 
 
 def _tables(members, tasks, frame):

@@ -13,6 +13,7 @@ from umsrep.evaluation import predict, table_metrics
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
 from umsrep.evaluation.subject import Subject
 from umsrep.figures import example_pictures
+from umsrep.runs import stage_one
 
 
 def evaluate_run(
@@ -71,6 +72,7 @@ def evaluate_run(
                 "blank_outside": blank_outside,
                 "shift": shift,
                 "images": len(subject.dataset),
+                "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
@@ -78,6 +80,12 @@ def evaluate_run(
             },
         )
     return metrics
+
+
+def _seen(subject):
+    """What of the images the run's first stage has learnt from, or None."""
+    rows = stage_one.read(subject.run)
+    return None if rows is None else stage_one.seen(rows, subject.dataset)
 
 
 def _write_results(folder, subject, components, bootstrap, save_masks):
