@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "errors": ["UmsrepError"],
+        "evaluation": ["audit"],
         "model": ["MultiTaskModel"],
     },
 )
