@@ -5,6 +5,7 @@ from. Those of the files come from sources.csv, those of the pictures from one
 pass over the prepared images.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ from umsrep.data import Dataset, source_facts
 THUMBNAIL, CORNER = 48, 8
 # Shares of the side: of a corner, and of the frame along the border.
 CORNER_SHARE, BORDER_SHARE = 0.2, 0.04
+# Markers are sought in fields along the border, of so many per side; a marker
+# is brighter than all within this share of the side.
+FIELDS, MARKER_SHARE = 6, 0.1
 # Most different folders, devices or sites that are told apart.
 MOST_GROUPS = 20
 # A pixel is outside where at most this share of the masks covers it.
@@ -57,6 +61,8 @@ class Sources:
         groups: {name: (n,) text}: columns that say where an image is from.
         thumbnails: (n, 48, 48) float32 grey levels, or None.
         mask_share: (48, 48) share of the masks that cover a pixel, or None.
+        markers: (n, 6, 6) how bright the most marker-like thing in each field
+            is, or None; only the outer fields are looked at.
     """
 
     found: list[Source] = field(default_factory=list)
@@ -64,6 +70,7 @@ class Sources:
     groups: dict[str, NDArray] = field(default_factory=dict)
     thumbnails: NDArray[np.float32] | None = None
     mask_share: NDArray[np.float64] | None = None
+    markers: NDArray[np.float32] | None = None
 
 
 def of_files(dataset: Dataset) -> Sources:
@@ -136,6 +143,8 @@ def of_pictures(
     result.thumbnails = stacked.pop("whole")
     for name in ("border", "corners"):
         _add(result, name, stacked[name])
+    result.markers = stacked["markers"]
+    _add(result, "markers", result.markers[:, outer_fields()])
     for name in ("grey and contrast", "sharpness"):
         _add(result, name, stacked[name], disease=True)
     flat = result.thumbnails.reshape(len(dataset), -1)
@@ -209,6 +218,7 @@ def _measured(image: NDArray[np.uint8]) -> dict[str, NDArray]:
             ]
         ),
         "border": _border(grey, height, width),
+        "markers": _markers(grey, height, width),
         "corners": np.concatenate(
             [
                 _shrunk(part, CORNER).ravel()
@@ -216,6 +226,37 @@ def _measured(image: NDArray[np.uint8]) -> dict[str, NDArray]:
             ]
         ),
     }
+
+
+def outer_fields() -> NDArray[np.bool_]:
+    """(6, 6) bool: the fields along the border, where markers lie."""
+    outer = np.ones((FIELDS, FIELDS), bool)
+    outer[1:-1, 1:-1] = False
+    return outer
+
+
+def _markers(grey: NDArray, height: int, width: int) -> NDArray[np.float32]:
+    """(6, 6) the strongest small bright thing of each field, such as a letter.
+
+    A white top-hat: what an opening by a disc takes away.
+    """
+    side = max(3, round(MARKER_SHARE * min(height, width)) | 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    small = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc)
+    rows, columns = (
+        np.linspace(0, length, FIELDS + 1).astype(int)
+        for length in (height, width)
+    )
+    return np.array(
+        [
+            [
+                small[top:bottom, left:right].max()
+                for left, right in itertools.pairwise(columns)
+            ]
+            for top, bottom in itertools.pairwise(rows)
+        ],
+        np.float32,
+    )
 
 
 def _border(grey: NDArray, height: int, width: int) -> NDArray:

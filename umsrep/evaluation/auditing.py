@@ -133,8 +133,10 @@ class Audit:
         for tried in sorted(
             self.shortcuts + self.differences, key=lambda t: -t.probe.auc
         ):
-            words = f"{tried.source} (AUC {tried.probe.auc:.2f})"
-            by_task.setdefault(f"{tried.about} {tried.task}", []).append(words)
+            readable = f"{tried.source} (AUC {tried.probe.auc:.2f})"
+            by_task.setdefault(f"{tried.about} {tried.task}", []).append(
+                readable
+            )
         for name, words in by_task.items():
             kind, _, task = name.partition(" ")
             title = "Shortcut" if kind == "label" else "Readable origin"

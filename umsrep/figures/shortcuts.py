@@ -10,7 +10,7 @@ INCHES = 2.1
 
 
 @styled
-def class_differences(means, inside=None, coefficients=None):
+def class_differences(means, inside=None, maps=None):
     """Mean image of each class, their difference, and what a probe reads.
 
     Args:
@@ -18,7 +18,8 @@ def class_differences(means, inside=None, coefficients=None):
             last; the difference is of the last class and the mean of the
             others.
         inside: (side, side) bool: pixels left out, such as of an organ.
-        coefficients: (side, side) coefficients of a linear probe, or None.
+        maps: {title: values around 0, or a masked array}: further maps, such
+            as coefficients of a linear probe, or None.
 
     Returns:
         A matplotlib figure. Red is brighter in the last class, or speaks for
@@ -35,11 +36,9 @@ def class_differences(means, inside=None, coefficients=None):
     names = list(means)
     hidden = np.zeros_like(means[names[0]], bool) if inside is None else inside
     others = np.mean([means[name] for name in names[:-1]], axis=0)
-    maps = {f"{names[-1]} − others": means[names[-1]] - others}
-    if len(names) == 2:
-        maps = {f"{names[1]} − {names[0]}": means[names[1]] - others}
-    if coefficients is not None:
-        maps["coefficients"] = coefficients
+    rest = names[0] if len(names) == 2 else "others"
+    difference = np.ma.masked_array(means[names[-1]] - others, hidden)
+    maps = {f"{names[-1]} − {rest}": difference, **(maps or {})}
     figure = Pictures(
         figsize=(INCHES * (len(names) + len(maps)), INCHES + 0.35),
         layout="constrained",
@@ -52,7 +51,7 @@ def class_differences(means, inside=None, coefficients=None):
     for axes, (name, values) in zip(
         panels[len(names) :], maps.items(), strict=True
     ):
-        _diverging(axes, np.ma.masked_array(values, hidden))
+        _diverging(axes, values)
         axes.set_title(name, fontsize=8, loc="center")
     for axes in panels:
         _plain(axes)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from umsrep import runs
-from umsrep.data import Dataset, load, storage
+from umsrep.data import Dataset, header, load, storage
+from umsrep.evaluation import audit_sources
 from umsrep.evaluation.auditing import Audit, audit
 from umsrep.figures import shortcuts, style
 
@@ -38,7 +38,7 @@ def audit_data(
         found = audit(dataset, seed, progress=progress)
         entries = found.to_json()
         entries["pictures"] = write_pictures(found, folder)
-        entries["versions"] = runs.versions()
+        entries["versions"] = header.versions()
         if len(dataset.folders) == 1:
             entries["manifest_sha256"] = dataset.folders[0].manifest_sha256
         storage.write_csv(folder / "audit.csv", found.to_frame())
@@ -83,47 +83,45 @@ def _of_task(found, task):
         for index, name in enumerate(names)
         if (labels == index).any()
     }
-    shown, coefficients, about = coefficient_map(found, task)
-    if shown is None:
-        return None, ""
-    words = "the whole picture"
-    if about.startswith("outside"):
-        words = f"{about} (grey: covered by masks)"
+    shown, maps = class_maps(found, task)
+    words = "grey: covered by masks; " * bool((~shown).any())
     caption = (
-        f"Mean image of each class of {task}, their difference, and what a "
-        f"linear probe reads from {words}: red speaks for {list(means)[-1]}."
+        f"Mean image of each class of {task} ({words}red: brighter in, or "
+        f"speaks for, {list(means)[-1]}), their difference, what a linear "
+        "probe reads, and the difference of small bright things, such as "
+        "letters, in fields along the border."
     )
-    return shortcuts.class_differences(means, ~shown, coefficients), caption
+    return shortcuts.class_differences(means, ~shown, maps), caption
 
 
-def coefficient_map(found: Audit, task: str):
-    """Where a linear probe reads a label outside the masks.
+def class_maps(found: Audit, task: str):
+    """Where a linear probe reads a label, and where markers differ.
 
     Args:
-        found: The `Audit`.
-        task: A task of it.
+        found: The `Audit`, with pictures.
+        task: A label of it.
 
     Returns:
-        ((48, 48) bool: pixels that were looked at; (48, 48) coefficients, or
-        None; name of the source); of the whole picture where there are no
-        masks, (None, None, "") without pictures.
+        ((48, 48) bool: pixels outside the masks, all without masks;
+        {title: masked array}).
     """
-    sources = {
-        source.name: source
-        for source in found.sources.found
-        if source.shown is not None
-    }
-    if not sources:
-        return None, None, ""
-    # Outside the mask comes before the whole picture.
-    name = next(iter(sources))
-    shown = sources[name].shown
+    sources = [s for s in found.sources.found if s.shown is not None]
+    # Outside the masks comes before the whole picture.
+    shown, name = sources[0].shown, sources[0].name
+    maps = {}
     for tried in found.tried:
         coefficients = tried.probe.coefficients
-        if (tried.task, tried.source) == (task, name):
-            if coefficients is None:
-                break
+        asked = (tried.task, tried.source) == (task, name)
+        if asked and coefficients is not None:
             values = np.zeros(shown.shape)
             values[shown] = coefficients
-            return shown, values, name
-    return shown, None, name
+            maps["coefficients"] = np.ma.masked_array(values, ~shown)
+    labels, markers = found.labels[task], found.sources.markers
+    last = labels.max()
+    if (labels == last).any() and ((labels >= 0) & (labels < last)).any():
+        difference = markers[labels == last].mean(axis=0)
+        others = markers[(labels >= 0) & (labels < last)].mean(axis=0)
+        maps["markers"] = np.ma.masked_array(
+            difference - others, ~audit_sources.outer_fields()
+        )
+    return shown, maps
