@@ -17,6 +17,7 @@ SIZE = 32
 SLOW = (
     "benchmarks/",
     "contracts/test_backends.py",
+    "evaluation/test_auditing.py::test_false_alarms",
     "export/",
     "finetuning/",
     "inference/",

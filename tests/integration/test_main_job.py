@@ -307,7 +307,8 @@ class TestMistakesBeforeTraining:
         assert "was pre-trained (without labels) on" in capsys.readouterr().err
         info = json.loads((work / "other-denoiser/run.json").read_text())
         (seen,) = info["seen_in_stage_one"]
-        assert seen["role"] == "denoiser" and not seen["labels"]
+        assert seen["role"] == "denoiser"
+        assert not seen["labels"]
         assert 0 < seen["images"] <= seen["of_patients"] <= seen["of"]
 
     def test_pre_training_on_test_images_is_said(self, work, capsys):

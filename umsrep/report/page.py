@@ -1,4 +1,4 @@
-"""A self-contained HTML page from run folders and evaluation folders.
+"""A self-contained HTML page from run, evaluation and audit folders.
 
 The page holds its style and its pictures, loads nothing, runs no script, and
 names no path of the machine it was made on. What a folder lacks is stated on
@@ -15,9 +15,10 @@ from umsrep import tasks
 from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
+from umsrep.evaluation.audit_folder import AuditFolder
 from umsrep.evaluation.folder import Evaluation
 from umsrep.figures.curves import has_losses, training_curves
-from umsrep.report import first_stage, results
+from umsrep.report import audits, first_stage, results
 from umsrep.report.embedding import figure_uri
 from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
@@ -29,7 +30,7 @@ def write_report(folders, out, title="UMS-Rep report"):
     """Writes the report.
 
     Args:
-        folders: Paths of run folders and evaluation folders, one or many, in
+        folders: Paths of run, evaluation and audit folders, one or many, in
             the order in which they are to appear.
         out: Path of the HTML file; an existing file is replaced.
         title: Heading of the page.
@@ -79,6 +80,9 @@ def render(folders, title="UMS-Rep report"):
         groups=[
             results.section(data, members, frame[frame["data"] == data])
             for data, members in groups.items()
+        ],
+        audits=[
+            audits.section(f) for f in folders if isinstance(f, AuditFolder)
         ],
         costs=_costs(folders, named),
         denoising=[
@@ -249,6 +253,11 @@ def _plain(item):
 
 def _notes(folders, named):
     names = {id(evaluation): name for name, evaluation in named}
+    names |= {
+        id(f): f"audit of {f.data}"
+        for f in folders
+        if isinstance(f, AuditFolder)
+    }
     return [
         (names.get(id(f)) or _run_name(f, folders), note)
         for f in folders
