@@ -6,7 +6,7 @@ the organ, brightness and sharpness. A network finds whatever of it there is,
 and its test results then say nothing about the disease.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,11 @@ class Audit:
                 f"No shortcut found: {len(self.tried)} tried, none is readable "
                 f"(AUC of {RELEVANT} or more, p < {LEVEL} after Holm)."
             )
-        notes = {(t.source, t.note) for t in self.tried if t.note}
+        notes = {
+            (t.source if t.about == "label" else t.task, t.note)
+            for t in self.tried
+            if t.note
+        }
         lines += [f"{name}: {note}." for name, note in sorted(notes)]
         people = sum(len(c["patients"]) > 1 for c in self.copies)
         lines.append(
@@ -231,6 +235,9 @@ def audit(
     whose = owners(dataset)
     labels, not_tried = _labels(dataset, whose)
     origins = {} if cheap else _origins(dataset, sources, whose)
+    for name in [n for n in origins if _tells(origins[n], labels.values())]:
+        not_tried[name] = "it tells the class, and so does the disease"
+        del origins[name]
     tried = _all(labels, origins, sources.found, whose, seed)
     return Audit(
         name=dataset.name,
@@ -283,6 +290,18 @@ def _origins(
     return found
 
 
+def _tells(origin: NDArray, labels: Iterable[NDArray]) -> bool:
+    """Whether an origin alone says a label, such as a folder per class."""
+    for values in labels:
+        known = (values >= 0) & (origin >= 0)
+        classes = len(np.unique(values[known]))
+        pairs = np.stack([origin[known], values[known]], axis=1)
+        places = len(np.unique(origin[known]))
+        if classes > 1 and len(np.unique(pairs, axis=0)) == places:
+            return True
+    return False
+
+
 def _all(
     labels: dict[str, NDArray],
     origins: dict[str, NDArray],
@@ -311,9 +330,9 @@ def _judged(
 ) -> Tried:
     flagged = p < LEVEL and found.low > 0.5 and found.auc >= RELEVANT
     note = ""
-    if source.name == "whole picture":
+    if source.name == "whole picture" and about == "label":
         note = "for comparison: it holds the disease, too"
-        flagged = flagged and about == "origin"
+        flagged = False
     elif source.name == "folder" and found.auc > SAME:
         note = (
             "each class has folders of its own: nothing, if they were sorted "
@@ -321,6 +340,8 @@ def _judged(
             "be told apart"
         )
         flagged = False
+    elif about == "origin":
+        note = "classes may be more frequent in one than in another"
     elif source.disease:
         note = "the disease itself may change it"
     return Tried(name, source.name, about, found, p, bool(flagged), note)
