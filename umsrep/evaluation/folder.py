@@ -45,6 +45,7 @@ class Evaluation:
         history: Data frame of history.csv, or None.
         pictures: `Picture`s.
         notes: What is missing, in words.
+        subgroups: subgroups.json, or None.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Evaluation:
     history: pd.DataFrame | None = None
     pictures: list[Picture] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    subgroups: dict[str, Any] | None = None
 
     @property
     def data(self) -> str:
@@ -158,6 +160,7 @@ def _evaluation(path: Path, info: dict[str, Any]) -> Evaluation:
     if not run:
         notes.append("evaluation.json holds no copy of the run's run.json.")
     evaluation.metrics = optional_json(path / "metrics.json", dict, None)
+    evaluation.subgroups = optional_json(path / "subgroups.json", dict, None)
     if evaluation.metrics is None:
         notes.append("No metrics.json: its metrics are not shown.")
     if (path / "predictions.csv").exists():

@@ -50,12 +50,40 @@ def section(data, members, frame):
         "best": {name: summary.best_values(frame, name) for name in tasks},
         "tasks": sections,
         "untested": untested,
+        "subgroups": [
+            _subgroups(name, evaluation, tasks)
+            for name, evaluation in members
+            if evaluation.subgroups
+        ],
         "warnings": [
             f"{name}: {words}"
             for name, evaluation in members
             for words in _learnt_from_test_images(evaluation)
         ],
     }
+
+
+def _subgroups(name, evaluation, tasks):
+    """The main metric of each subgroup, and the tests of differences."""
+    found, rows = evaluation.subgroups, []
+    for row in found.get("rows", []):
+        if row["task"] in tasks:
+            main = task_kinds.of(tasks[row["task"]]).main
+            about = ("column", "task", "group", "images", "patients")
+            rows.append(
+                {
+                    **{key: row[key] for key in about},
+                    "metric": catalogue.metric(main).heading,
+                    "value": summary.number(row.get(main)),
+                    "interval": summary.interval(row.get(f"{main}_ci95")),
+                }
+            )
+    tests = [
+        f"{test['task']} by {test['column']}: {test['metric']} differs by up "
+        f"to {test['range']:.3f}, p (Holm) {p_value(test['p_holm'], '= ')}"
+        for test in found.get("tests", [])
+    ]
+    return {"name": name, "rows": rows, "tests": tests}
 
 
 def _learnt_from_test_images(evaluation):
