@@ -373,3 +373,23 @@ def test_an_error_leaves_the_old_report(write_evaluation, tmp_path):
     with pytest.raises(UmsrepError, match="check the path"):
         report.write_report([write_evaluation(), tmp_path / "nowhere"], out)
     assert out.read_text() == "old"
+
+
+def test_copies_and_seen_test_images_are_said(write_evaluation, write_run):
+    from small_folders import run_info
+
+    counts = {"pictures": 10, "images": 20, "patients": 19, "left_out": 3}
+    seen = {"role": "representation", "run": "pre", "labels": False}
+    seen |= {"images": 12, "of_patients": 14, "of": 24}
+    folder = write_evaluation(
+        run=run_info(copies=counts, seen_in_stage_one=[]),
+        seen_in_stage_one=[seen],
+    )
+    text = Page(report.render([folder])).text
+    assert "10 pictures are in the data more than once (20 images" in text
+    assert "3 images that are copies of test images were left out" in text
+    assert "Learnt from test images." in text
+    assert "on 12 of the 24 test images; 14 are of patients" in text
+    plain = Page(report.render([write_evaluation("plain")])).text
+    assert "more than once" not in plain
+    assert "Learnt from test images" not in plain

@@ -55,6 +55,7 @@ def section(data, members, frame):
             for name, evaluation in members
             if evaluation.subgroups
         ],
+        "copies": list(dict.fromkeys(filter(None, map(_copies, members)))),
         "warnings": [
             f"{name}: {words}"
             for name, evaluation in members
@@ -84,6 +85,23 @@ def _subgroups(name, evaluation, tasks):
         for test in found.get("tests", [])
     ]
     return {"name": name, "rows": rows, "tests": tests}
+
+
+def _copies(member):
+    """A sentence about copies in the data of a training, or ""."""
+    _, evaluation = member
+    found = evaluation.run.get("copies")
+    if not isinstance(found, dict) or not found.get("pictures"):
+        return ""
+    text = (
+        f"{found['pictures']} pictures are in the data more than once "
+        f"({found['images']} images of {found['patients']} patients); copies "
+        "stay on one side of the split"
+    )
+    if left_out := found.get("left_out"):
+        text += f", and {left_out} images that are copies of test images were "
+        text += "left out"
+    return f"{text}."
 
 
 def _learnt_from_test_images(evaluation):
