@@ -27,6 +27,8 @@ FORMAT, FORMAT_VERSION = "umsrep-audit", 1
 LEVEL, RELEVANT = 0.05, 0.6
 # From here on a column of the files is the label, such as a folder per class.
 SAME = 0.995
+# Sources that say themselves where an image is from.
+ORIGINS = ("folder", "device")
 
 
 @dataclass(frozen=True)
@@ -313,7 +315,7 @@ def _all(
     for about, targets in (("label", labels), ("origin", origins)):
         for name, values in targets.items():
             for source in sources:
-                if about == "origin" and source.name in (*origins,):
+                if about == "origin" and source.name in ORIGINS:
                     continue
                 found = probing.probe(source.features, values, whose, seed)
                 if found is not None:
