@@ -6,7 +6,7 @@ from typing import Any
 
 from umsrep.data.storage import read_json
 from umsrep.errors import UmsrepError
-from umsrep.evaluation.auditing import FORMAT, FORMAT_VERSION
+from umsrep.evaluation.audit_result import FORMAT, FORMAT_VERSION
 from umsrep.runs.contents import Picture, read_picture
 
 HEADER = "audit.json"

@@ -7,7 +7,8 @@ import numpy as np
 
 from umsrep.data import Dataset, header, load, storage
 from umsrep.evaluation import audit_sources
-from umsrep.evaluation.auditing import Audit, audit
+from umsrep.evaluation.audit_result import Audit
+from umsrep.evaluation.auditing import audit
 from umsrep.figures import shortcuts, style
 
 HEADER = "audit.json"
