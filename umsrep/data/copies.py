@@ -36,8 +36,9 @@ from scipy.sparse.csgraph import connected_components
 SIGNATURE, COARSE, LEVELS = 64, 32, (32, 64, 128)
 # Correlations from which on a pair is a candidate, worth refining, a copy.
 CANDIDATE, REFINE, COPY = 0.9, 0.6, 0.85
-# A picture of fewer than 64 pixels holds less to tell by.
-COPY_SMALL = 0.9
+# A picture of fewer than 64 pixels holds little to tell by: ellipses of one
+# shape with noise of their own reach 0.91.
+COPY_SMALL = 0.95
 # Candidates that are looked at per image, the best first.
 NEAREST = 4
 # Least share of the picture that both must show.
