@@ -19,6 +19,7 @@ SLOW = (
     "contracts/test_backends.py",
     "evaluation/test_intervals.py::test_coverage",
     "derived/test_map_places.py::test_the_peak_of_a_resnet",
+    "evaluation/test_auditing.py::test_false_alarms",
     "export/",
     "finetuning/",
     "inference/",

@@ -44,6 +44,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "cells": ["Cells"],
         "errors": ["UmsrepError"],
+        "evaluation": ["audit"],
         "model": ["MultiTaskModel"],
     },
 )

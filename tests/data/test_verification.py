@@ -213,13 +213,15 @@ def test_identical_images_are_an_error_across_a_split_only(data):
     data.seal()
     assert data.findings("error") == []
     assert data.findings("warning") == [
-        "images/i0.png is identical to images/i2.png"
+        "images/i0.png is identical to images/i2.png, of patients p0 and p2; "
+        "finding: nodule and normal"
     ]
     shutil.copy(data.path / "images/i0.png", data.path / "images/i1.png")
     data.seal()
     assert data.findings("error") == [
-        "images/i0.png is identical to images/i1.png, images/i2.png, and "
-        "they are in test and train"
+        "images/i0.png is identical to images/i1.png, images/i2.png, of "
+        "patients p0 and p1 and p2; finding: nodule and normal, and they are "
+        "in test and train"
     ]
 
 

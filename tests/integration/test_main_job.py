@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from umsrep import runs
 from umsrep.cli.main import COMMANDS, app
 from umsrep.errors import UmsrepError
+from umsrep.report import render
+from umsrep.stages import evaluate_run
 
 SIZE = 64
 
@@ -303,6 +305,11 @@ class TestMistakesBeforeTraining:
             progress=False,
         )
         assert "was pre-trained (without labels) on" in capsys.readouterr().err
+        info = json.loads((work / "other-denoiser/run.json").read_text())
+        (seen,) = info["seen_in_stage_one"]
+        assert seen["role"] == "denoiser"
+        assert not seen["labels"]
+        assert 0 < seen["images"] <= seen["of_patients"] <= seen["of"]
 
     def test_pre_training_on_test_images_is_said(self, work, capsys):
         from umsrep.stages import FinetuneSettings
@@ -317,6 +324,11 @@ class TestMistakesBeforeTraining:
             progress=False,
         )
         assert "was pre-trained (without labels) on" in capsys.readouterr().err
+        evaluation = work / "other-seed-evaluation"
+        evaluate_run(work / "other-seed", work / "shenzhen", evaluation)
+        told = json.loads((evaluation / "evaluation.json").read_text())
+        assert told["seen_in_stage_one"] == told["run"]["seen_in_stage_one"]
+        assert "<b>Learnt from test images.</b> " in render([evaluation])
 
 
 class TestEvaluate:

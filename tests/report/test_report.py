@@ -389,3 +389,23 @@ def test_the_budget_of_each_training_stands_beside_its_cost(write_run):
     assert "lung 1,320, finding 1,200 lung 21,000, finding 18,900" in text
     # A run of an earlier version tells neither.
     assert "3 – – 12.5" in Page(report.render([write_run("old")])).text
+
+
+def test_copies_and_seen_test_images_are_said(write_evaluation, write_run):
+    from small_folders import run_info
+
+    counts = {"pictures": 10, "images": 20, "patients": 19, "left_out": 3}
+    seen = {"role": "representation", "run": "pre", "labels": False}
+    seen |= {"images": 12, "of_patients": 14, "of": 24}
+    folder = write_evaluation(
+        run=run_info(copies=counts, seen_in_stage_one=[]),
+        seen_in_stage_one=[seen],
+    )
+    text = Page(report.render([folder])).text
+    assert "10 pictures are in the data more than once (20 images" in text
+    assert "3 images that are copies of test images were left out" in text
+    assert "Learnt from test images." in text
+    assert "on 12 of the 24 test images; 14 are of patients" in text
+    plain = Page(report.render([write_evaluation("plain")])).text
+    assert "more than once" not in plain
+    assert "Learnt from test images" not in plain

@@ -39,6 +39,14 @@ def evaluate(
             "components of its masks, such as lung=2; repeat."
         ),
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column, such as sex, age or device: metrics of each of its "
+            "values (numbers in quarters), and a test of the difference, in "
+            "subgroups.csv; repeat."
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples for the intervals.")
     ] = 1000,
@@ -60,6 +68,7 @@ def evaluate(
         shift=shift,
         components=counts(components, "--components"),
         bootstrap=bootstrap,
+        by=tuple(by or ()),
     )
     print_metrics(metrics, f"{run.name} on {data.name}")
     print(f"Evaluation folder: {out}")

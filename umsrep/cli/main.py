@@ -18,6 +18,7 @@ COMMANDS = (
     "phantom",
     "prepare",
     "verify",
+    "audit",
     "pretrain",
     "scan",
     "finetune",

@@ -191,6 +191,27 @@ def prepare(
     with counting(f"Preparing {name}") as progress:
         header = convert(source, out, progress=progress, **options)
     print(summary(header, out))
+    print(_audited(out))
+
+
+def _audited(out):
+    """One line: whether a label is readable from the files alone."""
+    from umsrep.evaluation import audit
+
+    found = audit(out, cheap=True).shortcuts
+    if not found:
+        return (
+            "Audit of the files: no label is readable from them. Of the "
+            f"pictures: umsrep audit {out}"
+        )
+    words = ", ".join(
+        f"{tried.task} from {tried.source} (AUC {tried.probe.auc:.2f})"
+        for tried in found
+    )
+    return (
+        f"Warning: readable from the files alone: {words}. Look closer: "
+        f"umsrep audit {out}"
+    )
 
 
 def _own(convert, options):

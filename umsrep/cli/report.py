@@ -11,7 +11,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUN_OR_DIR...",
-            help="Run folders and evaluation folders, in order.",
+            help="Run, evaluation and audit folders, in order.",
         ),
     ],
     out: Annotated[
@@ -24,7 +24,8 @@ def report(
     """Writes a self-contained report.html with tables, curves and pictures.
 
     Give evaluation folders for results and overlays, and the pre-training run
-    for the denoising table and triplets. The page holds its pictures and can
+    for the denoising table and triplets; a folder of `umsrep audit` adds what
+    was found in the data. The page holds its pictures and can
     be sent as one file; keep in mind that it then shows patients' images.
     """
     from rich.console import Console

@@ -102,3 +102,29 @@ def print_accuracy(accuracy, quantize):
         for name, (before, after) in row.items():
             table.add_row(task, name, *cells(before, after))
     Console().print(table)
+
+
+def print_audit(audit):
+    """Prints an `evaluation.auditing.Audit`: a table, and what follows."""
+    table = Table(
+        *("label", "from", "AUC", "95 % interval", "p (Holm)", ""),
+        title=f"{audit.name}: what alone predicts a label (chance: AUC 0.5)",
+    )
+    for tried in sorted(audit.tried, key=lambda t: (t.about, t.task)):
+        found = tried.probe
+        p = "< 0.001" if tried.p_holm < 0.001 else f"{tried.p_holm:.3f}"
+        table.add_row(
+            tried.task,
+            tried.source,
+            f"{found.auc:.3f}",
+            f"{found.low:.3f} to {found.high:.3f}",
+            p,
+            "readable" * tried.flagged,
+            style="yellow" if tried.flagged else None,
+        )
+    console = Console()
+    if audit.tried:
+        # A log has no edge to fit.
+        (console if console.is_terminal else Console(width=100)).print(table)
+    for line in audit.sentences():
+        print(line)

@@ -11,6 +11,7 @@ from umsrep import tasks as task_kinds
 from umsrep.cells import Cells
 from umsrep.data import scale as scales
 from umsrep.data.attention import attention_spec
+from umsrep.data.owners import owners
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
 
@@ -30,7 +31,7 @@ class Dataset:
         tasks: {task: TaskSpec}.
         table: One row per image: image, patient, split and a column per task
             (a class name, a number, or the file of a mask or map; empty
-            where unlabelled).
+            where unlabelled); `copies`, the group of images of one picture.
         folders: `PreparedFolder`s that the images come from, also those of a
             subset; empty if they were never on disk.
     """
@@ -263,12 +264,13 @@ class Dataset:
         seed: int = 0,
         extend_test: bool = False,
     ) -> tuple["Dataset", ...]:
-        """Train, validation and test sets that share no patient.
+        """Train, validation and test sets that share no patient or picture.
 
         Images that the manifest puts into "test" or "validation" stay there;
         the others are divided by patient, stratified by their labels, into
         the shares `fractions`. The same data, fractions and seed give the
-        same split in every command.
+        same split in every command. Copies of a picture stay together; where
+        the manifest has them on two sides, those in "test" stay (`owners`).
 
         Args:
             by: "patient"; splitting images of one patient apart is refused.
@@ -282,8 +284,9 @@ class Dataset:
                 f"by='{by}': images of one patient on both sides of a split "
                 "make the numbers worthless. Use by='patient'."
             )
+        whose, table = owners(self), self.table
         names = split_patients(
-            self.table, self.tasks, fractions, seed, extend_test
+            table, self.tasks, fractions, seed, extend_test, whose
         )
         return tuple(self.subset(names == name) for name in SPLITS)
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from umsrep import tasks as task_kinds
-from umsrep.data import prepared
+from umsrep.data import copies_file, prepared
 from umsrep.data.dataset import Dataset
+from umsrep.data.owners import copies_of
 from umsrep.data.stores import Joined, Pictures
 from umsrep.errors import UmsrepError
 
@@ -47,6 +48,9 @@ def load(folder: str | Path | Dataset) -> Dataset:
         )
     # Tells an image again, whatever its data set is called.
     table["checksum"] = table["image"].map(header["checksums"]).fillna("")
+    found = copies_file.read(path, table["image"].tolist())
+    if found is not None:
+        table["copies"] = found
     # Into the table, as all that follows an image into its subset.
     for axis, unit in header.get("scales", {}).items():
         table[f"{axis}_unit"] = unit
@@ -107,6 +111,8 @@ def concatenate(datasets: Iterable[Dataset]) -> Dataset:
         table = dataset.table.copy()
         for column in ("image", "patient"):
             table[column] = dataset.name + "/" + table[column]
+        groups = copies_of(dataset)
+        table["copies"] = [f"{dataset.name}/{g}" if g else "" for g in groups]
         tables.append(table)
     table = pd.concat(tables, ignore_index=True).fillna("")
     return Dataset(

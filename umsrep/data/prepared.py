@@ -12,8 +12,15 @@ A prepared data set is one folder that everything after the conversion reads:
                            column per task, source; where some image has a
                            scale also y_per_pixel, y_zero, y_start, y_stop
                            and the same of x (see `umsrep.data.scale`)
+    sources.csv            one row per image: folder, bytes, format, channels,
+                           bits, width, height and device of its source file
+    signatures.npy         (images, 64, 64) uint8: thumbnails by which copies
+                           are found, in the manifest's order
+    copies.csv             image, copy, similarity, mirrored: which images
+                           show the same picture (see `umsrep.data.copies`)
     dataset.json           what it is, where it came from, counts, checksums
 
+Sets that an older umsrep prepared lack the three before it.
 `dataset.json` is written last, so a folder without one is not a data set.
 `umsrep.data.writer` writes the format, `umsrep.data.verification` checks it.
 """

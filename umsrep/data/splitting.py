@@ -17,6 +17,7 @@ def split_patients(
     fractions: ArrayLike,
     seed: int,
     extend_test: bool = False,
+    owners: ArrayLike | None = None,
 ) -> NDArray[np.object_]:
     """Divides images into "train", "validation" and "test" by patient.
 
@@ -36,9 +37,14 @@ def split_patients(
         extend_test: Add the share for test to the test set that the manifest
             holds, instead, also of patients that it puts into "train": the
             "test" of a construction is what it leaves to target tasks.
+        owners: (n,) whose each image is, as of `Dataset.owners`: patients of
+            whom the data set holds the same picture count as one. None: the
+            patients.
 
     Returns:
-        (n,) array of names, one per image.
+        (n,) array of names, one per image; "" is left out: a copy of an image
+        that the manifest puts into "test", or into "validation", is trained
+        on nowhere.
     """
     fractions = np.asarray(fractions, dtype=float)
     if (
@@ -51,9 +57,15 @@ def split_patients(
             "(train, validation, test) of at least 0 that sum to 1, such as "
             "(0.7, 0.1, 0.2)."
         )
-    given = _followed(table)
+    declared_rows = (table["split"] != "").to_numpy()
+    _check_disjoint(
+        table["patient"][declared_rows], table["split"][declared_rows]
+    )
+    if owners is not None:
+        table = table.assign(patient=np.asarray(owners, dtype=object))
+    given, left_out = _followed(table)
     result = given.copy()
-    fixed = np.isin(given, ("validation", "test"))
+    fixed = np.isin(given, ("validation", "test")) | left_out
     if (given == "test").any() and not extend_test:
         fractions = np.array([fractions[0] + fractions[2], fractions[1], 0.0])
     if (given == "validation").any():
@@ -74,26 +86,40 @@ def split_patients(
             if part:
                 sides |= _divide(part, shares, rng)
     result[~fixed] = free["patient"].map(sides).to_numpy(dtype=object)
-    _check_disjoint(table["patient"].to_numpy(), result)
+    kept = ~left_out
+    _check_disjoint(table["patient"].to_numpy()[kept], result[kept])
     return result
 
 
-def _followed(table: pd.DataFrame) -> NDArray[np.object_]:
+def _followed(
+    table: pd.DataFrame,
+) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """The manifest's split; what is empty follows the patient's other images.
 
     A patient with one image in "test" and others without a split is a
-    patient of the test set.
+    patient of the test set. Where copies join patients of two sides, the test
+    images stay, then the validation images; the others are left out.
+
+    Returns:
+        ((n,) side or "", (n,) bool: what is left out).
     """
     split = table["split"].to_numpy(dtype=object).copy()
     patients = table["patient"].to_numpy()
+    left_out = np.zeros(len(table), bool)
     given: dict[str, set[str]] = {}
     for patient, side in zip(patients, split, strict=True):
         if side:
             given.setdefault(patient, set()).add(side)
     for row, patient in enumerate(patients):
-        if not split[row] and len(given.get(patient, ())) == 1:
-            (split[row],) = given[patient]
-    return split
+        if sides := given.get(patient):
+            side = next(name for name in _FIRST if name in sides)
+            left_out[row] = split[row] not in ("", side)
+            split[row] = "" if left_out[row] else side
+    return split, left_out
+
+
+# Which side keeps a picture that the manifest has on several.
+_FIRST = ("test", "validation", "train")
 
 
 def _divide(

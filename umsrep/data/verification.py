@@ -1,8 +1,6 @@
 """Checking a prepared data set: files, values, and leaks between splits."""
 
-import hashlib
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
-from umsrep.data import file_content, storage
+from umsrep.data import (
+    copies,
+    copies_check,
+    copies_file,
+    file_content,
+    storage,
+)
 from umsrep.data import images as reading
 from umsrep.data import scale as scales
 from umsrep.data.prepared import (
@@ -63,9 +67,9 @@ def verify(
 
     Errors: files that are missing, changed, unreadable or of the wrong size
     or kind; labels and mask values that do not belong; scales that cannot be
-    used; repeated images; one patient, or pixel-identical images, on two
-    sides of a split; counts that disagree. Warnings: identical images on one
-    side, implausible masks, classes that a split lacks, stray files.
+    used; repeated images; one patient, or copies of one picture, on two sides
+    of a split; counts that disagree. Warnings: copies on one side, implausible
+    masks, classes that a split lacks, stray files.
 
     Args:
         path: The prepared folder.
@@ -105,17 +109,17 @@ class _Checks:
         table = self.read_manifest()
         if table is None:
             return
-        pixels: dict[str, list[Row]] = defaultdict(list)
+        thumbnails: dict[str, NDArray] = {}
         for index, row in enumerate(table.to_dict("records")):
-            digest = self.check_row(row)
-            if digest:
-                pixels[digest].append(row)
+            pixels = self.check_row(row)
+            if pixels is not None:
+                thumbnails[row["image"]] = copies.signature(pixels)
             if progress:
                 progress(index + 1, len(table))
         self.check_fixations(table)
         self.check_repeats(table)
         self.check_patients(table)
-        self.check_identical(pixels)
+        self.check_copies(table, thumbnails)
         self.check_classes(table)
         self.check_counts(table)
 
@@ -172,8 +176,8 @@ class _Checks:
             return None
         return table
 
-    def check_row(self, row: Row) -> str | None:
-        """Checks one image and its labels; returns the pixels' digest."""
+    def check_row(self, row: Row) -> NDArray | None:
+        """Checks one image and its labels; returns its pixels."""
         image = row["image"]
         match = re.fullmatch(r"images/([A-Za-z0-9][\w.-]*)\.png", image)
         if not match:
@@ -213,7 +217,7 @@ class _Checks:
             file_content.check_not_constant(image, pixels)
         except UmsrepError:
             self.error(image, "is constant: it shows nothing")
-        return hashlib.sha256(pixels.tobytes()).hexdigest()
+        return pixels
 
     def read_pixels(self, file: str, mode: str = "L") -> NDArray | None:
         """The array of a stored PNG, or None where something is wrong."""
@@ -325,26 +329,21 @@ class _Checks:
                     "Keep each patient on one side, and prepare again.",
                 )
 
-    def check_identical(self, pixels: Mapping[str, list[Row]]) -> None:
-        for rows in pixels.values():
-            names = list(dict.fromkeys(row["image"] for row in rows))
-            if len(names) < 2:
-                continue
-            sides = sorted({row["split"] for row in rows} - {""})
-            others = ", ".join(names[1:])
-            if len(sides) > 1:
-                self.error(
-                    names[0],
-                    f"is identical to {others}, and they are in "
-                    f"{' and '.join(sides)}",
-                    "Remove all but one from the source, and prepare again.",
-                )
-            else:
-                self.warning(
-                    names[0],
-                    f"is identical to {others}",
-                    "Remove all but one, or give them the same patient.",
-                )
+    def check_copies(
+        self, table: pd.DataFrame, thumbnails: Mapping[str, NDArray]
+    ) -> None:
+        # From the pixels as they are now, whatever copies.csv says.
+        for found in copies_check.findings(
+            table, self.tasks, thumbnails, self.stored
+        ):
+            self.findings.append(Finding(*found))
+        try:
+            copies_file.read_pairs(self.path)
+        except UmsrepError as error:
+            self.error(copies_file.COPIES, f"is damaged ({error})")
+
+    def stored(self, file: str) -> NDArray[np.uint8]:
+        return np.asarray(reading.open_image(self.path / file), np.uint8)
 
     def check_classes(self, table: pd.DataFrame) -> None:
         sides = [s for s in SPLITS if (table["split"] == s).any()]

@@ -14,7 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from umsrep import tasks as task_kinds
-from umsrep.data import file_content, source_checks, source_image, storage
+from umsrep.data import (
+    copies,
+    copies_file,
+    file_content,
+    source_checks,
+    source_facts,
+    source_image,
+    storage,
+)
 from umsrep.data import scale as scales
 from umsrep.data.deep_pixels import check_sixteen_bit
 from umsrep.data.frame import Frame
@@ -106,6 +114,8 @@ class PreparedWriter:
         self._rows: list[dict[str, str]] = []
         self._checksums: dict[str, str] = {}
         self._shapes: list[tuple[int, int]] = []
+        self._facts: dict[str, tuple[Path, dict[str, Any]]] = {}
+        self._signatures: list[NDArray[np.uint8]] = []
         self._seen: dict[str, Path] = {}
         self._sources = sources(gaze_map or GazeMap())
         # {axis: (unit, the first image with a scale of it)}
@@ -202,6 +212,9 @@ class PreparedWriter:
             source.keep(row["image"], frame, task, given)
             files += source.files(given)
         self._shapes.append(frame.shape)
+        fact = source_facts.facts(image_path, frame.shape)
+        self._facts[row["image"]] = image_path, fact
+        self._signatures.append(copies.signature(grey))
         row |= scales.to_cells(moved)
         row["source"] = ";".join(dict.fromkeys(file.name for file in files))
         self._rows.append(row)
@@ -307,8 +320,16 @@ class PreparedWriter:
         gaze = self._sources["gaze"].record.write(
             self._folder, self._checksums, self.warn
         )
+        thumbnails = np.stack(self._signatures)
+        for text in copies_file.write(self._folder, table, thumbnails):
+            self.warn(text)
+        storage.write_csv(
+            self._folder / source_facts.SOURCES,
+            source_facts.table(self._facts),
+        )
         storage.write_csv(self._folder / MANIFEST, table)
-        self._checksums[MANIFEST] = storage.sha256(self._folder / MANIFEST)
+        for name in (MANIFEST, source_facts.SOURCES, *copies_file.FILES):
+            self._checksums[name] = storage.sha256(self._folder / name)
         self.header = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

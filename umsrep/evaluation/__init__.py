@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     # What a notebook works with as a whole.
     submodules=["gaze_floors"],
     submod_attrs={
+        "audit_result": ["Audit"],
+        "auditing": ["audit"],
         "comparison": ["compare", "mcnemar", "wilcoxon"],
         "faithfulness": [
             "faithfulness_summary",

@@ -16,6 +16,8 @@ from umsrep import runs
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.storage import read_json
 from umsrep.errors import UmsrepError
+from umsrep.evaluation import audit_folder
+from umsrep.evaluation.audit_folder import AuditFolder, read_audit
 from umsrep.evaluation.table_metrics import read_predictions
 from umsrep.runs.contents import (
     Picture,
@@ -43,6 +45,7 @@ class Evaluation:
         history: Data frame of history.csv, or None.
         pictures: `Picture`s.
         notes: What is missing, in words.
+        subgroups: subgroups.json, or None.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class Evaluation:
     history: pd.DataFrame | None = None
     pictures: list[Picture] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    subgroups: dict[str, Any] | None = None
 
     @property
     def data(self) -> str:
@@ -68,8 +72,8 @@ class Evaluation:
         return ", ".join(map(str, parts))
 
 
-def read_folder(path: str | Path) -> runs.Run | Evaluation:
-    """The `Run` or `Evaluation` in a folder.
+def read_folder(path: str | Path) -> runs.Run | Evaluation | AuditFolder:
+    """The `Run`, `Evaluation` or `AuditFolder` in a folder.
 
     Raises:
         UmsrepError: neither of both, another format version, or a broken
@@ -86,6 +90,8 @@ def read_folder(path: str | Path) -> runs.Run | Evaluation:
         return _evaluation(path, _read_header(path / HEADER))
     if (path / runs.HEADER).exists():
         return runs.Run(path, unfinished=True)
+    if (path / audit_folder.HEADER).exists():
+        return read_audit(path)
     raise UmsrepError(
         f"{path} holds neither run.json nor evaluation.json, so it is no run "
         "folder and no evaluation folder. Pass a folder written by 'umsrep "
@@ -100,9 +106,10 @@ def read_evaluation(path: str | Path) -> Evaluation:
         UmsrepError: also when it is a run folder, or has no predictions.
     """
     folder = read_folder(path)
-    if isinstance(folder, runs.Run):
+    if not isinstance(folder, Evaluation):
+        what = "a run" if isinstance(folder, runs.Run) else "an audit"
         raise UmsrepError(
-            f"{folder.path} is a run folder. Expected an evaluation folder; "
+            f"{folder.path} is {what} folder. Expected an evaluation folder; "
             "run 'umsrep evaluate RUN --data DATA --out DIR' and pass DIR."
         )
     if folder.predictions is None:
@@ -153,6 +160,7 @@ def _evaluation(path: Path, info: dict[str, Any]) -> Evaluation:
     if not run:
         notes.append("evaluation.json holds no copy of the run's run.json.")
     evaluation.metrics = optional_json(path / "metrics.json", dict, None)
+    evaluation.subgroups = optional_json(path / "subgroups.json", dict, None)
     if evaluation.metrics is None:
         notes.append("No metrics.json: its metrics are not shown.")
     if (path / "predictions.csv").exists():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from umsrep.evaluation.audit_folder import AuditFolder
 from umsrep.evaluation.folder import Evaluation, read_folder
 from umsrep.metrics import catalogue
 from umsrep.runs import Run
@@ -15,10 +16,10 @@ BASELINE = "separate"
 
 
 def read_folders(
-    folders: Iterable[str | Path | Evaluation | Run],
-) -> list[Evaluation | Run]:
+    folders: Iterable[str | Path | Evaluation | Run | AuditFolder],
+) -> list[Evaluation | Run | AuditFolder]:
     """Reads each path once; what is already read passes through."""
-    read = (Evaluation, Run)
+    read = (Evaluation, Run, AuditFolder)
     return [
         folder if isinstance(folder, read) else read_folder(folder)
         for folder in folders
@@ -26,7 +27,7 @@ def read_folders(
 
 
 def summary_table(
-    folders: Iterable[str | Path | Evaluation | Run],
+    folders: Iterable[str | Path | Evaluation | Run | AuditFolder],
 ) -> pd.DataFrame:
     """One row per evaluation and task, then one per pre-training run.
 
@@ -129,7 +130,9 @@ def labels(evaluations: Sequence[Evaluation]) -> list[str]:
     return [names[id(e)] for e in evaluations]
 
 
-def pretraining_runs(folders: Iterable[Evaluation | Run]) -> list[Run]:
+def pretraining_runs(
+    folders: Iterable[Evaluation | Run | AuditFolder],
+) -> list[Run]:
     """The pre-training runs among what `read_folders` returned."""
     return [
         folder

@@ -7,6 +7,7 @@ from umsrep.export import parity as parity_module
 from umsrep.export.formats import SUFFIXES
 from umsrep.export.quantization import DESCRIPTIONS
 from umsrep.metrics import catalogue
+from umsrep.runs import stage_one
 
 OPENS = {
     "keras": "`import umsrep; keras.saving.load_model(path)` in safe mode",
@@ -94,6 +95,9 @@ def _data(metadata, header):
         f"seed {metadata['run']['seed']}.",
         f"- Licence of the data: {header.get('licence') or 'not given'}.",
     ]
+    seen = metadata["run"].get("seen_in_stage_one")
+    for words in stage_one.in_words(seen):
+        lines.append(f"- **Learnt from test images.** {words}")
     for key, title in (("terms", "Terms"), ("citation", "Cite"), ("url", "At")):
         if source.get(key):
             lines.append(f"- {title}: {source[key]}")

@@ -128,6 +128,8 @@ def describe(source, kind, quantize):
                 "seed": info["seed"],
                 "precision": info.get("precision"),
                 "images": info.get("images", {}),
+                "copies": info.get("copies"),
+                "seen_in_stage_one": info.get("seen_in_stage_one"),
                 "data": [entry["name"] for entry in info["data"]],
             },
             "versions": {

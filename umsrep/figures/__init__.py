@@ -15,11 +15,18 @@ from umsrep.figures.metric_plots import (
 from umsrep.figures.overlays import heat_overlays, mask_overlays
 from umsrep.figures.panels import panels
 from umsrep.figures.parallel_coordinates import parallel_coordinates
+from umsrep.figures.shortcuts import (
+    class_differences,
+    difference_maps,
+    shortcut_aucs,
+)
 from umsrep.figures.strips import doppler_strips
 from umsrep.figures.style import save
 
 __all__ = [
     "agreement",
+    "class_differences",
+    "difference_maps",
     "doppler_strips",
     "heat_overlays",
     "mask_overlays",
@@ -29,6 +36,7 @@ __all__ = [
     "predicted_over_true",
     "roc_and_reliability",
     "save",
+    "shortcut_aucs",
     "training_curves",
     "value_distribution",
 ]

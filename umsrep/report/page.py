@@ -1,4 +1,4 @@
-"""A self-contained HTML page from run folders and evaluation folders.
+"""A self-contained HTML page from run, evaluation and audit folders.
 
 The page holds its style and its pictures, loads nothing, runs no script, and
 names no path of the machine it was made on. What a folder lacks is stated on
@@ -15,9 +15,10 @@ from umsrep import tasks
 from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
+from umsrep.evaluation.audit_folder import AuditFolder
 from umsrep.evaluation.folder import Evaluation
 from umsrep.figures.curves import has_losses, training_curves
-from umsrep.report import diagnostics, first_stage, results
+from umsrep.report import audits, diagnostics, first_stage, results
 from umsrep.report.embedding import figure_uri
 from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
@@ -29,7 +30,7 @@ def write_report(folders, out, title="UMS-Rep report"):
     """Writes the report.
 
     Args:
-        folders: Paths of run folders and evaluation folders, one or many, in
+        folders: Paths of run, evaluation and audit folders, one or many, in
             the order in which they are to appear.
         out: Path of the HTML file; an existing file is replaced.
         title: Heading of the page.
@@ -85,6 +86,9 @@ def render(folders, title="UMS-Rep report"):
             [(name, info) for name, info, _ in _trainings(folders, named)]
             + [(f"evaluation of {n}", e.info) for n, e in named]
         ),
+        audits=[
+            audits.section(f) for f in folders if isinstance(f, AuditFolder)
+        ],
         costs=_costs(folders, named),
         denoising=[
             first_stage.denoising(run, _run_name(run, folders))
@@ -256,6 +260,11 @@ def _plain(item):
 
 def _notes(folders, named):
     names = {id(evaluation): name for name, evaluation in named}
+    names |= {
+        id(f): f"audit of {f.data}"
+        for f in folders
+        if isinstance(f, AuditFolder)
+    }
     return [
         (names.get(id(f)) or _run_name(f, folders), note)
         for f in folders

@@ -10,6 +10,7 @@ from umsrep.figures import metric_plots
 from umsrep.metrics import catalogue
 from umsrep.report import diagnostics
 from umsrep.report.embedding import figure_uri
+from umsrep.runs import stage_one
 
 # Columns of metrics that fit into the page's width.
 WIDEST = 6
@@ -57,7 +58,64 @@ def section(data, members, frame):
         "tasks": sections,
         "untested": untested,
         "unequal": diagnostics.unequal(members),
+        "subgroups": [
+            _subgroups(name, evaluation, tasks)
+            for name, evaluation in members
+            if evaluation.subgroups
+        ],
+        "copies": list(dict.fromkeys(filter(None, map(_copies, members)))),
+        "warnings": [
+            f"{name}: {words}"
+            for name, evaluation in members
+            for words in _learnt_from_test_images(evaluation)
+        ],
     }
+
+
+def _subgroups(name, evaluation, tasks):
+    """The main metric of each subgroup, and the tests of differences."""
+    found, rows = evaluation.subgroups, []
+    for row in found.get("rows", []):
+        if row["task"] in tasks:
+            main = task_kinds.of(tasks[row["task"]]).main
+            about = ("column", "task", "group", "images", "patients")
+            rows.append(
+                {
+                    **{key: row[key] for key in about},
+                    "metric": catalogue.metric(main).heading,
+                    "value": summary.number(row.get(main)),
+                    "interval": summary.interval(row.get(f"{main}_ci95")),
+                }
+            )
+    tests = [
+        f"{test['task']} by {test['column']}: {test['metric']} differs by up "
+        f"to {test['range']:.3f}, p (Holm) {p_value(test['p_holm'], '= ')}"
+        for test in found.get("tests", [])
+    ]
+    return {"name": name, "rows": rows, "tests": tests}
+
+
+def _copies(member):
+    """A sentence about copies in the data of a training, or ""."""
+    _, evaluation = member
+    found = evaluation.run.get("copies")
+    if not isinstance(found, dict) or not found.get("pictures"):
+        return ""
+    text = (
+        f"{found['pictures']} pictures are in the data more than once "
+        f"({found['images']} images of {found['patients']} patients); copies "
+        "stay on one side of the split"
+    )
+    if left_out := found.get("left_out"):
+        text += f", and {left_out} images that are copies of test images were "
+        text += "left out"
+    return f"{text}."
+
+
+def _learnt_from_test_images(evaluation):
+    """What the first stage has seen of the images, in sentences."""
+    found = evaluation.info.get("seen_in_stage_one")
+    return stage_one.in_words(found if isinstance(found, list) else None)
 
 
 def _tables(members, tasks, frame):

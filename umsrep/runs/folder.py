@@ -3,7 +3,9 @@
 run.json         what was done: settings, data, seed, versions, machine,
                  seconds, parameters; "status" is "complete" at the end
 split.csv        data set, image, patient, split; the split "seen" is what its
-                 representation has learnt from, and so was left out
+                 representation has learnt from, and so was left out;
+                 "copy" is a copy of a test image, and so was left out
+stage_one.csv    finetune: what its representation has learnt from
 history.csv      one row per epoch
 model.keras      the trained model (model-<task>.keras per separate model)
 calibration.json temperature and threshold per label task
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 # learnt from their patients.
 SEEN = "seen"
 LEARNT_FROM = ("train", "validation", SEEN)
+# The split of images on no side: copies of images that the manifest tests on.
+COPY = "copy"
 SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
 DENOISING = "denoised"
 

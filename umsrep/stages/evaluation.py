@@ -1,7 +1,7 @@
 """`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from umsrep import runs, tasks
 from umsrep.data import Dataset, load, participants, storage
 from umsrep.data.images import write_png
 from umsrep.evaluation import components as components_filter
-from umsrep.evaluation import predict, table_metrics
+from umsrep.evaluation import predict, subgroups, table_metrics
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
 from umsrep.evaluation.subject import Subject
 from umsrep.figures import example_pictures
+from umsrep.runs import stage_one
 
 
 def evaluate_run(
@@ -26,6 +27,7 @@ def evaluate_run(
     shift: str | None = None,
     components: Mapping[str, int] | None = None,
     bootstrap: int = 1000,
+    by: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Evaluates a fine-tuned run and writes an evaluation folder.
 
@@ -45,6 +47,9 @@ def evaluate_run(
         components: {mask task: how many of its largest components count}, or
             None for all of them.
         bootstrap: Patient-clustered resamples for the intervals.
+        by: Columns (see `evaluation.subgroups.groups_of`): metrics of each of
+            their values, and tests of the differences, are written to
+            subgroups.csv and subgroups.json.
 
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
@@ -56,9 +61,12 @@ def evaluate_run(
         subject = subject.shifted(shift)
     if blank_outside is not None:
         subject = subject.blanked(blank_outside)
+    for column in by:
+        # A mistake is said before minutes of work.
+        subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
         metrics = _write_results(
-            folder, subject, components, bootstrap, save_masks
+            folder, subject, components, bootstrap, save_masks, by
         )
         storage.write_json(
             folder / "evaluation.json",
@@ -72,6 +80,7 @@ def evaluate_run(
                 "blank_outside": blank_outside,
                 "shift": shift,
                 "images": len(subject.dataset),
+                "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
@@ -92,7 +101,13 @@ def evaluate_run(
     return metrics
 
 
-def _write_results(folder, subject, components, bootstrap, save_masks):
+def _seen(subject):
+    """What of the images the run's first stage has learnt from, or None."""
+    rows = stage_one.read(subject.run)
+    return None if rows is None else stage_one.seen(rows, subject.dataset)
+
+
+def _write_results(folder, subject, components, bootstrap, save_masks, by):
     """Predictions, metrics and pictures of a `Subject`; the metrics."""
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
     outputs = components_filter.clean(
@@ -104,6 +119,10 @@ def _write_results(folder, subject, components, bootstrap, save_masks):
     metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
     table.to_csv(folder / "predictions.csv", index=False)
     storage.write_json(folder / "metrics.json", metrics)
+    if by:
+        found = subgroups.audit_columns(table, specs, dataset, by, bootstrap)
+        storage.write_json(folder / "subgroups.json", found)
+        storage.write_csv(folder / "subgroups.csv", subgroups.to_frame(found))
     history = subject.run.path / "history.csv"
     if history.exists():
         shutil.copy(history, folder / "history.csv")

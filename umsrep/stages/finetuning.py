@@ -13,6 +13,7 @@ from umsrep import tasks as task_kinds
 from umsrep.data import Augmentation, Dataset, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
+from umsrep.stages import copies
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.network import new_network, strategy
 from umsrep.stages.settings import FinetuneSettings
@@ -59,7 +60,9 @@ def finetune(
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
         splits = inputs.split(settings)
-        writer.save_split(splits, inputs.unseen.seen)
+        dropped = copies.left_out(inputs.unseen.data, splits)
+        writer.save_split(splits, [*inputs.unseen.seen, *dropped])
+        storage.write_csv(writer.path / runs.stage_one.FILE, inputs.stage_one)
         if devices.leads:
             inputs.unseen.tell()
         inputs.warn_of_seen(splits["test"])

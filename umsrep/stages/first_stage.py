@@ -10,9 +10,11 @@ import keras
 from umsrep import distribution, precision, runs
 from umsrep.data import Dataset, concatenate, load, storage
 from umsrep.data.dataset import SPLITS
+from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
+from umsrep.stages import copies
 from umsrep.training import totals
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def learn(
     """
     settings, task = objective.settings, objective.task
     devices = distribution.use(settings.distribution)
-    parts = [load(given) for given in data]
+    parts = [with_copies(load(given)) for given in data]
     if not parts:
         raise UmsrepError("No data set given. Pass --data at least once.")
     for part in parts:
@@ -163,6 +165,7 @@ def learn(
                 "measured": measured,
                 "trainable_parameters": parameter_counts(model),
                 **objective.entries(),
+                "copies": copies.facts(parts, splits),
                 "images": {name: len(data) for name, data in splits.items()},
             }
         )

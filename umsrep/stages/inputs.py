@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from umsrep import runs
 from umsrep.data import Dataset, intensities, load, participants
 from umsrep.data.dataset import SPLITS
+from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
+from umsrep.runs import stage_one
+from umsrep.stages import copies
 from umsrep.stages.settings import FinetuneSettings
 from umsrep.stages.unseen import Unseen
 
@@ -41,7 +46,8 @@ class Inputs:
         denoise_with: str | Path | None,
         leave_out: str | Path | None,
     ) -> None:
-        self.whole = whole
+        # Looked for once, where the data set does not say.
+        self.whole = whole = with_copies(whole)
         self.tasks = tuple(tasks or whole.tasks)
         if not self.tasks:
             raise UmsrepError(
@@ -86,11 +92,22 @@ class Inputs:
         """The model that every image goes through first, or None."""
         return None if self.denoising is None else self.denoising.model()
 
+    @property
+    def stage_one(self) -> pd.DataFrame:
+        """stage_one.csv: what the models it starts from have learnt from."""
+        return stage_one.learnt_from(
+            {"representation": self.source, "denoiser": self.denoising}
+        )
+
     def warn_of_seen(self, test: Dataset) -> None:
         """Says so if a model was learnt on this run's test images."""
-        for run in (self.source, self.denoising):
-            if run is not None:
-                _warn_of_seen(run, test)
+        found = stage_one.seen(self.stage_one, test)
+        for words in stage_one.in_words(found):
+            print(
+                f"Warning: {words} Use the same --fractions and --seed in "
+                "both commands.",
+                file=sys.stderr,
+            )
 
     def seen_by_network(self, splits: Mapping[str, Dataset]) -> list[Dataset]:
         """(training, validation) images as the network gets them."""
@@ -114,6 +131,8 @@ class Inputs:
                 **{name: len(images) for name, images in splits.items()},
                 "left_out": left_out,
             },
+            "copies": copies.facts([self.unseen.data], splits),
+            "seen_in_stage_one": stage_one.seen(self.stage_one, splits["test"]),
         }
 
 
@@ -179,20 +198,6 @@ def _source(folder, dataset, argument):
             f"{dataset.image_size[1]}. Prepare the data with --size {size[0]}."
         )
     return run
-
-
-def _warn_of_seen(source, test):
-    """Says so if the representation was learnt on this run's test images."""
-    split = source.split()
-    seen = set(split[split["split"].isin(runs.LEARNT_FROM)]["checksum"])
-    count = int(test.table["checksum"].isin(seen).sum())
-    if count:
-        print(
-            f"Warning: {source.path} was pre-trained (without labels) on "
-            f"{count} of the {len(test)} test images of this run. Use the "
-            "same --fractions and --seed in both commands.",
-            file=sys.stderr,
-        )
 
 
 def _intensities(training):

@@ -8,6 +8,7 @@ import pandas as pd
 from umsrep import runs
 from umsrep.data import Dataset
 from umsrep.errors import UmsrepError
+from umsrep.runs import stage_one
 
 
 class Unseen:
@@ -17,8 +18,9 @@ class Unseen:
     its patients: a task trained on them learns from features that fit too
     well, and one tested on them looks better than it is. (Denoising uses no
     labels; there only the test images are warned of.) A patient is known
-    again by data set and key, or by the checksum of any of their images, so
-    also when the data set has another name, or a new image of them.
+    again by data set and key, or by the checksum of any of their images or of
+    a copy of it, so also when the data set has another name, or a new image
+    of them.
 
     Args:
         whole: A `data.Dataset`.
@@ -45,7 +47,7 @@ class Unseen:
             else pd.DataFrame(columns=runs.SPLIT_COLUMNS)
         )
         rows = rows[rows["split"].isin(runs.LEARNT_FROM)]
-        left_out = _of_patients(whole, rows)
+        left_out = stage_one.of_patients(whole, rows)
         self.data = whole.subset(~left_out)
         self._left_out = whole.subset(left_out)
         if not len(self.data):
@@ -104,24 +106,3 @@ class Unseen:
             f"{len(self.data)} images of "
             f"{self.data.table['patient'].nunique()} patients are used."
         )
-
-
-def _of_patients(whole, rows):
-    """(n,) bool: which images are of patients in `rows` of split.csv."""
-    table = whole.table
-    keys = set(rows["patient"][rows["dataset"] == whole.name])
-    # In a run of several data sets, patients have their data set's name
-    # before them.
-    prefix = f"{whole.name}/"
-    joined = (
-        rows["dataset"]
-        .str.split("+")
-        .map(lambda names: len(names) > 1 and whole.name in names)
-    )
-    for patient in rows["patient"][joined.astype(bool)]:
-        if patient.startswith(prefix):
-            keys.add(patient.removeprefix(prefix))
-    checksums = set(rows["checksum"]) - {""}
-    known = table["checksum"].isin(checksums) | table["patient"].isin(keys)
-    patients = set(table["patient"][known])
-    return table["patient"].isin(patients).to_numpy(bool)
