@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep import tasks as task_kinds
 from umsrep.cells import Cells
+from umsrep.data import participants
 from umsrep.data import scale as scales
 from umsrep.data.attention import attention_spec
 from umsrep.data.owners import owners
@@ -70,23 +71,7 @@ class Dataset:
             Data frame: task, kind, labelled (images with a label, mask or
             map), patients (theirs), classes (with their numbers of images).
         """
-        rows = []
-        for name, task in self.tasks.items():
-            labelled = self.labelled(name)
-            counts = self.table[name].value_counts()
-            rows.append(
-                {
-                    "task": name,
-                    "kind": task.kind,
-                    "labelled": int(labelled.sum()),
-                    "patients": self.table["patient"][labelled].nunique(),
-                    "classes": ", ".join(
-                        f"{label} ({counts.get(label, 0)})"
-                        for label in task.classes
-                    ),
-                }
-            )
-        return pd.DataFrame(rows)
+        return participants.summary(self)
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -6,15 +6,38 @@ exclusions (CLAIM 2024, items 8 to 12 and 33; STARD-AI).
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from umsrep import tasks
-from umsrep.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 
-def cohort(sides: Mapping[str, Dataset]) -> pd.DataFrame:
+def summary(data: "Dataset") -> pd.DataFrame:
+    """See `Dataset.summary`."""
+    rows = []
+    for name, task in data.tasks.items():
+        labelled = data.labelled(name)
+        counts = data.table[name].value_counts()
+        rows.append(
+            {
+                "task": name,
+                "kind": task.kind,
+                "labelled": int(labelled.sum()),
+                "patients": data.table["patient"][labelled].nunique(),
+                "classes": ", ".join(
+                    f"{label} ({counts.get(label, 0)})"
+                    for label in task.classes
+                ),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def cohort(sides: Mapping[str, "Dataset"]) -> pd.DataFrame:
     """Patients, images, labelled and missing ones per side and task.
 
     Args:

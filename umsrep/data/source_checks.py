@@ -80,6 +80,14 @@ def check_units(
             )
 
 
+def note_units(
+    path: Path, scale: Scale | None, units: dict[str, tuple[str, Path]]
+) -> None:
+    """Keeps the units of a scale and the first image that has them."""
+    for axis, unit in (scale.units if scale else {}).items():
+        units.setdefault(axis, (unit, path))
+
+
 def fitting(
     scale: Scale | None, units: Mapping[str, tuple[str, Path]]
 ) -> Scale | None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pydicom
 from PIL import Image
 
+from umsrep.data import storage
 from umsrep.errors import UmsrepError
 
 SOURCES = "sources.csv"
@@ -88,6 +89,13 @@ def table(found: Mapping[str, tuple[Path, dict[str, Any]]]) -> pd.DataFrame:
         folder = Path(os.path.relpath(parent, above)).as_posix()
         rows.append({"image": image, "folder": folder, **found[image][1]})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write(
+    folder: Path, found: Mapping[str, tuple[Path, dict[str, Any]]]
+) -> None:
+    """Writes `table` as sources.csv of a prepared data set."""
+    storage.write_csv(folder / SOURCES, table(found))
 
 
 def read(path: Path) -> pd.DataFrame | None:

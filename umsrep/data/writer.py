@@ -194,8 +194,7 @@ class PreparedWriter:
         except UmsrepError as error:
             return self.reject(image_path, error)
         self._seen[image_id.lower()] = image_path
-        for axis, unit in (scale.units if scale else {}).items():
-            self._units.setdefault(axis, (unit, image_path))
+        source_checks.note_units(image_path, scale, self._units)
         row = {
             "image": f"images/{image_id}.png",
             "patient": str(patient),
@@ -295,21 +294,11 @@ class PreparedWriter:
         return frame, grey, drawn, source.scale
 
     def _write_png(self, relative: str, pixels: NDArray) -> None:
-        file = self._folder / relative
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Encoded in memory: a full disk is then an OSError that says so.
-        data = cv2.imencode(".png", pixels)[1].tobytes()
-        file.write_bytes(data)
-        self._checksums[relative] = hashlib.sha256(data).hexdigest()
+        self._checksums[relative] = write_png(self._folder / relative, pixels)
 
     def _finish(self) -> None:
         if not self._rows:
-            reasons = "; ".join(s["reason"] for s in self.skipped[:3])
-            raise UmsrepError(
-                f"No image of '{self.name}' could be prepared"
-                + (f" ({len(self.skipped)} skipped: {reasons})" * bool(reasons))
-                + ". Check the source folder."
-            )
+            raise nothing_prepared(self.name, self.skipped)
         table = pd.DataFrame(self._rows)
         units = {axis: unit for axis, (unit, _) in sorted(self._units.items())}
         if not units:
@@ -323,10 +312,7 @@ class PreparedWriter:
         thumbnails = np.stack(self._signatures)
         for text in copies_file.write(self._folder, table, thumbnails):
             self.warn(text)
-        storage.write_csv(
-            self._folder / source_facts.SOURCES,
-            source_facts.table(self._facts),
-        )
+        source_facts.write(self._folder, self._facts)
         storage.write_csv(self._folder / MANIFEST, table)
         for name in (MANIFEST, source_facts.SOURCES, *copies_file.FILES):
             self._checksums[name] = storage.sha256(self._folder / name)
@@ -365,3 +351,24 @@ def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
             "for example 256."
         )
     return int(height), int(width)
+
+
+def write_png(file: Path, pixels: NDArray) -> str:
+    """Writes a PNG and returns the checksum of its bytes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Encoded in memory: a full disk is then an OSError that says so.
+    data = cv2.imencode(".png", pixels)[1].tobytes()
+    file.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def nothing_prepared(
+    name: str, skipped: Sequence[Mapping[str, str]]
+) -> UmsrepError:
+    """The error of a data set without an image."""
+    reasons = "; ".join(s["reason"] for s in skipped[:3])
+    return UmsrepError(
+        f"No image of '{name}' could be prepared"
+        + (f" ({len(skipped)} skipped: {reasons})" * bool(reasons))
+        + ". Check the source folder."
+    )

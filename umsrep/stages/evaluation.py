@@ -84,21 +84,25 @@ def evaluate_run(
                 "tasks": {s.name: s.to_json() for s in subject.specs},
                 "history": "history.csv",
                 "bootstrap": bootstrap,
-                "cohort": participants.cohort(
-                    {subject.split or "all": subject.dataset}
-                ).to_dict("records"),
-                "exclusions": participants.exclusions(
-                    runs.prepared_folder(whole).header
-                ),
-                "calibration": {
-                    task: asdict(fitted)
-                    | {"temperature_at_bound": fitted.at_bound}
-                    for task, fitted in subject.calibrations.items()
-                },
+                **_reported(subject, whole),
                 "versions": runs.versions(),
             },
         )
     return metrics
+
+
+def _reported(subject, whole):
+    """What reporting guidelines ask of the images and the decisions."""
+    sides = {subject.split or "all": subject.dataset}
+    header = runs.prepared_folder(whole).header
+    return {
+        "cohort": participants.cohort(sides).to_dict("records"),
+        "exclusions": participants.exclusions(header),
+        "calibration": {
+            task: asdict(fitted) | {"temperature_at_bound": fitted.at_bound}
+            for task, fitted in subject.calibrations.items()
+        },
+    }
 
 
 def _seen(subject):
