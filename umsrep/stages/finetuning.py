@@ -183,5 +183,12 @@ def _calibrate_and_measure(writer, network, validation, specs):
     references = gaze_reference.load(writer.path, specs)
     table = predict.table(outputs, validation, specs, judged, references)
     metrics = table_metrics.all_metrics(table, specs, bootstrap=0)
+    for task, found in fitted.items():
+        if found.at_bound and "remarks" in metrics[task]:
+            metrics[task]["remarks"].append(
+                f"The temperature ({found.temperature:.2f}) is at its bound: "
+                "the validation images did not fix it, and probabilities mean "
+                "little."
+            )
     storage.write_json(writer.path / "metrics.json", metrics)
     return metrics
