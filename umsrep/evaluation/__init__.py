@@ -9,11 +9,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     # What a notebook works with as a whole.
-    submodules=["gaze_floors"],
+    submodules=["gaze_floors", "intervals"],
     submod_attrs={
         "audit_result": ["Audit"],
         "auditing": ["audit"],
-        "comparison": ["compare", "mcnemar", "wilcoxon"],
+        "comparison": ["compare", "compare_all"],
         "faithfulness": [
             "faithfulness_summary",
             "faithfulness_table",
@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "interpretability_summary",
             "interpretability_table",
         ],
+        "paired_tests": ["mcnemar", "ranking", "wilcoxon"],
         "model_evaluation": ["evaluate", "side_by_side"],
         "summary": ["summary_table"],
         "table_metrics": ["all_metrics", "read_predictions", "task_metrics"],

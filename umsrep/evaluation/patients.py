@@ -42,7 +42,7 @@ class People:
     """
 
     def __init__(self, patients: Patients, images: int, level: float) -> None:
-        patients = np.asarray(patients, object)
+        patients = np.asarray(list(patients), object)
         if len(patients) != images:
             raise UmsrepError(
                 f"Got {len(patients)} patients for {images} images. Pass one "
