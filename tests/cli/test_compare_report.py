@@ -81,6 +81,7 @@ def test_compare_prints_and_writes_the_tests(tmp_path):
     first, *others = written["tests"]
     assert first["p"] == first["p_patients"] == 2 / 64
     assert (first["a_better"], first["b_better"]) == (6, 0)
+    assert "the interval belongs to p" in result.output
     # Adjusted once, for all three.
     assert len(others) == 2
     assert first["p_patients_holm"] >= first["p_patients"]

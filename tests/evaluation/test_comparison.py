@@ -7,7 +7,7 @@ from statsmodels.stats.multitest import multipletests
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison as cmp
-from umsrep.evaluation.pairing import sign_flip_test, sign_flips
+from umsrep.evaluation.pairing import paired, sign_flip_test, sign_flips
 
 FINDING = TaskSpec("finding", "label", ("normal", "abnormal"))
 LUNG = TaskSpec("lung", "mask")
@@ -183,6 +183,34 @@ def test_the_interval_is_of_differences_that_are_not_rejected():
     for end, inside in ((low, 1), (high, -1)):
         assert sign_flip_test(values - end - inside * 1e-6, range(12)).p > 0.05
         assert sign_flip_test(values - end + inside * 1e-6, range(12)).p <= 0.05
+
+
+def test_twenty_equal_answers_do_not_prove_two_models_equal():
+    test = cmp.mcnemar(*pair(20, 0, 0, 0), FINDING)
+    low, high = test.difference_ci95
+    assert (test.p_patients, test.difference) == (1, 0)
+    assert low < -0.1
+    assert high > 0.1
+    assert test.note == "20 patients"
+
+
+def test_differences_of_shares_are_covered():
+    # Of 20 patients, accuracies 0.97 and 0.93; the signs alone covered 0.68.
+    held = []
+    for seed in range(150):
+        rng = np.random.default_rng([seed, 20])
+        a, b = rng.random((2, 20)) < np.array([[0.97], [0.93]])
+        found = paired(a, b, np.arange(20), seed, bounds=(-1.0, 1.0))
+        low, high = found["difference_ci95"]
+        held.append(low <= 0.04 <= high)
+        if found["p_patients"] <= 0.05:
+            assert low > 0 or high < 0
+    assert np.mean(held) > 0.9
+
+
+def test_rates_at_a_given_other_need_two_classes_and_a_rate():
+    with pytest.raises(UmsrepError, match="at_specificity=90: expected a rate"):
+        cmp.Asked(at_specificity=90)
 
 
 def test_five_patients_reject_nothing():

@@ -9,8 +9,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks import coverage
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import intervals
+from umsrep.evaluation import bootstrap, intervals
 from umsrep.evaluation.interval_formulas import delong, placement_values
+from umsrep.evaluation.pairing import sign_flip_test
 from umsrep.evaluation.patients import People
 from umsrep.metrics import classification, estimates
 
@@ -139,9 +140,27 @@ def test_mean_stays_in_its_range_and_skips_what_is_missing():
     )
 
 
+def test_a_mean_scales_whatever_rounding_leaves_of_equal_values():
+    values = np.array([0.1] * 18 + [0.5] * 2)
+    for factor in (1, 3, 7):
+        low, high = intervals.mean(factor * values, range(20), bounds=(0, 10))
+        assert 0 <= low < factor * values.mean() < high < 10 / factor + 3
+    bounded = intervals.mean([1] * 19 + [0], range(20), bounds=(0, 1))
+    assert bounded.low < 0.9
+    assert bounded.high == 1
+
+
+def test_two_patients_never_give_a_point():
+    found = intervals.mean([0.9, 0.8], [1, 2], bounds=(0, 1))
+    assert found.high - found.low > 0.3
+    assert found.note == "2 patients"
+
+
 @pytest.mark.parametrize(
     ("values", "people", "why"),
     [
+        ([np.nan, np.inf], [1, 2], "no image"),
+        ([0.5, 0.9], [1, 2], "too few different values"),
         ([0.5] * 6, range(6), "all values are equal"),
         ([0.5, 0.6], [1, 1], "one patient only"),
     ],
@@ -171,8 +190,14 @@ def test_bca_of_a_mean_is_near_the_studentised():
 
 
 def test_few_patients_are_noted():
-    labels, scores = binormal(5, 19)
-    assert intervals.auc(labels, scores, range(19)).note == "19 patients"
+    labels = np.arange(20) < 15
+    assert intervals.proportion(labels, range(20)).note == "20 patients"
+    found = intervals.auc(labels, np.arange(20), range(20))
+    assert found.note == "5 patients of a class"
+    assert intervals.proportion(np.arange(21) < 9, range(21)).note == ""
+    labels = np.arange(40) < 10
+    note = intervals.mcc(labels, labels, 2, range(40)).note
+    assert note == "10 patients of a class"
     labels = np.arange(40) < 3
     note = intervals.auc(labels, np.arange(40), range(40)).note
     assert note == "3 patients of a class"
@@ -194,6 +219,41 @@ def test_coverage(condition, monkeypatch):
     # had 65 to 87 %.
     for row in coverage.coverages(100, [condition], resamples=200):
         assert row["coverage"] > 0.86, row
+
+
+def test_degenerate_classes_have_no_interval_and_say_why():
+    everyone = range(6)
+    none = np.zeros(6, bool)
+    assert intervals.f_score(none, none, everyone).note == "no image"
+    assert not intervals.f_score(none, none, everyone).method
+    constant = intervals.mcc([0, 1] * 3, [1] * 6, 2, everyone)
+    assert constant.note == "every image is called the same"
+    one = intervals.proportion([1, 0, 1], ["a"] * 3)
+    assert one.note == "one patient only"
+    classes = np.zeros(6, int)
+    found = estimates.of_labels(classes, classes, np.eye(3)[classes], "abc")
+    assert len(found["specificity"].parts) == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda p: intervals.proportion([1, 0, 1], p),
+        lambda p: intervals.auc([1, 0, 1], [0.1, 0.2, 0.3], p),
+        lambda p: intervals.mean([0.1, 0.2, 0.3], p),
+        lambda p: intervals.median([0.1, 0.2, 0.3], p),
+        lambda p: sign_flip_test([0.1, 0.2, 0.3], p),
+        lambda p: list(bootstrap.patient_weights(p)),
+    ],
+)
+def test_an_image_without_a_patient_is_refused(call):
+    with pytest.raises(UmsrepError, match=r"no patient.*Give\s+each"):
+        call(["a", None, "b"])
+
+
+def test_scores_that_are_no_number_are_refused():
+    with pytest.raises(UmsrepError, match="'scores' holds.*Leave these"):
+        intervals.auc([1, 0, 1], [0.1, np.nan, 0.3], range(3))
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,19 @@ def test_repeating_images_of_a_patient_proves_nothing():
     assert more[2].p == pytest.approx(once[2].p, abs=0.03)
 
 
+@pytest.mark.parametrize("patients", [1, 3, 5])
+def test_five_patients_reject_nothing(patients):
+    for seed in range(20):
+        positive, a, b, people = scores(seed, 20, patients, (3.0, -3.0))
+        if positive.all() or not positive.any():
+            continue
+        *_, found = ranking_tests.exchange_test(
+            ranking_tests.auc, positive, a, b, people, seed
+        )
+        assert found.p > 0.05
+        assert (found.low, found.high) == (-1, 1)
+
+
 def test_several_classes_are_averaged():
     _, a, b, people = scores(4)
     classes = np.arange(60) % 3
@@ -127,5 +140,11 @@ def test_bad_input():
         ranking_tests.exchange_test(
             ranking_tests.auc, [True] * 3, [1, 2, 3], [1, 2, 3], range(3)
         )
-    with pytest.raises(UmsrepError, match=r"such as\s+0.9"):
+    with pytest.raises(UmsrepError, match=r"specificity of 90.*such as\s+0.9"):
         ranking_tests.sensitivity_at(90)
+    with pytest.raises(UmsrepError, match=r"sensitivity of 90"):
+        ranking_tests.specificity_at(90)
+    with pytest.raises(UmsrepError, match="a model gives nan"):
+        ranking_tests.exchange_test(
+            ranking_tests.auc, [1, 0], [0.1, np.nan], [1, 2], range(2)
+        )

@@ -122,7 +122,7 @@ def test_every_interval_is_said_to_be_made_how_and_on_what():
     told = entry["intervals"]
     assert told["notes"]["auc"] == "1 patient of a class"
     assert told["notes"]["sensitivity"] == "1 patient"
-    assert "specificity" not in told["notes"]
+    assert told["notes"]["accuracy"] == "20 patients"
     assert told["methods"]["accuracy"].startswith("Wilson")
     # Its plug-in value is biased, and every resample's more.
     assert entry["expected_calibration_error_ci95"] is None

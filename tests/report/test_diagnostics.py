@@ -101,7 +101,7 @@ def test_decisions_show_matrix_threshold_and_calibration(write_evaluation):
 
 
 def test_what_limits_an_interval_is_said(write_evaluation):
-    assert "Little to rest on: 12 patients." in text(write_evaluation())
+    assert "Little to rest on: 12 patients" in text(write_evaluation())
 
 
 def test_constant_predictions_are_a_warning(write_evaluation):

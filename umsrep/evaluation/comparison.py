@@ -54,6 +54,15 @@ class Asked:
     at_sensitivity: float | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("at_specificity", "at_sensitivity"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise UmsrepError(
+                    f"{name}={value}: expected a rate above 0 and at most 1, "
+                    "such as 0.9."
+                )
+
 
 def compare(
     table_a: pd.DataFrame,
@@ -159,14 +168,22 @@ def _tests_of(
             yield mcnemar(*tables, task, asked.dice_threshold, asked.seed)
         elif suited.test == RANKING:
             ranked.append((suited.column, None))
-        elif all(_has(table, task, suited.column) for table in tables):
+        elif _share(*tables, task, suited.column):
             yield wilcoxon(*tables, task, asked.seed, suited.column)
     if not ranked:
         return
     rows, _ = aligned(*tables, task)
     positive, _ = kind.rankings(rows)
     if positive.all(1).any() or not positive.any(1).all():
+        # A class is missing: nothing to rank it against.
         return
+    asked_for = (asked.at_specificity, asked.at_sensitivity)
+    if len(positive) > 1 and asked_for != (None, None):
+        raise UmsrepError(
+            f"Task '{task.name}' has more than two classes; a rate at a given "
+            "other needs two. Leave out --at-specificity and "
+            "--at-sensitivity."
+        )
     if len(positive) == 1:
         ranked += [
             (metric, at)
@@ -180,10 +197,17 @@ def _tests_of(
         yield ranking(*tables, task, metric, at, asked.seed)
 
 
-def _has(table: pd.DataFrame, task: TaskSpec, column: str) -> bool:
-    """Whether any image has a value of the metric."""
+def _share(
+    table_a: pd.DataFrame, table_b: pd.DataFrame, task: TaskSpec, column: str
+) -> bool:
+    """Whether any image has a value of the metric in both."""
     name = f"{task.name}_{column}"
-    return name in table and bool(columns.filled(table[name]).any())
+    known = [
+        set(table["image"][columns.filled(table[name])])
+        for table in (table_a, table_b)
+        if name in table
+    ]
+    return len(known) == 2 and bool(known[0] & known[1])
 
 
 def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:

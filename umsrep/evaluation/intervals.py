@@ -3,7 +3,7 @@
 A percentile bootstrap is too narrow on the few patients that a medical study
 has, and of zero width where all of them are right. So each kind of metric has
 the method that keeps its coverage there; `python -m benchmarks.coverage`
-simulates all of them (docs/statistics.md has the table).
+simulates those of labels and Dice (docs/statistics.md has the table).
 
 Several images of one patient are alike; `patients.People` says how much less
 they tell than as many patients.
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from umsrep.errors import UmsrepError
 from umsrep.evaluation import bootstrap
 from umsrep.evaluation.interval_formulas import (
     EDGE,
@@ -29,9 +30,15 @@ from umsrep.evaluation.interval_formulas import (
     roots,
     wilson,
 )
-from umsrep.evaluation.patients import BELIEF, Patients, People, ratio_error
+from umsrep.evaluation.patients import (
+    BELIEF,
+    Patients,
+    People,
+    codes,
+    ratio_error,
+)
 from umsrep.metrics import classification, estimates
-from umsrep.metrics.weighted import Floats
+from umsrep.metrics.weighted import Floats, rank_precision
 
 # Assumed correlation of the scores of a patient's images.
 ALIKE_RANKED = 0.5
@@ -71,13 +78,15 @@ def proportion(
         patients: Patient of each image.
         level: Coverage, between 0 and 1.
     """
-    found = np.asarray(hits, bool)
+    found = _booleans(hits, "hits")
     people = People(patients, len(found), level)
     if not len(found):
         return _nothing("no image")
+    if people.clustered and people.count == 1:
+        return _nothing("one patient only")
     share = float(found.mean())
     effective = len(found) / people.design_effect(found - share, share)
-    if people.clustered and people.count > 1:
+    if people.clustered:
         wider = stats.t.ppf((1 + level) / 2, max(people.effective - 1, 1))
         effective *= (people.normal / wider) ** 2
     low, high = wilson(share, effective, people.normal)
@@ -100,10 +109,12 @@ def f_score(
         either: Images that are positive or are called so.
         patients, level: As for `proportion`.
     """
-    either = np.asarray(either, bool)
+    either = _booleans(either, "either")
     inner = proportion(
-        np.asarray(hits, bool)[either], np.asarray(patients)[either], level
+        _booleans(hits, "hits")[either], codes(patients)[either], level
     )
+    if not inner.method:
+        return inner
     low, high = (2 * s / (1 + s) for s in inner)
     return Interval(low, high, f"{inner.method}, of F/(2 - F)", inner.note)
 
@@ -116,13 +127,16 @@ def mean_of_proportions(
     """Interval of a mean of shares, such as balanced accuracy (MOVER).
 
     From the parts' own intervals (Zou & Donner 2008), so never of zero width.
+    Taken as independent, which shares of one against the rest are not quite.
     """
-    patients = np.asarray(patients)
+    patients = codes(patients)
     count, below, above, centre, notes = len(parts), 0.0, 0.0, 0.0, []
     for part in parts:
         among = _among(part)
-        share = float(part.hits[among].mean())
         inner = proportion(part.hits[among], patients[among], level)
+        if not inner.method:
+            return inner
+        share = float(part.hits[among].mean())
         centre += share / count
         below += ((share - inner.low) / count) ** 2
         above += ((inner.high - share) / count) ** 2
@@ -155,11 +169,11 @@ def auc(
         scores: Higher for positive images.
         patients, level: As for `proportion`.
     """
-    positive = np.asarray(labels).astype(bool)
-    scores = np.asarray(scores, float)
+    positive = _booleans(labels, "labels")
+    scores = _numbers(scores, "scores")
+    people = People(patients, len(scores), level)
     if not positive.any() or positive.all():
         return _nothing("one class only")
-    people = People(patients, len(scores), level)
     placements, area = placement_values(positive, scores)
     sides = [people.of(positive), people.of(~positive)]
     sizes = [
@@ -193,14 +207,12 @@ def average_precision(
     The binomial interval of Boyd, Eng & Page (2013), in Wilson's form instead
     of the logit's, which has no interval around 1.
     """
-    positive = np.asarray(labels).astype(bool)
+    positive = _booleans(labels, "labels")
+    given = _numbers(scores, "scores")
+    people = People(patients, len(positive), level)
     if not positive.any() or positive.all():
         return _nothing("one class only")
-    people = People(patients, len(positive), level)
-    probabilities = np.c_[1 - np.asarray(scores, float), scores]
-    value = classification.average_precision(
-        positive.astype(int), probabilities
-    )
+    value = rank_precision(positive, given, np.ones(len(given)))
     side = people.of(positive)
     effective = side.images / (1 + ALIKE_RANKED * (side.alike - 1))
     low, high = wilson(float(value), effective, people.normal)
@@ -223,6 +235,8 @@ def mcc(
     people = People(patients, len(true), level)
     if people.count < 2 or len(np.unique(true)) < 2:
         return _nothing("one patient or class only")
+    if len(np.unique(predicted)) < 2:
+        return _nothing("every image is called the same")
     cells = np.arange(num_classes**2)
     added = np.full(len(cells), 2 / len(cells))
     all_true = np.r_[true, cells // num_classes]
@@ -257,7 +271,7 @@ def mcc(
         min(value, low),
         max(value, high),
         "Fisher's z, jackknife",
-        people.note(),
+        people.note(true),
     )
 
 
@@ -284,9 +298,11 @@ def mean(
         seed: Seed of the resamples.
     """
     given = np.asarray(values, float)
-    known = ~np.isnan(given)
+    known = np.isfinite(given)
     found = given[known]
-    people = People(np.asarray(patients)[known], len(found), level)
+    if not len(found):
+        return _nothing("no image")
+    people = People(codes(patients)[known], len(found), level)
     if people.count < 2:
         return _nothing("one patient only")
     centre = float(found.mean())
@@ -295,25 +311,54 @@ def mean(
     # Equal values differ by what rounding leaves.
     if error <= 1e-12 * max(1.0, abs(centre)):
         return _nothing("all values are equal")
-    distances = []
-    for counts in bootstrap.patient_counts(people.count, resamples, seed):
-        images = counts @ people.sizes
-        moved = (counts @ sums) / images
-        rest = sums - moved[:, None] * people.sizes
-        errors = np.sqrt((counts * rest**2).sum(1)) / images
-        errors *= math.sqrt(people.count / (people.count - 1))
-        fine = errors > 0
-        distances.append(moved[fine] / errors[fine])
-    ends = np.quantile(
-        np.concatenate(distances), [(1 + level) / 2, (1 - level) / 2]
+    distances = np.concatenate(
+        [
+            _distances(counts, sums, people.sizes, error)
+            for counts in bootstrap.patient_counts(
+                people.count, resamples, seed
+            )
+        ]
     )
-    low, high = np.clip(centre - ends * error, *bounds)
+    shares = [(1 + level) / 2, (1 - level) / 2]
+    upper, lower = np.quantile(distances, shares, method="inverted_cdf")
+    low, high = centre - upper * error, centre - lower * error
+    if np.isfinite(bounds).all():
+        # Too many resamples of one value: no mean within bounds varies more
+        # than that of the bounds themselves.
+        span = bounds[1] - bounds[0]
+        share = (centre - bounds[0]) / span
+        widest = wilson(share, people.effective, people.normal)
+        ends = [bounds[0] + span * end for end in widest]
+        low = low if np.isfinite(low) else ends[0]
+        high = high if np.isfinite(high) else ends[1]
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return _nothing("too few different values")
+    low, high = np.clip((low, high), *bounds)
     return Interval(
         min(float(low), centre),
         max(float(high), centre),
         "studentised bootstrap",
         people.note(),
     )
+
+
+def _distances(
+    counts: Floats, sums: Floats, sizes: Floats, error: float
+) -> Floats:
+    """How far resampled means lie away, in standard errors of their own.
+
+    Infinitely far where all drawn patients have one value, up to rounding.
+    """
+    images = counts @ sizes
+    moved = (counts @ sums) / images
+    rest = sums - moved[:, None] * sizes
+    errors = np.sqrt((counts * rest**2).sum(1)) / images
+    errors *= math.sqrt(len(sizes) / (len(sizes) - 1))
+    flat = errors <= 1e-9 * error
+    far = np.where(
+        np.abs(moved) <= 1e-9 * error, 0.0, np.copysign(np.inf, moved)
+    )
+    return np.where(flat, far, moved / np.where(flat, 1.0, errors))
 
 
 def median(
@@ -324,10 +369,16 @@ def median(
     The quantiles of the values at the ends of `proportion`'s interval around
     one half.
     """
-    ordered = np.sort(np.asarray(values, float))
-    count, middle = len(ordered), float(np.median(ordered))
-    below = np.asarray(values, float) <= middle
+    given = _numbers(values, "values")
+    ordered = np.sort(given)
+    count = len(ordered)
+    if count < 2:
+        return _nothing("no image" if not count else "one image only")
+    middle = float(np.median(ordered))
+    below = given <= middle
     inner = proportion(below, patients, level)
+    if not inner.method:
+        return inner
     centre = float(below.mean()) - 0.5
     first = max(math.floor((inner.low - centre) * count), 0)
     last = max(math.ceil((inner.high - centre) * count), 1) - 1
@@ -370,7 +421,7 @@ def of_estimate(
     seed: int = 0,
 ) -> Interval:
     """The interval that suits what a metric estimates."""
-    patients = np.asarray(patients)
+    patients = codes(patients)
     match estimate:
         case estimates.Proportion(hits):
             among = _among(estimate)
@@ -400,6 +451,20 @@ def of_estimate(
                 inner.note,
             )
     return statistic(estimate.function, patients, level, resamples, seed)
+
+
+def _numbers(values: ArrayLike, name: str) -> Floats:
+    found = np.asarray(values, float)
+    if not np.isfinite(found).all():
+        raise UmsrepError(
+            f"'{name}' holds values that are no finite numbers. Leave these "
+            "images out."
+        )
+    return found
+
+
+def _booleans(values: ArrayLike, name: str) -> NDArray[np.bool_]:
+    return _numbers(values, name).astype(bool)
 
 
 def _nothing(why: str) -> Interval:

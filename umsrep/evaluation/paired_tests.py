@@ -15,6 +15,7 @@ from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import ranking_tests, table_metrics
 from umsrep.evaluation.pairing import aligned, paired, within
+from umsrep.evaluation.patients import People
 from umsrep.metrics import catalogue
 from umsrep.tasks import columns
 from umsrep.tasks.base import WILCOXON
@@ -39,13 +40,14 @@ class PairedTest:
             the metric's range where it can reject none, as of five patients.
         images, patients: Numbers compared.
         a_better, b_better: Discordant images: right in A only, in B only;
-            for Wilcoxon, of higher Dice in A, in B; None for a ranking.
+            for Wilcoxon, better in A, in B; None for a ranking.
         p: Two-sided p-value; takes images as independent. For the record.
         p_holm: p adjusted by Holm (1979) for all tests made together.
         p_patients: Two-sided p-value of the same difference that takes
             patients as independent: A and B are exchanged for all images of a
             patient together (a permutation test). The one to go by.
         p_patients_holm: The same, adjusted as `p_holm`.
+        note: What limits the comparison, such as "12 patients".
         test_patients: Name of the test by patient. With one image each, that
             of right and wrong is McNemar's exact test.
     """
@@ -66,6 +68,7 @@ class PairedTest:
     p_patients: float
     p_patients_holm: float
     test_patients: str = SIGN_FLIPS
+    note: str = ""
     name_a: str = "A"
     name_b: str = "B"
 
@@ -86,7 +89,7 @@ def mcnemar(
         task: A `TaskSpec`. A label is right or wrong; a mask is right when
             its Dice is at least `dice_threshold`.
         dice_threshold: In (0, 1]; mask tasks only.
-        seed: Seed of the interval's bootstrap.
+        seed: Seed of random signs.
 
     Returns:
         A `PairedTest` with `p_holm` equal to `p`.
@@ -213,6 +216,9 @@ def ranking(
         task=task.name,
         test="exchanged ranks",
         test_patients="exchanged ranks",
+        note=People(patients, len(patients), 0.95).note(
+            positive.argmax(0) if len(positive) > 1 else positive[0]
+        ),
         metric=words,
         a=a,
         b=b,
@@ -252,6 +258,4 @@ def _with_values(
     if column not in rows_a or column not in rows_b:
         return rows_a, rows_b
     known = columns.filled(rows_a[column]) & columns.filled(rows_b[column])
-    if not known.any():
-        return rows_a, rows_b
     return rows_a[known], rows_b[known]

@@ -1,7 +1,7 @@
 """The same images of two tables side by side, and how they differ."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import table_metrics
+from umsrep.evaluation import intervals, table_metrics
+from umsrep.evaluation.patients import People, codes
 
 # Random signs of a test by patient.
 FLIPS = 9999
+# Signs held at a time: bounds memory at a few tens of megabytes.
+_CELLS = 4_000_000
 
 
 def aligned(
@@ -81,6 +84,8 @@ def paired(
     """What the tests of per-image values report of the pairs `a` and `b`."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     difference = sign_flip_test(a - b, patients, seed)
+    if bounds == (-1.0, 1.0) and np.isin([a, b], (0, 1)).all():
+        difference = not_narrower(difference, a, b, patients)
     return {
         "a": a.mean().item(),
         "b": b.mean().item(),
@@ -88,11 +93,50 @@ def paired(
         "difference_ci95": within(difference, bounds),
         "images": len(a),
         "patients": len(set(patients)),
+        "note": People(patients, len(a), 0.95).note(),
         "p_patients": difference.p,
         "p_patients_holm": difference.p,
         "a_better": int(((a < b) if lower_is_better else (a > b)).sum()),
         "b_better": int(((b < a) if lower_is_better else (b > a)).sum()),
     }
+
+
+def not_narrower(
+    test: Difference,
+    a: NDArray,
+    b: NDArray,
+    patients: Sequence[Hashable] | NDArray,
+) -> Difference:
+    """The interval of two shares, no narrower than theirs allow.
+
+    Where A and B differ on few patients or none, exchanging them says too
+    little: twenty patients on whom both are right do not prove them equal.
+    Newcombe's (1998) interval of paired shares, from the shares' own intervals,
+    is the least, on the sides that p leaves open.
+
+    Args:
+        test: The test of the shares.
+        a, b: 0 or 1 of each image.
+        patients: Patient of each image.
+    """
+    shares = a.mean(), b.mean()
+    ends = [intervals.proportion(x, patients) for x in (a, b)]
+    if not all(end.method for end in ends):
+        return test
+    alike = 0.0
+    if a.std() and b.std():
+        alike = max(float(np.corrcoef(a, b)[0, 1]), 0.0)
+    found = shares[0] - shares[1]
+    below = shares[0] - ends[0].low, ends[1].high - shares[1]
+    above = ends[0].high - shares[0], shares[1] - ends[1].low
+    low, high = (
+        found + sign * np.sqrt(x**2 - 2 * alike * x * y + y**2)
+        for sign, (x, y) in ((-1, below), (1, above))
+    )
+    low, high = min(test.low, low), max(test.high, high)
+    if test.p <= 0.05:
+        low, high = (test.low, high) if found > 0 else (low, test.high)
+    return replace(test, low=float(low), high=float(high))
 
 
 def within(
@@ -124,21 +168,13 @@ def sign_flip_test(
         seed: Seed of the random signs, where there are too many to try all.
         level: Coverage of the interval.
     """
-    index, names = pd.factorize(np.asarray(patients, object))
+    index = codes(patients)
     values = np.asarray(differences, float)
-    count = len(names)
+    count = int(index.max()) + 1
     sums = np.bincount(index, values, count)
     sizes = np.bincount(index, minlength=count).astype(float)
-    signs = _signs(sums != 0, seed)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = [
-            (chosen @ sums) / (chosen @ sizes) for chosen in (signs, ~signs)
-        ]
-    # All signs equal: as extreme as anything, whatever the difference.
-    low = np.nan_to_num(np.fmin(*means), nan=-np.inf, neginf=-np.inf)
-    high = np.nan_to_num(np.fmax(*means), nan=np.inf, posinf=np.inf)
-    one_side = signs.all(1) | ~signs.any(1)
-    low[one_side], high[one_side] = -np.inf, np.inf
+    ends = [_reached(signs, sums, sizes) for signs in _signs(sums != 0, seed)]
+    low, high = (np.concatenate(side) for side in zip(*ends, strict=True))
     # Sums of the same numbers in another order differ by rounding.
     slack = 1e-9 * np.abs(sums).max(initial=0)
     p = np.mean((low <= slack) & (high >= -slack))
@@ -161,26 +197,40 @@ def sign_flips(sums: ArrayLike, seed: int = 0) -> float:
     return sign_flip_test(values, np.arange(len(values)), seed).p
 
 
-def _signs(counts: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
-    """(choices, patients): which signs stay; the first row keeps them all.
+def _reached(
+    signs: NDArray[np.bool_], sums: NDArray, sizes: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Between which differences each choice of signs is as extreme."""
+    above, count = signs @ sums, signs @ sizes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = above / count, (sums.sum() - above) / (sizes.sum() - count)
+    # All signs equal: as extreme as anything, whatever the difference.
+    one_side = signs.all(1) | ~signs.any(1)
+    low, high = np.fmin(*means), np.fmax(*means)
+    return np.where(one_side, -np.inf, low), np.where(one_side, np.inf, high)
+
+
+def _signs(counts: NDArray[np.bool_], seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Blocks (choices, patients): which signs stay.
 
     All choices for the patients that `counts` where these are few, so that p
     is exact; the others' signs, which matter for the interval only, are
     drawn.
     """
     rng = np.random.default_rng(seed)
-    number = int(counts.sum())
+    number, patients = int(counts.sum()), len(counts)
+    block = max(1, _CELLS // patients)
     if 2**number > FLIPS:
-        signs = rng.random((FLIPS + 1, len(counts))) < 0.5
-        signs[0] = True
-        return signs
+        # That of the data, which is one of them.
+        yield np.ones((1, patients), bool)
+        for start in range(0, FLIPS, block):
+            yield rng.random((min(block, FLIPS - start), patients)) < 0.5
+        return
     every = (np.arange(2**number)[:, None] >> np.arange(number)) & 1 == 0
-    times = 1
-    if number < len(counts):
-        times = max(1, FLIPS // len(every))
-    signs = rng.random((times * len(every), len(counts))) < 0.5
-    signs[:, counts] = np.tile(every, (times, 1))
-    if number == len(counts):
-        return signs
-    signs[0] = True
-    return signs
+    times = 1 if number == patients else max(1, FLIPS // len(every))
+    for time in range(times):
+        signs = rng.random((len(every), patients)) < 0.5
+        signs[:, counts] = every
+        if time == 0 and number < patients:
+            signs[0] = True
+        yield signs

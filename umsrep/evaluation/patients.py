@@ -14,7 +14,7 @@ from umsrep.metrics.weighted import Floats
 
 Patients = Sequence[Hashable] | NDArray
 
-# Below these numbers an interval says that it rests on few patients.
+# Up to these numbers an interval says that it rests on few patients.
 FEW_PATIENTS = 20
 FEW_OF_A_CLASS = 10
 # Assumed correlation of a patient's images, and the number of patients at
@@ -42,10 +42,10 @@ class People:
     """
 
     def __init__(self, patients: Patients, images: int, level: float) -> None:
-        patients = np.asarray(list(patients), object)
-        if len(patients) != images:
+        given = codes(patients)
+        if len(given) != images:
             raise UmsrepError(
-                f"Got {len(patients)} patients for {images} images. Pass one "
+                f"Got {len(given)} patients for {images} images. Pass one "
                 "patient per image."
             )
         if not 0 < level < 1:
@@ -53,7 +53,7 @@ class People:
                 f"Got level {level}. Use a level between 0 and 1 (0.95)."
             )
         self.images = images
-        self.index, names = pd.factorize(patients)
+        self.index, names = pd.factorize(given)
         self.count = len(names)
         self.sizes = np.bincount(self.index, minlength=self.count).astype(float)
         self.level = level
@@ -100,16 +100,36 @@ class People:
         """(patients,) values of a statistic without each patient."""
         return bootstrap.jackknife(function, self.index)
 
-    def note(self, positive: NDArray[np.bool_] | None = None) -> str:
-        """What makes the interval doubtful."""
-        if self.count < FEW_PATIENTS:
-            return f"{self.count} patient{'s' * (self.count != 1)}"
-        if positive is not None:
-            fewest = min(self.of(s).count for s in (positive, ~positive))
-            if fewest < FEW_OF_A_CLASS:
+    def note(self, classes: NDArray | None = None) -> str:
+        """What makes an interval doubtful.
+
+        Args:
+            classes: Class of each image, where the classes count.
+        """
+        if classes is not None:
+            sides = [self.of(classes == k) for k in np.unique(classes)]
+            fewest = min(side.count for side in sides)
+            if fewest <= FEW_OF_A_CLASS:
                 word = "patient" if fewest == 1 else "patients"
                 return f"{fewest} {word} of a class"
+        if self.count <= FEW_PATIENTS:
+            return f"{self.count} patient{'s' * (self.count != 1)}"
         return ""
+
+
+def codes(patients: Patients) -> NDArray[np.int_]:
+    """A number for each patient, `(images,)`.
+
+    Raises:
+        UmsrepError: an image without a patient.
+    """
+    index, _ = pd.factorize(np.asarray(list(patients), object))
+    if (index < 0).any():
+        raise UmsrepError(
+            f"{int((index < 0).sum())} images have no patient (None or nan). "
+            "Give each a name; an image of an unknown patient may be its own."
+        )
+    return index
 
 
 def ratio_error(sums: Floats, sizes: Floats) -> float:

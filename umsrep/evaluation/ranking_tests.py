@@ -4,8 +4,8 @@ Such a metric is no mean over images, so no test of per-image values applies.
 Under the null hypothesis that A and B rank equally well, the ranks that they
 give to a patient's images may be exchanged (Venkatraman & Begg 1996; Bandos,
 Rockette & Gur 2005); ranks, because the scores of two models need not have
-the same scale. The interval of the difference holds what the same exchanges do
-not reject.
+the same scale. The interval of the difference is as wide as what the same
+exchanges do not reject, around what was found: p and interval agree.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -65,6 +65,7 @@ def sensitivity_at(specificity: float) -> Ranking:
 
 def specificity_at(sensitivity: float) -> Ranking:
     """The best specificity whose sensitivity is at least this."""
+    _check(sensitivity, "sensitivity")
     mirrored = sensitivity_at(sensitivity)
     return lambda positive, scores: mirrored(~positive, -scores)
 
@@ -94,7 +95,7 @@ def exchange_test(
         (metric of A, metric of B, p and interval of A - B).
 
     Raises:
-        UmsrepError: all images are of one class.
+        UmsrepError: all images are of one class; a score that is no number.
     """
     classes = np.atleast_2d(np.asarray(positive, bool))
     if any(one_side.all() or not one_side.any() for one_side in classes):
@@ -102,11 +103,14 @@ def exchange_test(
             "All images are of one class, or none of one; a ranking needs "
             "both. Compare on images of every class."
         )
+    given = [np.asarray(s, float) for s in (scores_a, scores_b)]
+    if not all(np.isfinite(s).all() for s in given):
+        raise UmsrepError(
+            "A score is no finite number. Look for images on which a model "
+            "gives nan."
+        )
     # Of the same scale, and equal scores stay equal.
-    a, b = (
-        stats.rankdata(np.atleast_2d(np.asarray(s, float)), axis=-1)
-        for s in (scores_a, scores_b)
-    )
+    a, b = (stats.rankdata(np.atleast_2d(scores), axis=-1) for scores in given)
 
     def mean(first: Floats, second: Floats, swapped: NDArray) -> Floats:
         values = [
@@ -124,10 +128,13 @@ def exchange_test(
         mean(a, b, swapped) - mean(b, a, swapped)
         for swapped in _exchanges(patients, seed)
     ]
-    sizes = np.abs(np.concatenate([*found, [difference]]))
+    sizes = np.abs(np.concatenate(found))
     p = float(np.mean(sizes >= abs(difference) - 1e-12))
     # Rejected are differences beyond this, so these are not inside.
     reach = float(np.quantile(sizes, level, method="higher"))
+    if np.mean(sizes >= sizes.max() - 1e-12) > 1 - level and sizes.max() > 0:
+        # Not even the largest difference that these exchanges give is rejected.
+        reach = np.inf
     return (
         value_a,
         value_b,
@@ -142,8 +149,15 @@ def _exchanges(
 ) -> Iterator[NDArray[np.bool_]]:
     """Blocks of (some, images): which images A and B are exchanged for."""
     index, names = pd.factorize(np.asarray(patients, object))
+    count = len(names)
+    if 2**count <= EXCHANGES + 1:
+        every = (np.arange(2**count)[:, None] >> np.arange(count)) & 1 == 1
+        yield every[:, index]
+        return
     rng = np.random.default_rng(seed)
     block = max(1, _CELLS // len(index))
+    # That of the data, which is one of them.
+    yield np.zeros((1, len(index)), bool)
     for start in range(0, EXCHANGES, block):
         rows = min(block, EXCHANGES - start)
         yield (rng.random((rows, len(names))) < 0.5)[:, index]

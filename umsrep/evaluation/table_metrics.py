@@ -154,10 +154,11 @@ def all_metrics(
                 notes[name] = found.note
         if values:
             entry["remarks"] = kind.remarks(rows)
-        if bootstrap and values:
-            for name, told in kind.references(rows, bootstrap).items():
+        if values:
+            for name, told in kind.references(rows, seed).items():
                 entry[name], *ends = told
                 entry[f"{name}_ci95"] = ends
+        if bootstrap and values:
             entry["intervals"] = {"methods": methods, "notes": notes}
         result[task.name] = entry
     return result

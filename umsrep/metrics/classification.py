@@ -260,7 +260,7 @@ def expected_calibration_error(
 
 
 def calibration_error_if_calibrated(
-    probabilities: ArrayLike, draws: int = 1000, seed: int = 0
+    probabilities: ArrayLike, draws: int = 200, seed: int = 0
 ) -> Floats:
     """The calibration error that perfect probabilities would show.
 

@@ -34,7 +34,7 @@ class FScore:
 
 @dataclass(frozen=True)
 class MeanOfProportions:
-    """The mean of shares of different images, such as balanced accuracy."""
+    """The mean of several shares, such as balanced accuracy."""
 
     parts: tuple[Proportion, ...]
 
@@ -157,19 +157,23 @@ def of_labels(
         }
         return found
 
-    def macro(name: str) -> Statistic:
-        return Statistic(
-            lambda weights: classification.label_metrics(
-                true, predicted, probabilities, weights
-            )[name]
-        )
+    decided: dict[str, Callable[[NDArray | None], ArrayLike]] = {
+        "f_score": lambda w: classification.f_score(true, predicted, count, w),
+        "auc": lambda w: classification.auc(true, probabilities, w),
+        "average_precision": lambda w: classification.average_precision(
+            true, probabilities, w
+        ),
+    }
 
     found["sensitivity"] = MeanOfProportions(recalls)
     found["specificity"] = MeanOfProportions(
-        tuple(Proportion(predicted != k, true != k) for k in range(count))
+        tuple(
+            Proportion(predicted != k, true != k)
+            for k in range(count)
+            if (true != k).any()
+        )
     )
-    for name in ("f_score", "auc", "average_precision"):
-        found[name] = macro(name)
+    found |= {name: Statistic(value) for name, value in decided.items()}
     for k, name in enumerate(names):
         found[f"auc_{name}"] = RocArea(true == k, probabilities[:, k])
     return found

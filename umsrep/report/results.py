@@ -14,6 +14,8 @@ from umsrep.runs import stage_one
 
 # Columns of metrics that fit into the page's width.
 WIDEST = 6
+# Metrics that a task's table of decisions shows beside those listed.
+SHOWN = ("sensitivity", "specificity", "brier")
 # What a figure shows, by `TaskKind.figure`.
 FIGURES = {
     "distribution": "Distribution over the images",
@@ -158,7 +160,7 @@ def _methods(task, members):
         told = entry.get("intervals") or {}
         for kept, found in ((made, "methods"), (limits, "notes")):
             for metric, words in (told.get(found) or {}).items():
-                if metric in catalogue.LISTED:
+                if metric in catalogue.LISTED or metric in SHOWN:
                     heading = catalogue.metric(metric).heading
                     kept.setdefault(words, {})[heading] = None
     if not made:

@@ -67,7 +67,8 @@ def print_tests(tests, console=None):
         "B",
         "A - B\n(95 %)",
         "Better\nA : B",
-        "p (Holm)\nby patient",
+        "p",
+        "p (Holm)",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     several = len({(test.name_a, test.name_b) for test in tests}) > 1
@@ -84,9 +85,17 @@ def print_tests(tests, console=None):
             f"{test.b:.3f}",
             f"{test.difference:+.3f}\n{low:+.3f}, {high:+.3f}",
             better,
+            f"{test.p_patients:.2g}",
             f"{test.p_patients_holm:.2g}",
         )
     console.print(table)
+    console.print(
+        "p takes patients as independent, the interval belongs to p, and Holm "
+        "adjusts for all tests together."
+    )
+    notes = dict.fromkeys(f"{t.task}: {t.note}" for t in tests if t.note)
+    if notes:
+        console.print(f"Little to rest on: {'; '.join(notes)}.", markup=False)
 
 
 def _console():

@@ -18,6 +18,9 @@ from umsrep.stages.inputs import Inputs
 from umsrep.stages.network import new_network, strategy
 from umsrep.stages.settings import FinetuneSettings
 
+# Metrics of the order of images, by the beginnings of their names.
+RANKINGS = ("auc", "average_precision")
+
 
 def finetune(
     data: str | Path | Dataset,
@@ -183,6 +186,16 @@ def _calibrate_and_measure(writer, network, validation, specs):
     references = gaze_reference.load(writer.path, specs)
     table = predict.table(outputs, validation, specs, judged, references)
     metrics = table_metrics.all_metrics(table, specs, bootstrap=0)
+    # The order of images needs no calibration, and parts calibrated apart would
+    # mix it.
+    whole = predict.table(outputs, validation, specs, fitted, references)
+    for spec in specs:
+        values = table_metrics.task_metrics(whole, spec)
+        metrics[spec.name] |= {
+            name: value
+            for name, value in values.items()
+            if name.startswith(RANKINGS)
+        }
     for task, found in fitted.items():
         if found.at_bound and "remarks" in metrics[task]:
             metrics[task]["remarks"].append(

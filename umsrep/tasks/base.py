@@ -284,13 +284,13 @@ class TaskKind:
         return found
 
     def references(
-        self, rows: pd.DataFrame, draws: int
+        self, rows: pd.DataFrame, seed: int = 0
     ) -> dict[str, tuple[float, float, float]]:
         """What some metrics are to be compared with.
 
         Args:
             rows: Rows of predictions.csv with a reference.
-            draws: Number of random draws.
+            seed: Seed of random draws.
 
         Returns:
             {name: (value, low, high)}, of 95 %; here none.

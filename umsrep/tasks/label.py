@@ -190,11 +190,11 @@ class Label(CellKind):
         return estimates.of_labels(*self.arrays(rows), self.spec.classes)
 
     def references(
-        self, rows: pd.DataFrame, draws: int
+        self, rows: pd.DataFrame, seed: int = 0
     ) -> dict[str, tuple[float, float, float]]:
         _, _, probabilities = self.arrays(rows)
         errors = classification.calibration_error_if_calibrated(
-            probabilities, draws
+            probabilities, seed=seed
         )
         low, high = np.quantile(errors, [0.025, 0.975])
         name = "expected_calibration_error_if_calibrated"
@@ -206,7 +206,7 @@ class Label(CellKind):
         shares = np.bincount(true, minlength=len(classes)) / len(true)
         most = int(shares.argmax())
         told = []
-        if (probabilities == probabilities[0]).all() and len(true) > 1:
+        if len(true) > 1 and np.ptp(probabilities, axis=0).max() < 1e-4:
             told.append(
                 "The probabilities are the same for every image: the network "
                 "has learnt nothing of this task."
