@@ -231,6 +231,14 @@ def test_what_says_nothing_is_remarked():
     assert "the same for every image" in told[0]
 
 
+def test_masks_that_meet_nothing_are_remarked():
+    frame = table()
+    assert tm.all_metrics(frame, [LUNG], 0)["lung"]["remarks"] == []
+    frame[["lung_dice", "lung_iou"]] = 0.0
+    (told,) = tm.all_metrics(frame, [LUNG], 0)["lung"]["remarks"]
+    assert "learnt nothing" in told
+
+
 def test_calibration_error_has_what_true_probabilities_would_show():
     rng = np.random.default_rng(0)
     frame = table(200, unlabelled=0)

@@ -139,6 +139,12 @@ def test_a_denoiser_that_makes_images_worse_is_said_in_red(write_run):
     assert page.count('<tr class="bad">') == 1
 
 
+def test_colours_have_a_legend(write_evaluation):
+    page = text(write_evaluation())
+    assert "Blue: reference. Orange: predicted." in page
+    assert "From blue (least) to red" in page
+
+
 def test_the_images_that_failed_are_named(write_evaluation):
     folder = write_evaluation()
     table = pd.read_csv(folder / "predictions.csv")

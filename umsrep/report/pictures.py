@@ -12,6 +12,14 @@ from umsrep.report.embedding import embedded
 # Pictures shown of one kind, task and evaluation.
 PICTURES = 16
 GRAD_CAM = "gradcam"
+# What the colours mean, by `TaskKind.picture`.
+LEGENDS = {
+    "outlines": "Blue: reference. Orange: predicted.",
+    "heat": "From blue (least) to red (most looked at), each map of its own "
+    "maximum; left the reference, right the prediction.",
+    "explanation": "From blue (least) to red (speaks most for the class that "
+    "won), each map of its own maximum. It shows the model, not the disease.",
+}
 
 
 def sections(named):
@@ -29,6 +37,7 @@ def sections(named):
         {
             "title": f"{_title(kind)}: {task}",
             "ranked": bool(_ranked_by(kind)),
+            "legend": LEGENDS.get(_drawn_as(kind), ""),
             "strategies": [
                 _strip(f"{name} · {evaluation.data}", evaluation, kind, task)
                 for name, evaluation in named
@@ -43,6 +52,13 @@ def sections(named):
 def _ranked_by(kind):
     """The column that ranks a kind's pictures, "" where none does."""
     return tasks.get(kind).ranked_by if kind in tasks.names() else ""
+
+
+def _drawn_as(kind):
+    """How a kind's pictures are drawn, "" where nothing is known."""
+    if kind == GRAD_CAM:
+        return "explanation"
+    return tasks.get(kind).picture if kind in tasks.names() else ""
 
 
 def _title(kind):

@@ -154,6 +154,14 @@ class Mask(PictureKind):
             "dice_median": Median(self.values(rows))
         }
 
+    def remarks(self, rows: pd.DataFrame) -> list[str]:
+        if self.values(rows).max() > 0:
+            return []
+        return [
+            "No predicted mask meets its reference: the network has learnt "
+            "nothing of this task."
+        ]
+
     def metric_names(self) -> tuple[str, ...]:
         return (*self.columns, "dice_median", "dice_min")
 
