@@ -142,7 +142,9 @@ def check_same(table, expected):
         t.set_index("key")["validation loss"].sort_index()
         for t in (table, expected)
     ]
-    pd.testing.assert_series_equal(*both, rtol=1e-4)
+    # A worker has fewer threads, which add in another order; another seed or
+    # setting changes the loss by a hundredth and more.
+    pd.testing.assert_series_equal(*both, rtol=2e-3)
 
 
 def test_two_workers_do_what_one_does(here, tmp_path):
