@@ -16,6 +16,7 @@ SIZE = 32
 # within two minutes on two idle cores.
 SLOW = (
     "benchmarks/",
+    "cli/test_registered_choices.py::test_any_network",
     "contracts/test_backends.py",
     "evaluation/test_intervals.py::test_coverage",
     "derived/test_map_places.py::test_the_peak_of_a_resnet",

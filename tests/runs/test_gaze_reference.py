@@ -184,7 +184,7 @@ class TestTables:
     def test_lower_kld_is_better(self):
         tests = comparison.compare(table(0.1), table(), [SPEC])
         by = {test.metric: test for test in tests}
-        assert set(by) == {"mean KLD", "mean CC"}
+        assert set(by) == {"mean KLD", "mean CC", "mean NSS"}
         assert by["mean KLD"].difference == pytest.approx(-0.1)
         for test in by.values():
             assert test.a_better == 30
