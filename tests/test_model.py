@@ -256,3 +256,22 @@ def test_nothing_moves_without_any_label():
     for old, new in zip(before, model.weights, strict=True):
         if new.path not in measured:
             np.testing.assert_array_equal(old, array(new))
+
+
+def test_only_the_toolkits_own_functions_trace_quietly(caplog):
+    import logging
+
+    from umsrep import backend
+
+    logger = logging.getLogger("tensorflow")
+    logger.propagate, before = True, logger.propagate
+    words = "5 out of the last 11 calls triggered tf.function retracing"
+    try:
+        with caplog.at_level("WARNING", logger="tensorflow"):
+            with backend.quiet_tracing():
+                logger.warning(words)
+                logger.warning("something else")
+            logger.warning(words)
+    finally:
+        logger.propagate = before
+    assert caplog.messages == ["something else", words]

@@ -4,6 +4,10 @@ Everything else in umsrep is written in `keras.ops`. TensorFlow is imported
 here only when it is the active backend.
 """
 
+import contextlib
+import logging
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 
@@ -297,3 +301,23 @@ def replicas_of(variables) -> int:
         return replicas()
     strategy = getattr(variables[0].value, "distribute_strategy", None)
     return 1 if strategy is None else strategy.num_replicas_in_sync
+
+
+@contextlib.contextmanager
+def quiet_tracing() -> Iterator[None]:
+    """Without TensorFlow's warning that functions are traced often.
+
+    Every model has functions of its own and traces each once or, for a last,
+    smaller batch, twice; TensorFlow counts them together and suspects a loop
+    that makes functions. Warnings of a user's own functions stay.
+    """
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_of_other_functions)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_of_other_functions)
+
+
+def _of_other_functions(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()

@@ -275,7 +275,8 @@ class MultiTaskModel(keras.Model):
             self, (x, y, sample_weight)
         )
         before = [ops.convert_to_numpy(variable) for variable in held]
-        logs = super().train_on_batch(x, y, sample_weight, **options)
+        with backend.quiet_tracing():
+            logs = super().train_on_batch(x, y, sample_weight, **options)
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
@@ -284,11 +285,13 @@ class MultiTaskModel(keras.Model):
         x, y, sample_weight = distribution.validation_batch(
             self, (x, y, sample_weight)
         )
-        return super().test_on_batch(x, y, sample_weight, **options)
+        with backend.quiet_tracing():
+            return super().test_on_batch(x, y, sample_weight, **options)
 
     def predict_on_batch(self, x):
         if self.replicas == backend.replicas() == 1:
-            return super().predict_on_batch(x)
+            with backend.quiet_tracing():
+                return super().predict_on_batch(x)
         # On the first device of this process, so that one worker can predict.
         return keras.tree.map_structure(
             ops.convert_to_numpy, self(x, training=False)

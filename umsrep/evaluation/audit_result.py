@@ -58,7 +58,7 @@ class Tried:
         return entry | ({"note": self.note} if self.note else {})
 
 
-@dataclass
+@dataclass(repr=False)
 class Audit:
     """What an audit found.
 
@@ -89,6 +89,9 @@ class Audit:
     classes: dict[str, tuple[str, ...]] = field(
         repr=False, default_factory=dict
     )
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Audit of {self.name}", *self.sentences()])
 
     @property
     def shortcuts(self) -> list[Tried]:

@@ -14,6 +14,7 @@ import tempfile
 import keras
 import numpy as np
 
+from umsrep import backend
 from umsrep import tasks as task_kinds
 from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
@@ -127,7 +128,8 @@ class FeatureStore:
         for number, (images, targets, _) in enumerate(ahead(self._batches)):
             begin = number * BATCH_SIZE
             here = slice(begin, begin + len(images))
-            found = self._extractor.predict_on_batch(images)
+            with backend.quiet_tracing():
+                found = self._extractor.predict_on_batch(images)
             for name in self.names:
                 self._arrays[name][slot, here] = np.asarray(found[name])
             for task in self.tasks:
