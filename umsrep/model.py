@@ -288,6 +288,10 @@ class MultiTaskModel(keras.Model):
         with backend.quiet_tracing():
             return super().test_on_batch(x, y, sample_weight, **options)
 
+    def predict(self, x, **options):
+        with backend.quiet_tracing():
+            return super().predict(x, **options)
+
     def predict_on_batch(self, x):
         if self.replicas == backend.replicas() == 1:
             with backend.quiet_tracing():

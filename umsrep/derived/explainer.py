@@ -111,10 +111,11 @@ class Explainer(DerivedTask):
         grids = []
         for start in range(0, len(images), self.batch_size):
             here = slice(start, start + self.batch_size)
-            grid = self._compiled[model](
-                ops.convert_to_tensor(np.asarray(images[here], np.float32)),
-                ops.convert_to_tensor(classes[here]),
-            )
+            with backend.quiet_tracing():
+                grid = self._compiled[model](
+                    ops.convert_to_tensor(np.asarray(images[here], np.float32)),
+                    ops.convert_to_tensor(classes[here]),
+                )
             grids.append(ops.convert_to_numpy(grid))
         return np.concatenate(grids)
 

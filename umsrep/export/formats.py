@@ -114,7 +114,14 @@ def _archive(model, folder, batch):
     archive.track(model)
     for name, part in ((RESULTS, model), (PREPARED, probe(model))):
         archive.add_endpoint(name, _inference(part), [shape])
-    archive.write_out(str(folder), verbose=False)
+    # TensorFlow would tell the name of a temporary folder.
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    finally:
+        logger.setLevel(before)
 
 
 def _inference(model):
