@@ -1,5 +1,6 @@
 """The multi-task model: a representation, heads and a balancer."""
 
+import functools
 from dataclasses import dataclass, field
 
 import keras
@@ -34,10 +35,9 @@ class _Parts:
 class MultiTaskModel(keras.Model):
     """A functional Keras model from images to {task: prediction}.
 
-    Trains with `compile` and `fit` like any Keras model. Each task's loss is
-    that of its head, unless `compile(loss={task: loss})` names another; the
-    balancer combines the losses into one scalar. A missing label has sample
-    weight 0: `fit(x, y, sample_weight={task: weights})`.
+    Trains with `compile` and `fit` like any Keras model. A task's loss is its
+    head's, unless `compile(loss={task: loss})` names another; the balancer
+    combines them. A missing label has sample weight 0.
 
     Args:
         representation: A `Representation`.
@@ -267,35 +267,34 @@ class MultiTaskModel(keras.Model):
             logs = {name: ops.reshape(log, (1,)) for name, log in logs.items()}
         return logs
 
-    # Keras hands every replica the whole batch in these three.
-
+    # Keras hands every replica the whole batch in the next three.
+    @backend.quiet_tracing()
     def train_on_batch(self, x, y=None, sample_weight=None, **options):
         held = _held(self, _absent(sample_weight))
         x, y, sample_weight = distribution.training_batch(
             self, (x, y, sample_weight)
         )
         before = [ops.convert_to_numpy(variable) for variable in held]
-        with backend.quiet_tracing():
-            logs = super().train_on_batch(x, y, sample_weight, **options)
+        logs = super().train_on_batch(x, y, sample_weight, **options)
         for variable, value in zip(held, before, strict=True):
             variable.assign(value)
         return logs
 
+    @backend.quiet_tracing()
     def test_on_batch(self, x, y=None, sample_weight=None, **options):
         x, y, sample_weight = distribution.validation_batch(
             self, (x, y, sample_weight)
         )
-        with backend.quiet_tracing():
-            return super().test_on_batch(x, y, sample_weight, **options)
+        return super().test_on_batch(x, y, sample_weight, **options)
 
+    @backend.quiet_tracing()
     def predict(self, x, **options):
-        with backend.quiet_tracing():
-            return super().predict(x, **options)
+        return super().predict(x, **options)
 
+    @backend.quiet_tracing()
     def predict_on_batch(self, x):
         if self.replicas == backend.replicas() == 1:
-            with backend.quiet_tracing():
-                return super().predict_on_batch(x)
+            return super().predict_on_batch(x)
         # On the first device of this process, so that one worker can predict.
         return keras.tree.map_structure(
             ops.convert_to_numpy, self(x, training=False)
@@ -322,11 +321,9 @@ class MultiTaskModel(keras.Model):
         # A file names classes of modules that nothing may have imported yet.
         keras_import.import_classes()
 
-        def deserialize(item):
-            return keras.saving.deserialize_keras_object(
-                item, custom_objects=custom_objects
-            )
-
+        deserialize = functools.partial(
+            keras.saving.deserialize_keras_object, custom_objects=custom_objects
+        )
         return cls(
             representation=deserialize(config["representation"]),
             heads=[deserialize(head) for head in config["heads"]],
