@@ -256,7 +256,8 @@ class TestOcclusion:
         assert maps[:, inside].min() > maps[:, ~inside].max() - 1e-6
         far = np.ones((32, 32), bool)
         far[1:23, 13:] = False
-        assert np.abs(maps[:, far]).max() == 0
+        # But for rounding, which batches of other sizes have on JAX.
+        assert np.abs(maps[:, far]).max() < 1e-6
 
     def test_a_cell_is_the_drop_in_probability(self):
         x = linear_classifier.images(1)
