@@ -186,17 +186,6 @@ def sign_flip_test(
     )
 
 
-def sign_flips(sums: ArrayLike, seed: int = 0) -> float:
-    """Two-sided p-value of a sum of independent, symmetric parts.
-
-    Args:
-        sums: (patients,) sums of differences.
-        seed: Seed of the random signs, where there are too many to try all.
-    """
-    values = np.asarray(sums, float)
-    return sign_flip_test(values, np.arange(len(values)), seed).p
-
-
 def _reached(
     signs: NDArray[np.bool_], sums: NDArray, sizes: NDArray
 ) -> tuple[NDArray, NDArray]:

@@ -61,12 +61,7 @@ def decisions(task, members):
         return []
     kind = task_kinds.of(task)
     found = []
-    for name, evaluation in members:
-        if evaluation.predictions is None or task not in evaluation.tasks:
-            continue
-        rows = table_metrics.labelled(evaluation.predictions, task)
-        if rows.empty:
-            continue
+    for name, evaluation, rows in _labelled(task, members):
         true, predicted, _ = kind.arrays(rows)
         count = len(task.classes)
         matrix = classification.confusion_matrix(true, predicted, count)
@@ -99,6 +94,16 @@ def decisions(task, members):
             }
         )
     return found
+
+
+def _labelled(task, members):
+    """(strategy, evaluation, rows with a reference) where there are any."""
+    for name, evaluation in members:
+        if evaluation.predictions is None or task not in evaluation.tasks:
+            continue
+        rows = table_metrics.labelled(evaluation.predictions, task)
+        if not rows.empty:
+            yield name, evaluation, rows
 
 
 def _threshold(task, fitted):
@@ -143,12 +148,7 @@ def failures(task, members):
     """The worst images of each strategy: [(strategy, text)]."""
     kind = task_kinds.of(task)
     found = []
-    for name, evaluation in members:
-        if evaluation.predictions is None or task not in evaluation.tasks:
-            continue
-        rows = table_metrics.labelled(evaluation.predictions, task)
-        if rows.empty:
-            continue
+    for name, _, rows in _labelled(task, members):
         values, heading, lower = kind.ranking(rows)
         order = np.argsort(values if not lower else -values, kind="stable")
         images = rows["image"].to_numpy()
