@@ -21,7 +21,9 @@ def print_denoising(metrics):
 
 def print_metrics(metrics, title):
     """Prints {task: {metric: value}}, with intervals where they are."""
-    table = Table("task", "metric", "value", "95 % interval", title=title)
+    table = Table(title=title)
+    for heading in ("task", "metric", "value", "95 % interval"):
+        table.add_column(heading, overflow="fold")
     for task, row in metrics.items():
         for name, value in row.items():
             if not isinstance(value, (int, float)):

@@ -154,7 +154,6 @@ def all_metrics(
                 notes[name] = found.note
         if values:
             entry["remarks"] = kind.remarks(rows)
-        if values:
             for name, told in kind.references(rows, seed).items():
                 entry[name], *ends = told
                 entry[f"{name}_ci95"] = ends

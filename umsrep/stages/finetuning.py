@@ -188,8 +188,9 @@ def _calibrate_and_measure(writer, network, validation, specs):
     metrics = table_metrics.all_metrics(table, specs, bootstrap=0)
     # The order of images needs no calibration, and parts calibrated apart would
     # mix it.
-    whole = predict.table(outputs, validation, specs, fitted, references)
-    for spec in specs:
+    ranked = [spec for spec in specs if spec.name in fitted]
+    whole = predict.table(outputs, validation, ranked, fitted)
+    for spec in ranked:
         values = table_metrics.task_metrics(whole, spec)
         metrics[spec.name] |= {
             name: value
