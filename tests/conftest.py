@@ -21,6 +21,7 @@ SLOW = (
     "contracts/test_import_order.py",
     "evaluation/test_intervals.py::test_coverage",
     "derived/test_map_places.py::test_the_peak_of_a_resnet",
+    "representations/test_pretrained_weights.py::test_features_are_those",
     "evaluation/test_auditing.py::test_false_alarms",
     "export/",
     "finetuning/",

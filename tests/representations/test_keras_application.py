@@ -3,6 +3,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+from keras_networks import KERAS, padded, prepare
 from tensors import array
 
 from umsrep import MultiTaskModel
@@ -11,47 +12,11 @@ from umsrep.heads import ClassificationHead, SegmentationHead
 from umsrep.representations import KerasApplication
 
 SMALL = {"width": 0.125, "depth": 0.1}
-KERAS = {
-    "resnet50": (keras.applications.ResNet50, {}),
-    "efficientnetv2s": (
-        keras.applications.EfficientNetV2S,
-        {"include_preprocessing": False},
-    ),
-    "inception_resnet_v2": (keras.applications.InceptionResNetV2, {}),
-    "vgg16": (keras.applications.VGG16, {}),
-}
 
 
 def pictures(shape, count=2):
     rng = np.random.default_rng(0)
     return rng.uniform(0, 255, (count, *shape)).astype("float32")
-
-
-def padded(model):
-    """A Keras model whose convolutions and poolings all pad."""
-
-    def clone(layer):
-        config = layer.get_config()
-        if "padding" in config:
-            config["padding"] = "same"
-        return type(layer).from_config(config)
-
-    return keras.models.clone_model(model, clone_function=clone)
-
-
-def prepare(model, images):
-    """Gives batch norms statistics of images, and no ones and zeros."""
-    rng = np.random.default_rng(0)
-    model.set_weights(
-        [
-            w + rng.uniform(0, 0.2, w.shape) if w.ndim == 1 else w
-            for w in model.get_weights()
-        ]
-    )
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(images, training=True)
 
 
 @pytest.mark.usefixtures("float32")

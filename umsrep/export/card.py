@@ -95,6 +95,14 @@ def _data(metadata, header):
         f"seed {metadata['run']['seed']}.",
         f"- Licence of the data: {header.get('licence') or 'not given'}.",
     ]
+    pretrained = metadata["run"].get("pretrained")
+    if pretrained:
+        lines.append(
+            f"- Pretrained weights: {pretrained['architecture']}, "
+            f"{pretrained['weights']} ({pretrained['file']}, SHA-256 "
+            f"{pretrained['sha256']}). Source: {pretrained['source']}. "
+            f"Licence: {pretrained['licence']}."
+        )
     seen = metadata["run"].get("seen_in_stage_one")
     for words in stage_one.in_words(seen):
         lines.append(f"- **Learnt from test images.** {words}")

@@ -130,6 +130,7 @@ def describe(source, kind, quantize):
                 "images": info.get("images", {}),
                 "copies": info.get("copies"),
                 "seen_in_stage_one": info.get("seen_in_stage_one"),
+                "pretrained": info.get("pretrained"),
                 "data": [entry["name"] for entry in info["data"]],
             },
             "versions": {

@@ -19,14 +19,31 @@ class DecodingHead(Head):
 
     Args:
         name, features, loss: As of `Head`.
+        filters: Of the decoder's first block; each block after it has half of
+            the previous one's, but at least 8. None: half of the channels that
+            a block reads, which after a wide encoder is a decoder of
+            millions of parameters.
         strides, image_size: Stride of each decoded feature and (height,
             width) of the image; found from the representation.
     """
 
     def __init__(
-        self, name, features, loss=None, strides=None, image_size=None, **kwargs
+        self,
+        name,
+        features,
+        loss=None,
+        filters=None,
+        strides=None,
+        image_size=None,
+        **kwargs,
     ):
         super().__init__(name=name, features=features, loss=loss, **kwargs)
+        if filters is not None and filters < 1:
+            raise UmsrepError(
+                f"Head '{name}': filters={filters}; expected a number of at "
+                "least 1, or None."
+            )
+        self.filters = filters
         self.strides = None if strides is None else tuple(strides)
         self.image_size = None if image_size is None else tuple(image_size)
         self.upsampling = keras.layers.UpSampling2D(
@@ -91,6 +108,8 @@ class DecodingHead(Head):
         self.blocks = []
         while stride > 1:
             filters = max(shape[-1] // 2, 8)
+            if self.filters is not None:
+                filters = max(self.filters >> len(self.blocks), 8)
             block = layers.ConvBlock(
                 filters, dtype=self.dtype_policy, name=f"block_{stride}"
             )
@@ -121,6 +140,7 @@ class DecodingHead(Head):
     def get_config(self):
         return {
             **super().get_config(),
+            "filters": self.filters,
             "strides": self.strides,
             "image_size": self.image_size,
         }

@@ -22,7 +22,7 @@ class ReconstructionHead(DecodingHead):
         features: The decoded feature (or coarser ones, from coarse to fine),
             and the intensity statistics.
         loss: Default: mean squared error.
-        strides, image_size: As of `DecodingHead`.
+        filters, strides, image_size: As of `DecodingHead`.
 
     Input: (batch, height, width, n) and (batch, 2).
     Output shape: (batch, height, width, channels), float32.

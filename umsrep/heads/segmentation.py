@@ -23,7 +23,7 @@ class SegmentationHead(DecodingHead):
         name: The task.
         features: See above.
         loss: Default: BCE + Dice (UMS-Rep, Equation 1).
-        strides, image_size: As of `DecodingHead`.
+        filters, strides, image_size: As of `DecodingHead`.
 
     Output shape: (batch, height, width, 1), float32 in [0, 1].
     """

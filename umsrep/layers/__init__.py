@@ -5,6 +5,7 @@ from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
 from umsrep.layers.class_maps import ClassMaps
 from umsrep.layers.intensity import IntensityNormalization
+from umsrep.layers.planes import WithOnes
 
 __all__ = [
     "BatchNormalization",
@@ -12,4 +13,5 @@ __all__ = [
     "ConvBlock",
     "IntensityNormalization",
     "SelfAttention",
+    "WithOnes",
 ]

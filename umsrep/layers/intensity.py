@@ -11,6 +11,8 @@ from umsrep.errors import UmsrepError
 from umsrep.keras_import import BeginsFile
 
 METHODS = ("percentile", "mean", "none")
+# What brings normalised grey levels back to [0, 1], where they are around 0.
+CENTRES = {"percentile": 0.5, "mean": 0.5, "none": 0.0}
 
 
 @keras.saving.register_keras_serializable("umsrep")

@@ -1,63 +1,92 @@
-"""Backbones from `keras.applications`, as graphs with named features."""
+"""Backbones that are known by name, and how their features are found."""
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 
-from umsrep import layers
 from umsrep.errors import UmsrepError
-from umsrep.representations.building import (
-    check_image_shape,
-    check_width,
-    scaled,
-)
+from umsrep.representations import efficientnet_lite0
+from umsrep.representations.building import check_image_shape, check_width
+from umsrep.representations.preprocessing import Preprocessing
 
 OUTPUT_STRIDES = (32, 16, 8)
+# Residual sums of some networks are no layers, only what a layer reads.
+BEFORE = "input of "
 # Filters that are concatenated in Inception-ResNet-v2 are multiples of 32: with
 # widths in steps of 1/32, their sums still fit the residual branches.
 WIDTH_STEPS = 32
+# Means and standard deviations of ImageNet's colours in [0, 1].
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The three modes of `keras.applications.imagenet_utils.preprocess_input`.
+CAFFE = Preprocessing(
+    (255.0,) * 3, (-123.68, -116.779, -103.939), blue_first=True
+)
+TF = Preprocessing((2.0,) * 3, (-1.0,) * 3)
+TORCH = Preprocessing(
+    tuple(1 / s for s in _STD),
+    tuple(-m / s for m, s in zip(_MEAN, _STD, strict=True)),
+)
 
 
 @dataclass(frozen=True)
-class _Application:
+class Application:
     """How the features of one application are found.
 
-    Args:
-        function: The function of `keras.applications`.
+    Attributes:
+        function: The function of `keras.applications`, or one like it.
         stages: A pattern per stage; the stage is the output of the last layer
-            whose name matches it.
+            whose name matches it, or behind `BEFORE` the input of that layer.
+        preprocessing: What its pretrained weights expect.
         smallest: The smallest side that Keras accepts, in pixels.
         block: Pattern of the layers of residual blocks, with the groups
             (stage, number within it), or None if no block can be left out.
         rounds_up: Whether its convolutions and poolings already round sizes
             up.
         options: Further arguments of `function`.
+        whole: Whether it only comes as it is: at a width and depth of 1, and
+            an output stride of 32.
     """
 
     function: Callable
     stages: tuple
+    preprocessing: Preprocessing
     smallest: int = 32
     block: str | None = None
     rounds_up: bool = True
     options: tuple = ()
+    whole: bool = False
+
+    def new(self, **arguments) -> keras.Model:
+        """The network without its top, with newly drawn weights or others.
+
+        Args:
+            **arguments: `input_shape`, `input_tensor` or `weights` (None
+                unless given).
+        """
+        return self.function(
+            include_top=False,
+            **{"weights": None, **dict(self.options), **arguments},
+        )
 
 
+_PARTS = ("block1.*", "block2.*", "block3.*", "block5.*", "top_.*")
+_LETTERS = r"(block\d)([a-z])_.*"
 APPLICATIONS = {
-    "resnet50": _Application(
+    "resnet50": Application(
         keras.applications.ResNet50,
         tuple(f"conv{number}_.*" for number in range(1, 6)),
+        CAFFE,
         block=r"(conv\d)_block(\d+)_.*",
     ),
-    "efficientnetv2s": _Application(
+    "efficientnetv2s": Application(
         keras.applications.EfficientNetV2S,
-        ("block1.*", "block2.*", "block3.*", "block5.*", "top_.*"),
-        block=r"(block\d)([a-z])_.*",
+        _PARTS,
+        Preprocessing((255 / 128,) * 3, (-1.0,) * 3),
+        block=_LETTERS,
         options=(("include_preprocessing", False),),
     ),
-    "inception_resnet_v2": _Application(
+    "inception_resnet_v2": Application(
         keras.applications.InceptionResNetV2,
         (
             "activation_3",
@@ -66,165 +95,66 @@ APPLICATIONS = {
             "block17_20_ac",
             "conv_7b_ac",
         ),
+        TF,
         smallest=75,
         rounds_up=False,
     ),
-    "vgg16": _Application(
+    "vgg16": Application(
         keras.applications.VGG16,
         (*(f"block{number}_conv.*" for number in range(1, 6)), "block5_pool"),
+        CAFFE,
         rounds_up=False,
+    ),
+    "efficientnet_lite0": Application(
+        efficientnet_lite0.build,
+        _PARTS,
+        # 127 and 128 in the published training code.
+        Preprocessing((255 / 128,) * 3, (-127 / 128,) * 3),
+        block=_LETTERS,
+    ),
+    "efficientnetb0": Application(
+        keras.applications.EfficientNetB0,
+        _PARTS,
+        TORCH,
+        block=_LETTERS,
+    ),
+    "densenet121": Application(
+        keras.applications.DenseNet121,
+        ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu"),
+        TORCH,
+    ),
+    "mobilenetv3": Application(
+        keras.applications.MobileNetV3Large,
+        (
+            "expanded_conv_add",
+            "expanded_conv_2_.*",
+            "expanded_conv_5_.*",
+            "expanded_conv_11_.*",
+            r"activation_\d+",
+        ),
+        TF,
+        options=(("include_preprocessing", False),),
+    ),
+    "convnexttiny": Application(
+        keras.applications.ConvNeXtTiny,
+        (
+            *(f"{BEFORE}.*_downsampling_block_{n}" for n in range(3)),
+            r"layer_normalization_\d+",
+        ),
+        TORCH,
+        rounds_up=False,
+        options=(("include_preprocessing", False),),
+        whole=True,
     ),
 }
 
 
-def backbone(
-    architecture,
-    image_shape,
-    output_stride=32,
-    width=1.0,
-    depth=1.0,
-    normalization="percentile",
-):
-    """A new graph from images to the features of an application.
-
-    The arguments are those of `KerasApplication`.
-
-    Returns:
-        The images (a `keras.Input`), {feature: tensor} with "stage1" to
-        "stageN", "bottleneck" and "intensity", and {feature: stride}.
-
-    Raises:
-        UmsrepError: an unknown architecture, or arguments it cannot take.
-    """
-    image_shape = tuple(image_shape)
-    _check(architecture, image_shape, output_stride, width, depth)
-    chosen = APPLICATIONS[architecture]
-    images = keras.Input(image_shape, name="image")
-    x, _ = layers.IntensityNormalization(normalization, name="intensity")(
-        images
-    )
-    original = chosen.function(
-        include_top=False,
-        weights=None,
-        input_tensor=x,
-        input_shape=image_shape,
-        **dict(chosen.options),
-    )
-    names = _names(original)
-    strides = _strides(original)
-    left_out = {names[name] for name in _left_out(original, chosen, depth)}
-
-    def clone(layer):
-        config = layer.get_config()
-        config["name"] = names[layer.name]
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Keras's layer is slow to train on a CPU, and a momentum of 0.99
-            # needs hundreds of steps before validation means anything.
-            return layers.BatchNormalization.from_config(
-                {**config, "momentum": 0.9}
-            )
-        if strides[layer.name] > output_stride and _steps(layer) > 1:
-            config["strides"] = (1, 1)
-        if not chosen.rounds_up and "padding" in config:
-            config["padding"] = "same"
-        if config.get("filters"):
-            config["filters"] = scaled(config["filters"], width)
-        if isinstance(layer, keras.layers.Reshape):
-            *shape, channels = config["target_shape"]
-            config["target_shape"] = (*shape, scaled(channels, width))
-        return type(layer).from_config(config)
-
-    def call(layer, *inputs, **options):
-        if layer.name in left_out:
-            first = inputs[0]
-            return first[0] if isinstance(first, (list, tuple)) else first
-        return layer(*inputs, **options)
-
-    copy = keras.models.clone_model(
-        original, clone_function=clone, call_function=call
-    )
-    return _features(copy, chosen, strides, names, output_stride)
+def _with_blocks():
+    return [name for name, known in APPLICATIONS.items() if known.block]
 
 
-def _features(copy, chosen, strides, names, output_stride):
-    """What `backbone` returns, from the finished copy."""
-    original_names = {new: old for old, new in names.items()}
-    outputs, found = {}, {}
-    for number, pattern in enumerate(chosen.stages, start=1):
-        last = [
-            layer
-            for layer in copy.layers
-            if re.fullmatch(f"encoder_{pattern}", layer.name)
-        ][-1]
-        outputs[f"stage{number}"] = last.output
-        stride = strides[original_names[last.name]]
-        found[f"stage{number}"] = min(stride, output_stride)
-    outputs["bottleneck"] = last.output
-    found["bottleneck"] = found[f"stage{number}"]
-    outputs["intensity"] = copy.get_layer("intensity").output[1]
-    return copy.input, outputs, found
-
-
-def _names(original):
-    """{name of a layer: its name in the backbone}.
-
-    Names that Keras numbers through the whole process ("conv2d_17") are
-    numbered within the network.
-    """
-    names, counts = {}, {}
-    for layer in original.layers:
-        name = layer.name
-        if name in ("image", "intensity"):
-            names[name] = name
-            continue
-        stem = re.sub(r"_\d+$", "", name)
-        if stem.replace("_", "") == type(layer).__name__.lower():
-            counts[stem] = counts.get(stem, 0) + 1
-            name = f"{stem}_{counts[stem]}"
-        names[layer.name] = f"encoder_{name}"
-    return names
-
-
-def _steps(layer):
-    """The stride of one layer."""
-    return max(getattr(layer, "strides", None) or (1,))
-
-
-def _strides(original):
-    """{name of a layer: pixels of the image per cell of its output}."""
-    of_tensor, of_layer = {}, {}
-    for layer in original.layers:
-        before = [
-            of_tensor.get(id(tensor), 1)
-            for tensor in keras.tree.flatten(layer.input)
-        ]
-        of_layer[layer.name] = max(before, default=1) * _steps(layer)
-        for tensor in keras.tree.flatten(layer.output):
-            of_tensor[id(tensor)] = of_layer[layer.name]
-    return of_layer
-
-
-def _left_out(original, chosen, depth):
-    """Names of the layers of the blocks that a smaller depth leaves out."""
-    if depth == 1.0:
-        return ()
-    blocks = {}
-    for layer in original.layers:
-        match = re.fullmatch(chosen.block, layer.name)
-        if match:
-            stage = blocks.setdefault(match[1], {})
-            stage.setdefault(match[2], []).append(layer.name)
-    names = []
-    for stage in blocks.values():
-        # Only the first block of a stage changes stride and channels; the
-        # others add to their input.
-        keep = math.ceil(round(depth * len(stage), 6))
-        for block in list(stage.values())[keep:]:
-            names += block
-    return tuple(names)
-
-
-def _check(architecture, image_shape, output_stride, width, depth):
+def check(architecture, image_shape, output_stride, width, depth) -> None:
+    """Raises unless `architecture` is known and takes these arguments."""
     if architecture not in APPLICATIONS:
         raise UmsrepError(
             f"Architecture '{architecture}' is unknown. Choose one of "
@@ -248,18 +178,19 @@ def _check(architecture, image_shape, output_stride, width, depth):
             f"width={width}: the filters of residual branches fit together "
             f"at multiples of 1/{WIDTH_STEPS}. Choose for example 0.25."
         )
+    if chosen.whole and (output_stride, width, depth) != (32, 1, 1):
+        raise UmsrepError(
+            f"{architecture} comes as it is, with output_stride=32, width=1.0 "
+            "and depth=1.0. Leave these out, or choose one of "
+            f"{', '.join(n for n, a in APPLICATIONS.items() if not a.whole)}."
+        )
     if not 0 < depth <= 1:
         raise UmsrepError(
             f"depth={depth}: expected a share of the blocks of each stage, "
             "above 0 and at most 1."
         )
     if depth < 1 and chosen.block is None:
-        with_blocks = [
-            name
-            for name, application in APPLICATIONS.items()
-            if application.block
-        ]
         raise UmsrepError(
             f"depth={depth}: {architecture} has no blocks to leave out. Pass "
-            f"depth=1.0, or choose one of {', '.join(with_blocks)}."
+            f"depth=1.0, or choose one of {', '.join(_with_blocks())}."
         )

@@ -27,7 +27,13 @@ class Representation(keras.Model):
 
     Layers whose names start with "encoder_" or "decoder_" form the parts that
     a fine-tuning strategy can freeze.
+
+    Attributes:
+        origin: Where pretrained weights came from (see `KerasApplication`), or
+            None.
     """
+
+    origin: dict[str, str] | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:

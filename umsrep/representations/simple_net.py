@@ -2,7 +2,7 @@
 
 import keras
 
-from umsrep.representations.applications import backbone
+from umsrep.representations.backbone import backbone
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.building import Layers, cells, scaled
 

@@ -40,11 +40,12 @@ def _architectures():
     from umsrep import representations
 
     # Settings give the shape of the images and numbers, not a Keras model.
-    return [
+    registered = [
         name
         for name, cls in representations.registry.items()
         if "image_shape" in arguments_of(cls)
     ]
+    return [*registered, *representations.APPLICATIONS]
 
 
 def _optimizers():

@@ -86,6 +86,7 @@ def finetune(
                 **inputs.entries(splits),
                 "precision": used,
                 **_entries(history, settings),
+                "pretrained": _pretrained(network),
             }
         )
     return metrics
@@ -128,6 +129,12 @@ def _entries(history, settings):
         "trainable_parameters": history.trainable_parameters,
         "augmentation": augmentation and augmentation.get_config(),
     }
+
+
+def _pretrained(network):
+    """Where the representation's weights came from before all training."""
+    first = getattr(network, "models", [network])[0]
+    return first.representation.origin
 
 
 def _attended(network, settings, *sides):

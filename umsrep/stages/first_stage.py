@@ -164,6 +164,7 @@ def learn(
                 "best_epochs": {task: group.schedule.best_epoch + 1},
                 "measured": measured,
                 "trainable_parameters": parameter_counts(model),
+                "pretrained": model.representation.origin,
                 **objective.entries(),
                 "copies": copies.facts(parts, splits),
                 "images": {name: len(data) for name, data in splits.items()},

@@ -30,7 +30,7 @@ def new_representation(
 
     Args:
         image_size: (height, width) in pixels.
-        architecture: Registered name.
+        architecture: Registered name, or that of an application.
         arguments: {argument: value} of the class, beyond `image_shape`;
             "channels" is 1 unless given (3 for the autoencoder's preset
             "paper").
@@ -39,8 +39,8 @@ def new_representation(
         UmsrepError: an unknown name or argument.
     """
     check_arguments(architecture, arguments)
-    arguments = dict(arguments or {})
-    cls = representations.registry.get(architecture)
+    cls, fixed = representations.find(architecture)
+    arguments = {**fixed, **(arguments or {})}
     paper = arguments.get("preset") == "paper"
     channels = arguments.pop("channels", 3 if paper else 1)
     return cls(image_shape=(*image_size, channels), **arguments)
@@ -50,9 +50,15 @@ def check_arguments(
     architecture: str, arguments: Mapping[str, Any] | None = None
 ) -> None:
     """Raises at an unknown architecture, or an argument that it lacks."""
-    cls = representations.registry.get(architecture)
-    known = arguments_of(cls) - {"image_shape"} | {"channels"}
+    cls, fixed = representations.find(architecture)
+    known = arguments_of(cls) - {"image_shape", *fixed} | {"channels"}
     unknown = sorted(set(arguments or ()) - known)
+    if unknown and unknown[0] == "weights":
+        raise UmsrepError(
+            f"There are no pretrained weights of architecture "
+            f"'{architecture}'. Choose one of "
+            f"{', '.join(representations.APPLICATIONS)}."
+        )
     if unknown:
         raise UmsrepError(
             f"Architecture '{architecture}' has no argument '{unknown[0]}'. "
@@ -152,6 +158,7 @@ def head(
         )
     offered = {
         "convolutions": settings.convolutions,
+        "filters": settings.decoder_filters,
         "hidden_units": settings.hidden_units,
         "hidden_activation": settings.hidden_activation,
         "dropout": settings.dropout,
@@ -175,15 +182,15 @@ def _decoded(settings, representation):
     features = settings.segmentation_features
     if features is None:
         decoded = "decoded" in representation.features
-        features = "decoded" if decoded else "bottleneck"
+        features = "decoded" if decoded else "stages"
     return representation.stages if features == "stages" else features
 
 
 def _pooled(settings, representation):
     if settings.classification_features is not None:
         return settings.classification_features
-    fine = "stage4" in representation.features
-    return "stage4" if fine else "bottleneck"
+    fine = [n for n in representation.stages if representation.stride(n) == 16]
+    return fine[0] if fine else "bottleneck"
 
 
 # What a head reads, by the form of its results.

@@ -135,8 +135,7 @@ class FinetuneSettings(StageSettings):
         Field(
             description="What segmentation heads read: decoded, features from "
             "coarse to fine, or stages: a new decoder joined to all of the "
-            "encoder's stages. Default: decoded, or a new decoder on the "
-            "bottleneck where there is none."
+            "encoder's stages. Default: decoded, or stages where there is none."
         ),
         HEADS,
         Option("segment-from"),
@@ -145,6 +144,16 @@ class FinetuneSettings(StageSettings):
             stands_for="stages",
             help="Short for --segment-from stages.",
         ),
+    ] = None
+    decoder_filters: Annotated[
+        int | None,
+        Field(
+            ge=8,
+            description="Filters of the first block of new decoders of "
+            "segmentation heads; every further block has half as many. "
+            "Default: half of the channels that each block reads.",
+        ),
+        HEADS,
     ] = None
     saliency_features: Annotated[
         str,
@@ -156,8 +165,9 @@ class FinetuneSettings(StageSettings):
         str | tuple[str, ...] | None,
         Field(
             description="Feature (or several) that classification heads read, "
-            "such as bottleneck. Default: stage4, 16 pixels per cell and fine "
-            "enough for heat maps, or the bottleneck where there is none."
+            "such as bottleneck. Default: the stage of 16 pixels per cell "
+            "(fine enough for heat maps), or the bottleneck where there is "
+            "none."
         ),
         HEADS,
         Option("classify-from"),

@@ -127,6 +127,13 @@ class StageSettings(Settings):
             "decoder. Default: as the preset (small: yes, paper: no).",
         ),
         Option(
+            "weights",
+            type=str,
+            key="weights",
+            help="Pretrained weights of a new representation: imagenet, or a "
+            "file (architectures such as efficientnet_lite0).",
+        ),
+        Option(
             "normalization",
             type=str,
             key="normalization",
