@@ -22,6 +22,7 @@ COMMANDS = (
     "pretrain",
     "scan",
     "finetune",
+    "learning_curve",
     "evaluate",
     "shifts",
     "compare",

@@ -130,3 +130,29 @@ def print_audit(audit):
         (console if console.is_terminal else Console(width=100)).print(table)
     for line in audit.sentences():
         print(line)
+
+
+def print_curve(tables):
+    """Prints a learning curve: headline metrics, and what reaches what."""
+    summary, reached = tables["summary"], tables["reached"]
+    sizes = sorted(summary["patients"].unique())
+    table = Table(
+        *("data", "task", "metric", "candidate", *map(str, sizes)),
+        title="Learning curve: mean over repeats, by labelled patients",
+    )
+    first = summary.drop_duplicates(["data", "task"])
+    for _, head in first.iterrows():
+        keys = ["data", "task", "metric"]
+        part = summary[(summary[keys] == head[keys]).all(axis=1)]
+        for name, curve in part.groupby("candidate", sort=False):
+            means = curve.set_index("patients")["mean"]
+            cells = [f"{means[n]:.3f}" if n in means else "–" for n in sizes]
+            table.add_row(*head[keys], name, *cells)
+    console = Console()
+    (console if console.is_terminal else Console(width=100)).print(table)
+    for row in reached.to_dict("records"):
+        print(
+            f"{row['candidate']} on {row['data']}, {row['task']}: what the "
+            f"baseline has with {row['baseline_patients']} patients "
+            f"({row['target']:.3f}): {row['words']}"
+        )
