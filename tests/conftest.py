@@ -22,6 +22,8 @@ SLOW = (
     "evaluation/test_intervals.py::test_coverage",
     "derived/test_map_places.py::test_the_peak_of_a_resnet",
     "evaluation/test_auditing.py::test_false_alarms",
+    "experiments/test_frozen_probes.py",
+    "experiments/test_learning_curve.py",
     "export/",
     "finetuning/",
     "inference/",

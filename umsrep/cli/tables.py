@@ -156,3 +156,47 @@ def print_curve(tables):
             f"baseline has with {row['baseline_patients']} patients "
             f"({row['target']:.3f}): {row['words']}"
         )
+
+
+def print_probes(table, means):
+    """Prints means over draws of probes, by number of labelled patients.
+
+    Args:
+        table: As returned by `frozen_probes.probe_table`.
+        means: As returned by `frozen_probes.summary`.
+    """
+    console = Console()
+    if len(means):
+        sizes = sorted(means["patients"].unique())
+        shown = Table(
+            *("data", "task", "metric", "representation", *map(str, sizes)),
+            title="Frozen features, by labelled patients: mean ± standard "
+            "deviation over draws",
+        )
+        keys = ["data", "task", "metric", "representation"]
+        for key, part in means.groupby(keys, sort=False):
+            cells = part.set_index("patients")
+            shown.add_row(
+                *key,
+                *(
+                    _spread(cells.loc[n]) if n in cells.index else "–"
+                    for n in sizes
+                ),
+            )
+        (console if console.is_terminal else Console(width=100)).print(shown)
+    if "skipped" in table:
+        skipped = table[table["skipped"].notna()]
+        for row in (
+            skipped[["representation", "patients", "data", "task", "skipped"]]
+            .drop_duplicates()
+            .to_dict("records")
+        ):
+            print(
+                f"{row['task']} on {row['data']}, {row['representation']}, "
+                f"{row['patients']} patients: {row['skipped']}"
+            )
+
+
+def _spread(row):
+    spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.3f}"
+    return f"{row['mean']:.3f}{spread}"

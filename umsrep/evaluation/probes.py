@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from umsrep import tasks as task_kinds
 from umsrep.data import Dataset
@@ -162,6 +163,14 @@ def measure(
     Returns:
         As `probe`.
     """
+    # Systems this small lose more to threads that wait than they gain.
+    with threadpool_limits(1):
+        return _measured(fitted, judged, tasks, seed)
+
+
+def _measured(
+    fitted: Side, judged: Side, tasks: Iterable[str], seed: int
+) -> Found:
     found = {}
     for task in tasks:
         kind = task_kinds.of(fitted.dataset.task(task))
