@@ -17,8 +17,8 @@ def learning_curves(summary, panels):
         panels: [(data, task, metric)], a panel each.
 
     Returns:
-        A matplotlib figure. The band is the 95 % interval; each line ends at
-        its candidate's name.
+        A matplotlib figure. The band is the 95 % interval, which may reach
+        beyond the panel; each line ends at its candidate's name.
     """
     names = list(dict.fromkeys(summary["candidate"]))
     columns = min(len(panels), 2)
@@ -57,6 +57,7 @@ def _draw(axes, part, names, panel):
             color=colour,
         )
         ends.append((curve["mean"].iloc[-1], x[-1], name, colour))
+    axes.set_ylim(_limits(part))
     about = catalogue.metric(metric)
     sizes = sorted(part["patients"].unique())
     axes.set_xscale("log")
@@ -70,6 +71,18 @@ def _draw(axes, part, names, panel):
         ylabel=f"{about.heading} ({better})",
     )
     _name(axes, ends, sizes)
+
+
+def _limits(part):
+    """The height of a panel: wide bands must not flatten the lines."""
+    means = part["mean"].to_numpy(float)
+    span = max(np.ptp(means), 0.05)
+    low = max(np.nanmin([*part["low"], means.min()]), means.min() - 1.5 * span)
+    high = min(
+        np.nanmax([*part["high"], means.max()]), means.max() + 1.5 * span
+    )
+    pad = 0.04 * (high - low) + 1e-3
+    return low - pad, high + pad
 
 
 def _name(axes, ends, sizes):

@@ -18,6 +18,10 @@ def section(curve):
     # The first metric of a task is the one that its curve shows.
     heads = keys.drop_duplicates(["data", "task"])
     panels = list(heads.itertuples(index=False, name=None))
+    blocks = {
+        key: _block(_of(summary, key), _of(differences, key), key)
+        for key in keys.itertuples(index=False, name=None)
+    }
     repeats = int(summary["repeats"].max())
     return {
         "data": curve.data,
@@ -30,10 +34,8 @@ def section(curve):
             {**row, "words": _finding(row, plan["baseline"])}
             for row in reached.to_dict("records")
         ],
-        "blocks": [
-            _block(_of(summary, key), _of(differences, key), key)
-            for key in keys.itertuples(index=False, name=None)
-        ],
+        "blocks": [block for key, block in blocks.items() if key in panels],
+        "more": [block for key, block in blocks.items() if key not in panels],
         "differences": len(differences) > 0,
         "cost": curve.tables["cost"].to_dict("records"),
     }
@@ -58,7 +60,7 @@ def _finding(row, baseline):
             f"reaches {had} with the smallest number tried, "
             f"{row['patients']:.0f}."
         )
-    return f"reaches {had} with about {row['words']}."
+    return f"reaches {had} with about {row['words']} patients."
 
 
 def _block(summary, differences, key):
