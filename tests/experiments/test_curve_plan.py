@@ -144,3 +144,23 @@ def test_without_a_plan_new_weights_are_compared():
         "joint",
     ]
     assert found.baseline == "separate"
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_a_representation_is_compared_with_its_own_network(write_run, kind):
+    """Where it knows labels, new weights leave the same patients out."""
+    run = write_run(
+        "r",
+        task_specs={"x": {"kind": kind}},
+        config={"architecture": "unet", "arguments": {"width": 4}},
+    )
+    new, joint, frozen = load_plan(short_plan("prepared/x", run)).candidates
+    assert new.settings.architecture == "unet"
+    assert new.settings.arguments == {"width": 4}
+    assert new.settings.strategy == "separate"
+    assert new.sources["representation"] is None
+    leaves_out = new.sources["leave_out"]
+    assert leaves_out == (str(run) if kind == "label" else None)
+    for candidate, strategy in ((joint, "joint"), (frozen, "independent")):
+        assert candidate.sources["representation"] == str(run)
+        assert candidate.settings.strategy == strategy
