@@ -23,6 +23,8 @@ SLOW = (
     "derived/test_map_places.py::test_the_peak_of_a_resnet",
     "representations/test_pretrained_weights.py::test_features_are_those",
     "evaluation/test_auditing.py::test_false_alarms",
+    "experiments/test_frozen_probes.py",
+    "experiments/test_learning_curve.py",
     "export/",
     "finetuning/",
     "inference/",

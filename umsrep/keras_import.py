@@ -32,6 +32,7 @@ FIRST_CLASSES = {
         "ConvBlock",
         "IntensityNormalization",
         "SelfAttention",
+        "WithOnes",
     ),
     "umsrep.export.layers": (
         "FrameImage",

@@ -35,4 +35,4 @@ def test_a_shell_completes_sub_commands(shell):
         prog_name="umsrep",
         env={"_UMSREP_COMPLETE": f"complete_{shell}", **typed},
     )
-    assert set(COMMANDS) <= set(re.findall(r"\w+", result.output))
+    assert set(COMMANDS) <= set(re.findall(r"[\w-]+", result.output))

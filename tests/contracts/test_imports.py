@@ -40,14 +40,14 @@ RANKS = {
     "figures": 13,
     "stages": 14,
     "search": 15,
-    "experiments": 15,
-    "report": 16,
-    "predictor": 16,
-    "export": 17,
-    "inference": 18,
-    "view": 19,
-    "recipes": 20,
-    "cli": 21,
+    "experiments": 16,
+    "report": 17,
+    "predictor": 17,
+    "export": 18,
+    "inference": 19,
+    "view": 20,
+    "recipes": 21,
+    "cli": 22,
 }
 # Parts that may import less than what is of lower rank.
 ONLY = {"tasks": {"errors", "registry", "metrics"}}

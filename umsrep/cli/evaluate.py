@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
 from umsrep.cli.reading import counts
 
 
@@ -32,13 +33,7 @@ def evaluate(
         str | None,
         typer.Option(help="Simulated shift, to choose settings by."),
     ] = None,
-    components: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="TASK=NUMBER: count only that many of the largest "
-            "components of its masks, such as lung=2; repeat."
-        ),
-    ] = None,
+    components: options.Components = None,
     by: Annotated[
         list[str] | None,
         typer.Option(

@@ -22,6 +22,8 @@ COMMANDS = (
     "pretrain",
     "scan",
     "finetune",
+    "learning-curve",
+    "probe",
     "evaluate",
     "shifts",
     "compare",
@@ -65,7 +67,8 @@ def _options(
 
 
 for _name in COMMANDS:
-    importlib.import_module(f"umsrep.cli.{_name}").add_to(app)
+    _module = f"umsrep.cli.{_name.replace('-', '_')}"
+    importlib.import_module(_module).add_to(app)
 
 
 def main():

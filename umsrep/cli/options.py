@@ -27,3 +27,25 @@ SixteenBit = Annotated[
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]
+# Of commands that run work through an engine.
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="local: processes on this machine; dask: a cluster "
+        "(pip install -e '.[cluster]')."
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a Dask scheduler. Default: a cluster of "
+        "--workers on this machine."
+    ),
+]
+Components = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="TASK=NUMBER: count only that many of the largest components of "
+        "its masks, such as lung=2; repeat."
+    ),
+]

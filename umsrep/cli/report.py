@@ -11,7 +11,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUN_OR_DIR...",
-            help="Run, evaluation and audit folders, in order.",
+            help="Run, evaluation, audit and learning-curve folders, in order.",
         ),
     ],
     out: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli import options
 from umsrep.cli.command import Command
 from umsrep.cli.settings_options import with_settings
 from umsrep.search.shipped_spaces import shipped
@@ -40,20 +41,8 @@ def scan(
         int | None, typer.Option(min=1, help="Instead of the search space's.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Rounds at a time.")] = 1,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="local: processes on this machine; dask: a cluster "
-            "(pip install -e '.[cluster]')."
-        ),
-    ] = "local",
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a Dask scheduler. Default: a cluster of "
-            "--workers on this machine."
-        ),
-    ] = None,
+    engine: options.Engine = "local",
+    scheduler: options.Scheduler = None,
     resume: Annotated[
         bool, typer.Option(help="Go on with an interrupted scan.")
     ] = False,

@@ -130,3 +130,73 @@ def print_audit(audit):
         (console if console.is_terminal else Console(width=100)).print(table)
     for line in audit.sentences():
         print(line)
+
+
+def print_curve(tables):
+    """Prints a learning curve: headline metrics, and what reaches what."""
+    summary, reached = tables["summary"], tables["reached"]
+    sizes = sorted(summary["patients"].unique())
+    table = Table(
+        *("data", "task", "metric", "candidate", *map(str, sizes)),
+        title="Learning curve: mean over repeats, by labelled patients",
+    )
+    first = summary.drop_duplicates(["data", "task"])
+    for _, head in first.iterrows():
+        keys = ["data", "task", "metric"]
+        part = summary[(summary[keys] == head[keys]).all(axis=1)]
+        for name, curve in part.groupby("candidate", sort=False):
+            means = curve.set_index("patients")["mean"]
+            cells = [f"{means[n]:.3f}" if n in means else "–" for n in sizes]
+            table.add_row(*head[keys], name, *cells)
+    console = Console()
+    (console if console.is_terminal else Console(width=100)).print(table)
+    for row in reached.to_dict("records"):
+        print(
+            f"{row['candidate']} on {row['data']}, {row['task']}: what the "
+            f"baseline has with {row['baseline_patients']} patients "
+            f"({row['target']:.3f}): {row['words']}"
+        )
+
+
+def print_probes(table, means):
+    """Prints means over draws of probes, by number of labelled patients.
+
+    Args:
+        table: As returned by `frozen_probes.probe_table`.
+        means: As returned by `frozen_probes.summary`.
+    """
+    console = Console()
+    if len(means):
+        sizes = sorted(means["patients"].unique())
+        shown = Table(
+            *("data", "task", "metric", "representation", *map(str, sizes)),
+            title="Frozen features, by labelled patients: mean ± standard "
+            "deviation over draws",
+        )
+        keys = ["data", "task", "metric", "representation"]
+        for key, part in means.groupby(keys, sort=False):
+            cells = part.set_index("patients")
+            shown.add_row(
+                *key,
+                *(
+                    _spread(cells.loc[n]) if n in cells.index else "–"
+                    for n in sizes
+                ),
+            )
+        (console if console.is_terminal else Console(width=100)).print(shown)
+    if "skipped" in table:
+        skipped = table[table["skipped"].notna()]
+        for row in (
+            skipped[["representation", "patients", "data", "task", "skipped"]]
+            .drop_duplicates()
+            .to_dict("records")
+        ):
+            print(
+                f"{row['task']} on {row['data']}, {row['representation']}, "
+                f"{row['patients']} patients: {row['skipped']}"
+            )
+
+
+def _spread(row):
+    spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.3f}"
+    return f"{row['mean']:.3f}{spread}"

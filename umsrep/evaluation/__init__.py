@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "paired_tests": ["mcnemar", "ranking", "wilcoxon"],
         "model_evaluation": ["evaluate", "side_by_side"],
+        "probes": ["Probes", "probe"],
         "summary": ["summary_table"],
         "table_metrics": ["all_metrics", "read_predictions", "task_metrics"],
     },

@@ -16,8 +16,9 @@ from umsrep import runs
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.storage import read_json
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import audit_folder
+from umsrep.evaluation import audit_folder, curve_folder
 from umsrep.evaluation.audit_folder import AuditFolder, read_audit
+from umsrep.evaluation.curve_folder import LearningCurve, read_curve
 from umsrep.evaluation.table_metrics import read_predictions
 from umsrep.runs.contents import (
     Picture,
@@ -25,6 +26,7 @@ from umsrep.runs.contents import (
     read_history,
     read_picture,
 )
+from umsrep.runs.folder import Run
 
 FORMAT = "umsrep-evaluation"
 FORMAT_VERSION = 1
@@ -72,8 +74,11 @@ class Evaluation:
         return ", ".join(map(str, parts))
 
 
-def read_folder(path: str | Path) -> runs.Run | Evaluation | AuditFolder:
-    """The `Run`, `Evaluation` or `AuditFolder` in a folder.
+Folder = Run | Evaluation | AuditFolder | LearningCurve
+
+
+def read_folder(path: str | Path) -> Folder:
+    """The `Run`, `Evaluation`, `AuditFolder` or `LearningCurve` in a folder.
 
     Raises:
         UmsrepError: neither of both, another format version, or a broken
@@ -92,6 +97,8 @@ def read_folder(path: str | Path) -> runs.Run | Evaluation | AuditFolder:
         return runs.Run(path, unfinished=True)
     if (path / audit_folder.HEADER).exists():
         return read_audit(path)
+    if (path / curve_folder.HEADER).exists():
+        return read_curve(path)
     raise UmsrepError(
         f"{path} holds neither run.json nor evaluation.json, so it is no run "
         "folder and no evaluation folder. Pass a folder written by 'umsrep "
@@ -107,7 +114,8 @@ def read_evaluation(path: str | Path) -> Evaluation:
     """
     folder = read_folder(path)
     if not isinstance(folder, Evaluation):
-        what = "a run" if isinstance(folder, runs.Run) else "an audit"
+        names = {runs.Run: "a run", AuditFolder: "an audit"}
+        what = names.get(type(folder), "a learning curve's")
         raise UmsrepError(
             f"{folder.path} is {what} folder. Expected an evaluation folder; "
             "run 'umsrep evaluate RUN --data DATA --out DIR' and pass DIR."

@@ -7,19 +7,20 @@ from typing import Any
 import pandas as pd
 
 from umsrep.evaluation.audit_folder import AuditFolder
-from umsrep.evaluation.folder import Evaluation, read_folder
+from umsrep.evaluation.curve_folder import LearningCurve
+from umsrep.evaluation.folder import Evaluation, Folder, read_folder
 from umsrep.metrics import catalogue
-from umsrep.runs import Run
+from umsrep.runs.folder import Run
 
 PRETRAINING = "pre-training"
 BASELINE = "separate"
 
 
 def read_folders(
-    folders: Iterable[str | Path | Evaluation | Run | AuditFolder],
-) -> list[Evaluation | Run | AuditFolder]:
+    folders: Iterable[str | Path | Folder],
+) -> list[Folder]:
     """Reads each path once; what is already read passes through."""
-    read = (Evaluation, Run, AuditFolder)
+    read = (Evaluation, Run, AuditFolder, LearningCurve)
     return [
         folder if isinstance(folder, read) else read_folder(folder)
         for folder in folders
@@ -27,7 +28,7 @@ def read_folders(
 
 
 def summary_table(
-    folders: Iterable[str | Path | Evaluation | Run | AuditFolder],
+    folders: Iterable[str | Path | Folder],
 ) -> pd.DataFrame:
     """One row per evaluation and task, then one per pre-training run.
 
@@ -62,11 +63,17 @@ def summary_table(
                 row[f"{metric}_ci95"] = interval(values.get(f"{metric}_ci95"))
             rows.append(row | cost(evaluation.run))
     for run in pretraining_runs(read):
+        learnt = run.pretrained_task
         rows.append(
-            {"data": "", "strategy": PRETRAINING, "task": run.pretrained_task}
-            # A missing cell would turn a column without intervals into nan.
-            | {f"{metric}_ci95": None for metric in catalogue.LISTED}
-            | cost(run.info)
+            {
+                "data": "",
+                "strategy": PRETRAINING,
+                "task": learnt,
+                # A missing cell would turn a column without intervals into
+                # nan.
+                **{f"{metric}_ci95": None for metric in catalogue.LISTED},
+                **cost(run.info),
+            }
         )
     columns = ["data", "strategy", "task", "images", "patients"]
     for metric in catalogue.LISTED:
@@ -131,7 +138,7 @@ def labels(evaluations: Sequence[Evaluation]) -> list[str]:
 
 
 def pretraining_runs(
-    folders: Iterable[Evaluation | Run | AuditFolder],
+    folders: Iterable[Folder],
 ) -> list[Run]:
     """The pre-training runs among what `read_folders` returned."""
     return [

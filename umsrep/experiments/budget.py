@@ -31,7 +31,7 @@ def equal_steps(
     """
     if settings.steps is not None:
         return settings.steps
-    training = splits(data, settings, leave_out=leave_out)["train"]
+    training = splits(data, settings, leave_out=leave_out, tasks=tasks)["train"]
     labelled = [training.labelled(task) for task in tasks]
     images = int(np.any(labelled, axis=0).sum())
     return settings.epochs * max(1, -(-images // settings.batch_size))

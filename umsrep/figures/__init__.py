@@ -6,6 +6,7 @@ format. Pictures are RGB, uint8.
 
 from umsrep.figures.agreement import agreement
 from umsrep.figures.curves import training_curves
+from umsrep.figures.learning_curves import learning_curves
 from umsrep.figures.metric_plots import (
     metric_intervals,
     predicted_over_true,
@@ -29,6 +30,7 @@ __all__ = [
     "difference_maps",
     "doppler_strips",
     "heat_overlays",
+    "learning_curves",
     "mask_overlays",
     "metric_intervals",
     "panels",

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from umsrep.keras_import import BeginsFile
+
 
 @keras.saving.register_keras_serializable("umsrep")
-class WithOnes(keras.layers.Layer):
+class WithOnes(BeginsFile, keras.layers.Layer):
     """A plane of ones behind the channels of an image.
 
     A convolution that pads can tell with it where the image ends, and so

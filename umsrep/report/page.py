@@ -1,4 +1,6 @@
-"""A self-contained HTML page from run, evaluation and audit folders.
+"""A self-contained HTML page from what the commands write.
+
+Run, evaluation, audit and learning-curve folders.
 
 The page holds its style and its pictures, loads nothing, runs no script, and
 names no path of the machine it was made on. What a folder lacks is stated on
@@ -16,9 +18,16 @@ from umsrep.data.storage import write_text
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import summary
 from umsrep.evaluation.audit_folder import AuditFolder
+from umsrep.evaluation.curve_folder import LearningCurve
 from umsrep.evaluation.folder import Evaluation
 from umsrep.figures.curves import has_losses, training_curves
-from umsrep.report import audits, diagnostics, first_stage, results
+from umsrep.report import (
+    audits,
+    diagnostics,
+    first_stage,
+    learning_curves,
+    results,
+)
 from umsrep.report.embedding import figure_uri
 from umsrep.report.pictures import sections
 from umsrep.runs.folder import DENOISING, Run
@@ -30,8 +39,8 @@ def write_report(folders, out, title="UMS-Rep report"):
     """Writes the report.
 
     Args:
-        folders: Paths of run, evaluation and audit folders, one or many, in
-            the order in which they are to appear.
+        folders: Paths of run, evaluation, audit and learning-curve folders,
+            one or many, in the order in which they are to appear.
         out: Path of the HTML file; an existing file is replaced.
         title: Heading of the page.
 
@@ -88,6 +97,11 @@ def render(folders, title="UMS-Rep report"):
         ),
         audits=[
             audits.section(f) for f in folders if isinstance(f, AuditFolder)
+        ],
+        learning_curves=[
+            learning_curves.section(f)
+            for f in folders
+            if isinstance(f, LearningCurve)
         ],
         costs=_costs(folders, named),
         denoising=[
@@ -261,9 +275,13 @@ def _plain(item):
 def _notes(folders, named):
     names = {id(evaluation): name for name, evaluation in named}
     names |= {
-        id(f): f"audit of {f.data}"
+        id(f): f"{words} {f.data}"
         for f in folders
-        if isinstance(f, AuditFolder)
+        for kind, words in (
+            (AuditFolder, "audit of"),
+            (LearningCurve, "learning curve on"),
+        )
+        if isinstance(f, kind)
     }
     return [
         (names.get(id(f)) or _run_name(f, folders), note)

@@ -4,7 +4,8 @@ run.json         what was done: settings, data, seed, versions, machine,
                  seconds, parameters; "status" is "complete" at the end
 split.csv        data set, image, patient, split; the split "seen" is what its
                  representation has learnt from, and so was left out;
-                 "copy" is a copy of a test image, and so was left out
+                 "copy" is a copy of a test image, and so was left out;
+                 "unlabelled" are training images beyond labelled_patients
 stage_one.csv    finetune: what its representation has learnt from
 history.csv      one row per epoch
 model.keras      the trained model (model-<task>.keras per separate model)
@@ -36,6 +37,8 @@ SEEN = "seen"
 LEARNT_FROM = ("train", "validation", SEEN)
 # The split of images on no side: copies of images that the manifest tests on.
 COPY = "copy"
+# The split of training images whose labels a training was not given.
+UNLABELLED = "unlabelled"
 SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
 DENOISING = "denoised"
 

@@ -117,6 +117,7 @@ def splits(plan):
             settings,
             plan.sources["representation"],
             plan.sources["leave_out"],
+            plan.tasks,
         )
     else:
         objective = objectives.registry.get(plan.stage)(settings)

@@ -65,7 +65,7 @@ class Rounds:
         error = future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        record = future.result() if error is None else _lost(error)
+        record = future.result() if error is None else worker.lost(error)
         if record.pop("in_use", False):
             raise UmsrepError(
                 f"{record['reason']} A worker of an earlier scan ends a "
@@ -86,15 +86,6 @@ class Rounds:
             f"{shown}: {objective} {value:.4f} "
             f"(best {objective.sign * self.best:.4f})"
         )
-
-
-def _lost(error):
-    """The record of a round that has none of its own."""
-    if isinstance(error, futures.BrokenExecutor) or (
-        type(error).__name__ == "KilledWorker"
-    ):
-        return worker.killed(" ".join(str(error).split()))
-    return worker.failure(error)
 
 
 def check_positions(inputs, x, x_val):

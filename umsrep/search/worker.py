@@ -1,4 +1,8 @@
-"""One round in whatever process it runs; imports little until it does."""
+"""One round in whatever process it runs; imports little until it does.
+
+A round is of a scan, or, where the job's "work" is "evaluated", a training that
+is evaluated on test images as well.
+"""
 
 import contextlib
 import json
@@ -8,6 +12,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from concurrent import futures
 from pathlib import Path
 
 # Kept of what a round printed; enough for a traceback and the last epochs.
@@ -18,13 +23,14 @@ def run_round(job, capture):
     """Trains one round and says how it went.
 
     Args:
-        job: As returned by `jobs.job`: plain values.
+        job: As returned by `jobs.job`, or as `evaluated` takes it: plain
+            values.
         capture: Whether what the round prints goes into its log, because the
             process has no terminal of its own.
 
     Returns:
         A record: `status` "complete" or "failed", `reason` and `traceback` of
-        a failure, `log`, and what `training.train_round` found out.
+        a failure, `log`, and what the work found out.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
@@ -92,11 +98,28 @@ def killed(how):
     }
 
 
-def _attempt(job):
-    from umsrep.search import training
+def lost(error):
+    """The record of a round that has none of its own.
 
+    Args:
+        error: What its future raised.
+    """
+    if isinstance(error, futures.BrokenExecutor) or (
+        type(error).__name__ == "KilledWorker"
+    ):
+        return killed(" ".join(str(error).split()))
+    return failure(error)
+
+
+def _attempt(job):
+    from umsrep.search import evaluated, training
+
+    work = {
+        "round": training.train_round,
+        "evaluated": evaluated.train_and_evaluate,
+    }[job.get("work", "round")]
     try:
-        return {"status": "complete", **training.train_round(job)}
+        return {"status": "complete", **work(job)}
     except Exception as error:  # Whatever it is, the scan goes on.
         return failure(error)
     finally:

@@ -28,6 +28,7 @@ def evaluate_run(
     components: Mapping[str, int] | None = None,
     bootstrap: int = 1000,
     by: Sequence[str] = (),
+    pictures: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Evaluates a fine-tuned run and writes an evaluation folder.
 
@@ -50,6 +51,8 @@ def evaluate_run(
         by: Columns (see `evaluation.subgroups.groups_of`): metrics of each of
             their values, and tests of the differences, are written to
             subgroups.csv and subgroups.json.
+        pictures: Draw the worst, middling and best images of each task, which
+            may take longer than all the rest.
 
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
@@ -65,9 +68,11 @@ def evaluate_run(
         # A mistake is said before minutes of work.
         subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
-        metrics = _write_results(
+        metrics, *results = _write_results(
             folder, subject, components, bootstrap, save_masks, by
         )
+        if pictures:
+            _write_pictures(folder, subject, *results)
         storage.write_json(
             folder / "evaluation.json",
             {
@@ -112,7 +117,7 @@ def _seen(subject):
 
 
 def _write_results(folder, subject, components, bootstrap, save_masks, by):
-    """Predictions, metrics and pictures of a `Subject`; the metrics."""
+    """Writes predictions and metrics; (metrics, images, table, outputs)."""
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
     outputs = components_filter.clean(
         predict.probabilities(subject.network, seen, progress=True), components
@@ -130,13 +135,23 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by):
     history = subject.run.path / "history.csv"
     if history.exists():
         shutil.copy(history, folder / "history.csv")
-    pictures = example_pictures.write_examples(
-        folder, dataset, seen, subject.network, table, outputs, specs
-    )
-    storage.write_json(folder / "pictures" / "pictures.json", pictures)
     if save_masks:
         _write_masks(folder, dataset, outputs, specs)
-    return metrics
+    return metrics, seen, table, outputs
+
+
+def _write_pictures(folder, subject, seen, table, outputs):
+    """Pictures of the images; `seen` are they as the network gets them."""
+    listed = example_pictures.write_examples(
+        folder,
+        subject.dataset,
+        seen,
+        subject.network,
+        table,
+        outputs,
+        subject.specs,
+    )
+    storage.write_json(folder / "pictures" / "pictures.json", listed)
 
 
 def _write_masks(folder, dataset, outputs, specs):

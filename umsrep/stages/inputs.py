@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from umsrep import runs
 from umsrep.data import Dataset, intensities, load, participants
 from umsrep.data.dataset import SPLITS
+from umsrep.data.few_labels import few_labels
 from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
@@ -80,10 +82,13 @@ class Inputs:
     def split(self, settings: FinetuneSettings) -> dict[str, Dataset]:
         """{"train", "validation", "test": `data.Dataset`}, by patient.
 
+        Where the settings say how many patients are labelled, the training
+        images of the others are a side of their own, "unlabelled".
+
         Raises:
             UmsrepError: a task cannot be learnt from what is left.
         """
-        splits = _split(self.unseen, settings)
+        splits = _split(self.unseen, settings, self.tasks)
         self.unseen.require(self.tasks, splits)
         return splits
 
@@ -127,6 +132,7 @@ class Inputs:
             "task_specs": {spec.name: spec.to_json() for spec in self.specs},
             "data": runs.describe_data([self.whole]),
             "intensities": _intensities(splits["train"]),
+            "labelled_patients": self._labelled_patients(splits["train"]),
             "images": {
                 **{name: len(images) for name, images in splits.items()},
                 "left_out": left_out,
@@ -135,30 +141,51 @@ class Inputs:
             "seen_in_stage_one": stage_one.seen(self.stage_one, splits["test"]),
         }
 
+    def _labelled_patients(self, training: Dataset) -> dict[str, int]:
+        """{task: patients to train on with a label of it}."""
+        whose = training.table["patient"]
+        return {
+            task: int(whose[training.labelled(task)].nunique())
+            for task in self.tasks
+        }
+
 
 def splits(
     data: str | Path | Dataset,
     settings: FinetuneSettings,
     representation: str | Path | None = None,
     leave_out: str | Path | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> dict[str, Dataset]:
     """The split that `finetune` with these arguments trains on.
 
     Returns:
-        {"train", "validation", "test": `data.Dataset`}, by patient.
+        {"train", "validation", "test": `data.Dataset`}, by patient; also
+        "unlabelled", as of `Inputs.split`.
     """
     source = _pretraining(representation, "representation")
-    return _split(_unseen(load(data), source, leave_out), settings)
+    whole = load(data)
+    unseen = _unseen(whole, source, leave_out)
+    return _split(unseen, settings, tasks or tuple(whole.tasks))
 
 
-def _split(unseen, settings):
-    """{"train", "validation", "test": `data.Dataset`}."""
+def _split(unseen, settings, tasks):
+    """{"train", "validation", "test", "unlabelled": `data.Dataset`}."""
     seed = settings.split_seed
     parts = unseen.data.split(
         fractions=settings.fractions,
         seed=settings.seed if seed is None else seed,
     )
-    return dict(zip(SPLITS, parts, strict=True))
+    splits = dict(zip(SPLITS, parts, strict=True))
+    if settings.labelled_patients is None:
+        return splits
+    whole = splits["train"]
+    # Of the training's own seed, so that repeats on one split differ.
+    chosen = few_labels(whole, tasks, settings.labelled_patients, settings.seed)
+    others = whole.subset(~np.isin(whole.rows, chosen.rows))
+    splits["train"] = chosen
+    # A side of its own, so that split.csv and run.json tell of it.
+    return {**splits, runs.UNLABELLED: others} if len(others) else splits
 
 
 def _unseen(whole, source, leave_out):

@@ -286,6 +286,16 @@ class FinetuneSettings(StageSettings):
         TRAINING,
     ] = True
     split_seed: shared.SplitSeed = None
+    labelled_patients: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Training patients whose labels are used: a part of "
+            "any larger number of the same seed, with every class of every "
+            "task. Validation and test stay as they are. Default: all.",
+        ),
+        DATA,
+    ] = None
 
     @pydantic.model_validator(mode="after")
     def _fields_that_need_each_other(self) -> Self:

@@ -1,0 +1,1 @@
+from small_folders import write_run  # noqa: F401

@@ -1,0 +1,166 @@
+import pytest
+
+from umsrep.errors import UmsrepError
+from umsrep.experiments import curve_folder
+from umsrep.experiments.curve_plan import load_plan, short_plan
+from umsrep.experiments.learning_curve import with_sizes
+
+PLAN = {
+    "data": "prepared/x",
+    "tasks": ["level"],
+    "settings": {"epochs": 3, "fractions": [0.5, 0.2, 0.3]},
+    "candidates": {
+        "A (new)": {"learning_rate": 1e-2},
+        "b": {"strategy": "joint", "representation": "runs/r", "tasks": "blob"},
+    },
+}
+
+
+def plan(**changes):
+    return load_plan(PLAN | changes)
+
+
+def test_a_candidate_has_what_all_have_and_its_own():
+    first, second = plan().candidates
+    assert (first.settings.epochs, second.settings.epochs) == (3, 3)
+    assert first.settings.learning_rate == 1e-2
+    # As `umsrep finetune`: without a representation, separate models.
+    assert first.settings.strategy == "separate"
+    assert first.sources["representation"] is None
+    assert second.settings.strategy == "joint"
+    assert second.sources["representation"] == "runs/r"
+    assert (first.tasks, second.tasks) == (("level",), ("blob",))
+    assert first.slug == "a-new"
+    assert plan().baseline == "A (new)"
+
+
+def test_what_the_command_says_takes_precedence():
+    found = load_plan(
+        PLAN, {"sizes": [9, 3, 3], "seed": 4, "repeats": None}, {"epochs": 7}
+    )
+    assert found.sizes == (3, 9)
+    assert (found.seed, found.repeats) == (4, 5)
+    assert {c.settings.epochs for c in found.candidates} == {7}
+    settings = found.settings_of(found.candidates[0], 9, 2)
+    assert (settings.seed, settings.split_seed) == (6, 4)
+    assert settings.labelled_patients == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"candidates": {}}, "Write at least one"),
+        ({"candidates": {"a": {"seed": 3}}}, "Remove it there"),
+        ({"candidates": {"a": {"steps": 3}}}, "write it in 'settings'"),
+        ({"settings": {"labelled_patients": 3}}, "the plan's 'sizes'"),
+        ({"candidates": {"a": {"nose": 3}}}, "Its settings: architecture"),
+        ({"candidates": {"a": {"epochs": 0}}}, "Fix the value"),
+        ({"candidates": {"a b": {}, "a-b": {}}}, "Rename one"),
+        (
+            {
+                "candidates": {
+                    "a": {"representation": "r", "architecture": "unet"}
+                }
+            },
+            "or write representation: none",
+        ),
+        ({"baseline": "c"}, "name of a candidate"),
+        ({"sizes": [0]}, "sizes: 0; expected a whole number"),
+        ({"repeats": 0}, "at least 1"),
+        ({"data": None}, "pass --data FOLDER"),
+        ({"nose": 1}, "Fix or remove it"),
+    ],
+)
+def test_mistakes_say_what_to_do(changes, advice):
+    with pytest.raises(UmsrepError, match=advice):
+        plan(**changes)
+
+
+def test_default_sizes_are_halves_of_all(prepared_folder):
+    new = {"candidates": {"a": {}}, "data": str(prepared_folder)}
+    found = with_sizes(plan(**new)).sizes
+    (training,) = curve_folder.common_split(plan(**new))
+    labelled = training.table["patient"][training.labelled("level")].nunique()
+    assert found[-1] == labelled
+    for small, large in zip(found, found[1:], strict=False):
+        assert small == large // 2
+    with pytest.raises(UmsrepError, match="Pass at most that many"):
+        with_sizes(plan(**new, sizes=[labelled + 1]))
+
+
+def test_the_budget_is_one_for_all_sizes_and_candidates(prepared_folder):
+    found = with_sizes(
+        plan(
+            data=str(prepared_folder),
+            candidates={"a": {}, "b": {"tasks": ["blob", "level"]}},
+            sizes=[4, 8],
+        )
+    )
+    steps = curve_folder.budget(found)
+    assert steps == curve_folder.budget(found)
+    given = plan(
+        data=str(prepared_folder),
+        candidates={"a": {}},
+        settings={"steps": 17},
+        sizes=[4],
+    )
+    assert curve_folder.budget(given) == 17
+    # Of the largest number of patients, whatever the smaller ones are.
+    assert steps == curve_folder.budget(
+        plan(
+            data=str(prepared_folder),
+            candidates={"a": {}, "b": {"tasks": ["blob", "level"]}},
+            sizes=[8],
+        )
+    )
+
+
+def test_images_to_test_on(prepared_folder, other_folder):
+    both = {
+        "data": str(prepared_folder),
+        "test_data": [str(other_folder)],
+        "candidates": {"a": {}},
+    }
+    names = [t.name for t in curve_folder.tests_of(plan(**both))]
+    assert names == ["toy", "other"]
+    blanked = curve_folder.tests_of(plan(**both, blank_outside="blob"))
+    assert [t.name for t in blanked][1::2] == [
+        "toy, black outside blob",
+        "other, black outside blob",
+    ]
+    for changes, advice in (
+        ({"blank_outside": "level"}, "is no mask task"),
+        ({"components": {"level": 1}}, "is no mask task"),
+        ({"test_data": [str(prepared_folder)]}, "under another name"),
+    ):
+        with pytest.raises(UmsrepError, match=advice):
+            curve_folder.tests_of(plan(**both | changes))
+
+
+def test_without_a_plan_new_weights_are_compared():
+    found = load_plan(short_plan("prepared/x", None))
+    assert [c.settings.strategy for c in found.candidates] == [
+        "separate",
+        "joint",
+    ]
+    assert found.baseline == "separate"
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_a_representation_is_compared_with_its_own_network(write_run, kind):
+    """Where it knows labels, new weights leave the same patients out."""
+    run = write_run(
+        "r",
+        task_specs={"x": {"kind": kind}},
+        config={"architecture": "unet", "arguments": {"width": 4}},
+    )
+    new, joint, frozen = load_plan(short_plan("prepared/x", run)).candidates
+    assert new.settings.architecture == "unet"
+    assert new.settings.arguments == {"width": 4}
+    assert new.settings.strategy == "separate"
+    assert new.sources["representation"] is None
+    leaves_out = new.sources["leave_out"]
+    assert leaves_out == (str(run) if kind == "label" else None)
+    for candidate, strategy in ((joint, "joint"), (frozen, "independent")):
+        assert candidate.sources["representation"] == str(run)
+        assert candidate.settings.strategy == strategy
