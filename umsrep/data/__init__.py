@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RandomChoice",
         ],
         "dataset": ["Dataset"],
+        "focusing": ["FocusedImages", "Focusing"],
         "loading": ["concatenate", "load"],
         "participants": ["cohort", "exclusions"],
         "prepared": ["TaskSpec"],

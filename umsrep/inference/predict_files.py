@@ -93,6 +93,9 @@ def predict_files(
     check_sixteen_bit(sixteen_bit)
     listing.find(paths)  # What is wrong with them is said before the work.
     predictor = open_predictor(model, tasks)
+    if tasks and predictor.needed:
+        # Predicted as well, to warn of images without it.
+        predictor = open_predictor(model, [*tasks, predictor.needed])
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
     derive = derived_tasks(derive or {}, specs, predictor.thresholds)
@@ -245,11 +248,12 @@ class _Work:
             heats[task] = self.predictor.explain(
                 greys, task, decided, self.explain
             )
+        remarks = self.predictor.remarks(results)
         for number, item in enumerate(items):
             item.results = {t: results[t][number] for t in self.tasks}
             item.heats = {t: heats[t][number] for t in heats}
             check_finite(item.source.path, item.results)
-            item.warnings = self._warnings(item)
+            item.warnings = self._warnings(item) + remarks[number]
 
     def _warnings(self, item):
         grey = item.image.grey

@@ -4,12 +4,14 @@ from umsrep.layers.attention import SelfAttention
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
 from umsrep.layers.class_maps import ClassMaps
+from umsrep.layers.focus import Focus
 from umsrep.layers.intensity import IntensityNormalization
 
 __all__ = [
     "BatchNormalization",
     "ClassMaps",
     "ConvBlock",
+    "Focus",
     "IntensityNormalization",
     "SelfAttention",
 ]

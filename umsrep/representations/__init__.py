@@ -3,6 +3,7 @@
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
 from umsrep.representations.dilated_cnn import DilatedCNN
+from umsrep.representations.focused import Focused
 from umsrep.representations.keras_application import KerasApplication
 from umsrep.representations.msi_net import MSINet
 from umsrep.representations.own_model import OwnModel
@@ -13,6 +14,7 @@ from umsrep.representations.vgg_ssm import VGGSSM
 __all__ = [
     "ConvAutoencoder",
     "DilatedCNN",
+    "Focused",
     "KerasApplication",
     "MSINet",
     "OwnModel",

@@ -12,7 +12,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "folder": ["COPY", "LEARNT_FROM", "SEEN", "SPLIT_COLUMNS", "Run"],
         "header": ["HEADER", "read_run"],
         "inputs": ["describe_data", "fingerprints", "prepared_folder"],
-        "models": ["denoise_images", "load_model", "network_of"],
+        "models": [
+            "denoise_images",
+            "load_model",
+            "network_of",
+            "without_mask",
+        ],
         "writer": ["RunWriter", "machine", "versions"],
     },
 )

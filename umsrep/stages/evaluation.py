@@ -1,6 +1,7 @@
 """`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,7 +66,7 @@ def evaluate_run(
         # A mistake is said before minutes of work.
         subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
-        metrics = _write_results(
+        metrics, whole_seen = _write_results(
             folder, subject, components, bootstrap, save_masks, by
         )
         storage.write_json(
@@ -79,6 +80,7 @@ def evaluate_run(
                 "components": components,
                 "blank_outside": blank_outside,
                 "shift": shift,
+                "seen_whole": whole_seen,
                 "images": len(subject.dataset),
                 "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
@@ -112,11 +114,16 @@ def _seen(subject):
 
 
 def _write_results(folder, subject, components, bootstrap, save_masks, by):
-    """Predictions, metrics and pictures of a `Subject`; the metrics."""
+    """Predictions, metrics and pictures of a `Subject`.
+
+    Returns:
+        (the metrics, how many images were seen whole for want of a mask to
+        focus by; None without a focus).
+    """
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
-    outputs = components_filter.clean(
-        predict.probabilities(subject.network, seen, progress=True), components
-    )
+    outputs = predict.probabilities(subject.network, seen, progress=True)
+    whole = _seen_whole(subject, outputs)
+    outputs = components_filter.clean(outputs, components)
     table = predict.table(
         outputs, dataset, specs, subject.calibrations, subject.references
     )
@@ -136,7 +143,23 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by):
     storage.write_json(folder / "pictures" / "pictures.json", pictures)
     if save_masks:
         _write_masks(folder, dataset, outputs, specs)
-    return metrics
+    return metrics, whole
+
+
+def _seen_whole(subject, outputs):
+    """How many images had no mask to focus by, and says so; or None."""
+    found = runs.without_mask(subject.network, outputs)
+    if found is None:
+        return None
+    if found.any():
+        print(
+            f"Warning: of {found.sum()} of {len(found)} images the predicted "
+            f"{subject.run.info['focus']['task']} covers next to nothing; "
+            "there labels and numbers are of the whole image. Look at these "
+            "images.",
+            file=sys.stderr,
+        )
+    return int(found.sum())
 
 
 def _write_masks(folder, dataset, outputs, specs):
