@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Augmentation",
             "GeometricAugmentation",
             "IntensityAugmentation",
+            "ScannerAugmentation",
         ],
         "batches": ["Batches"],
         "corruption": [

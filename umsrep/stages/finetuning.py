@@ -87,7 +87,7 @@ def finetune(
                 "strategy": settings.strategy,
                 **inputs.entries(splits),
                 "precision": used,
-                **_entries(history, settings),
+                **_entries(history, settings, training),
                 "focus": facts,
             }
         )
@@ -96,6 +96,7 @@ def finetune(
 
 def _train(inputs, settings, training, validation, writer, progress):
     """(network, `finetuning.History`, facts of the focus or None)."""
+    augmentation = _augmentation(settings, training)
 
     def fit(network, training, validation, part=""):
         return strategy(settings).fit(
@@ -104,7 +105,7 @@ def _train(inputs, settings, training, validation, writer, progress):
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             seed=settings.seed,
-            augmentation=_augmentation(settings),
+            augmentation=augmentation,
             draws=settings.draws,
             checkpoint=writer.checkpoint / part,
             progress=progress,
@@ -121,10 +122,10 @@ def _train(inputs, settings, training, validation, writer, progress):
     return network, history, None
 
 
-def _entries(history, settings):
+def _entries(history, settings, training):
     """What run.json tells of the training."""
     groups = history.groups
-    augmentation = _augmentation(settings)
+    augmentation = _augmentation(settings, training)
     return {
         "seconds": history.seconds,
         "seconds_by_task": {group.name: group.seconds for group in groups},
@@ -152,10 +153,13 @@ def _attended(network, settings, *sides):
     ]
 
 
-def _augmentation(settings):
+def _augmentation(settings, training):
     if not settings.augmentation:
         return None
-    return Augmentation.of(settings.augmentation_kind, settings.augmentation)
+    augmentation = Augmentation.of(
+        settings.augmentation_kind, settings.augmentation
+    )
+    return augmentation.with_references(training, settings.seed)
 
 
 def _save_models(writer, network, denoiser):

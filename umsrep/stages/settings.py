@@ -254,7 +254,9 @@ class FinetuneSettings(StageSettings):
         OneOf("augmentations", ", or no augmentation (0)"),
         Field(
             description="Images that augmentation is made for; doppler are "
-            "spectral strips, and nothing is turned."
+            "spectral strips, and nothing is turned; scanner is chest and "
+            "what scanners and hospitals differ in: marks, histograms, tone, "
+            "sharpness, resolution, compression, frames."
         ),
         DATA,
     ] = "chest"
