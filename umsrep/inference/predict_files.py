@@ -92,10 +92,7 @@ def predict_files(
     """
     check_sixteen_bit(sixteen_bit)
     listing.find(paths)  # What is wrong with them is said before the work.
-    predictor = open_predictor(model, tasks)
-    if tasks and predictor.needed:
-        # Predicted as well, to warn of images without it.
-        predictor = open_predictor(model, [*tasks, predictor.needed])
+    predictor = _opened(model, tasks)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
     derive = derived_tasks(derive or {}, specs, predictor.thresholds)
@@ -133,6 +130,15 @@ def predict_files(
             record.finish(work.columns, work.entries(model, passed_over))
         counts = record.counts
         return Summary(**counts, passed_over=passed_over, checked=work.checked)
+
+
+def _opened(model, tasks):
+    """The predictor of these tasks, and of what its remarks need."""
+    predictor = open_predictor(model, tasks)
+    if tasks and predictor.needed:
+        # Predicted as well, to warn of images without it.
+        predictor = open_predictor(model, [*tasks, predictor.needed])
+    return predictor
 
 
 def _scales(file, derive):
