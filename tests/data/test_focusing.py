@@ -79,10 +79,21 @@ def test_an_empty_mask_leaves_the_whole_image(fill):
 def test_a_speck_on_the_mark_does_not_show_it():
     image, mask = scene((100, 200))
     speckled = mask.copy()
-    speckled[2:4, 3:5] = 1
+    # 8 % of the height, but not of the width.
+    speckled[2:10, 3:30] = 1
     for fill in FILLS:
         rule = Focusing(fill)
         np.testing.assert_array_equal(rule(image, speckled), rule(image, mask))
+
+
+def test_an_organ_keeps_its_corners():
+    mask = np.zeros((100, 100), np.uint8)
+    # A triangle, whose corners an opening alone would cut off.
+    for row in range(20, 70):
+        mask[row, 20 : row + 1] = 1
+    inside = Focusing(margin=0).inside(mask)
+    assert (inside <= mask).all()
+    assert inside.sum() > 0.97 * mask.sum()
 
 
 def test_of_an_entry_of_a_run():

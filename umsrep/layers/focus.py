@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from umsrep.data.focusing import MINIMUM, Focusing
+from umsrep.data.focusing import GROWTH, MINIMUM, Focusing
 from umsrep.keras_import import BeginsFile
 
 # Probabilities within 1 / 16 of one half make a soft border. A hard one would
@@ -51,15 +51,14 @@ class Focus(BeginsFile, keras.layers.Layer):
 
     def inside(self, masks):
         """(batch, height, width, 1) in [0, 1]: what is kept; 1 if failed."""
-        opened = self._opened(masks)
-        opening, margin = self.focusing.radii(masks.shape[1:3])
-        both = (opening[0] + margin[0], opening[1] + margin[1])
-        failed = self._failed(opened)[:, None, None, None]
-        return ops.maximum(_largest(opened, both), failed)
+        organ = self._organ(masks)
+        _, margin = self.focusing.radii(masks.shape[1:3])
+        failed = self._failed(organ)[:, None, None, None]
+        return ops.maximum(_largest(organ, margin), failed)
 
     def failed(self, masks):
         """(batch,) float32: 1 where a mask covers too little to be one."""
-        return self._failed(self._opened(masks))
+        return self._failed(self._organ(masks))
 
     def boxes(self, masks):
         """(batch, 4): top, bottom, left and right edge of what is kept.
@@ -68,16 +67,19 @@ class Focus(BeginsFile, keras.layers.Layer):
         """
         return ops.stack(self._edges(self.inside(masks)), axis=1)
 
-    def _opened(self, masks):
+    def _organ(self, masks):
         masks = ops.cast(masks, "float32")
         soft = ops.clip(_STEEPNESS * (masks - 0.5) + 0.5, 0.0, 1.0)
         opening, _ = self.focusing.radii(masks.shape[1:3])
-        return 1.0 - _largest(1.0 - soft, opening)
+        organ = 1.0 - _largest(1.0 - soft, opening)
+        for _ in range(GROWTH):
+            organ = ops.minimum(_largest(organ, opening), soft)
+        return organ
 
-    def _failed(self, opened):
-        pixels = opened.shape[1] * opened.shape[2]
+    def _failed(self, organ):
+        pixels = organ.shape[1] * organ.shape[2]
         least = max(self.focusing.minimum, 1 / pixels)
-        share = ops.mean(opened, axis=(1, 2, 3))
+        share = ops.mean(organ, axis=(1, 2, 3))
         return ops.cast(share < least, "float32")
 
     def _edges(self, inside):
