@@ -30,6 +30,7 @@ FIRST_CLASSES = {
         "BatchNormalization",
         "ClassMaps",
         "ConvBlock",
+        "Focus",
         "IntensityNormalization",
         "SelfAttention",
         "WithOnes",

@@ -5,7 +5,15 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from umsrep import tasks as task_kinds
+from umsrep.data.focusing import Focusing
+from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
+
+# What is said of an image whose mask failed (`data.Focusing`).
+NO_FOCUS = (
+    "{task}: the predicted mask covers next to nothing, so what was classified "
+    "is the whole image"
+)
 
 
 class Predictor(ABC):
@@ -20,6 +28,9 @@ class Predictor(ABC):
         fit: "stretch" or "pad".
         intensities: What the training images looked like (`data.intensities`),
             for warnings; None where it is not known.
+        focus: By which mask labels and numbers are predicted (run.json's
+            entry "focus"); None without a focus, or without that mask.
+        needed: A task that was not asked for and that `remarks` need.
     """
 
     specs: dict
@@ -27,6 +38,8 @@ class Predictor(ABC):
     image_size: tuple
     fit: str
     intensities: dict | None
+    focus: dict | None = None
+    needed: str | None = None
 
     @abstractmethod
     def __call__(self, images):
@@ -42,6 +55,24 @@ class Predictor(ABC):
             each image's own size; for a map task a list of (height, width)
             float32, distributions of sum 1 at the same size.
         """
+
+    def remarks(self, results):
+        """What to know about these results: a list of texts per image.
+
+        Args:
+            results: What a call has returned.
+        """
+        count = len(next(iter(results.values())))
+        if self.focus is None:
+            return [[] for _ in range(count)]
+        task, rule = self.focus["task"], Focusing.of(self.focus)
+        found = []
+        for mask in results[task]:
+            frame = Frame(mask.shape, self.image_size, self.fit)
+            prepared = frame.mask(mask > self.thresholds[task])
+            failed = rule.failed(prepared.astype(np.uint8))
+            found.append([NO_FOCUS.format(task=task)] * failed)
+        return found
 
     def decide(self, task, probabilities):
         """Class indices (n,) of a label task, from (n, classes)."""

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Augmentation",
             "GeometricAugmentation",
             "IntensityAugmentation",
+            "ScannerAugmentation",
         ],
         "batches": ["Batches"],
         "corruption": [
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RandomChoice",
         ],
         "dataset": ["Dataset"],
+        "focusing": ["FocusedImages", "Focusing"],
         "loading": ["concatenate", "load"],
         "participants": ["cohort", "exclusions"],
         "prepared": ["TaskSpec"],

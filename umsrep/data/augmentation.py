@@ -11,8 +11,8 @@ height and width and keep their values.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,14 +27,19 @@ from umsrep.data.parameters import (
     from_arguments,
 )
 from umsrep.data.pixels import Floats, Mask, as_float_image, check_mask
+from umsrep.data.scanner_augmentation import ScannerAugmentation
 from umsrep.errors import UmsrepError
 
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
+
 # The kinds of image that `Augmentation.of` knows.
-KINDS = ("chest", "doppler")
+KINDS = ("chest", "doppler", "scanner")
 
 _PARTS: dict[str, type[Configured]] = {
     "geometry": GeometricAugmentation,
     "intensity": IntensityAugmentation,
+    "scanner": ScannerAugmentation,
 }
 
 
@@ -46,6 +51,7 @@ class Augmentation(Configured):
         geometry: A `GeometricAugmentation`, or None for no geometry.
         intensity: An `IntensityAugmentation`, or None to leave greys alone.
         probability: How often an image is augmented at all.
+        scanner: A `ScannerAugmentation`, which comes first, or None.
     """
 
     geometry: GeometricAugmentation | None = field(
@@ -55,6 +61,7 @@ class Augmentation(Configured):
         default_factory=IntensityAugmentation
     )
     probability: float = 0.9
+    scanner: ScannerAugmentation | None = None
 
     def __post_init__(self) -> None:
         for name, cls in _PARTS.items():
@@ -73,7 +80,9 @@ class Augmentation(Configured):
         """The default for a kind of image.
 
         Args:
-            kind: "chest" (also a start for other radiographs), or "doppler".
+            kind: "chest" (also a start for other radiographs), "scanner"
+                (the same, and what scanners and hospitals differ in), or
+                "doppler".
             strength: 0 changes nothing, 1 is the default, at most 1.5; every
                 range grows with it.
 
@@ -85,7 +94,9 @@ class Augmentation(Configured):
                 f"kind='{kind}' is not a kind of augmentation. Choose one of "
                 f"{', '.join(KINDS)}, or make an Augmentation of your own."
             )
-        return getattr(cls, kind)(strength)
+        # The class has an attribute called scanner: a part.
+        name = {"scanner": "scanner_shifts"}.get(kind, kind)
+        return getattr(cls, name)(strength)
 
     @classmethod
     def chest(cls, strength: float = 1.0) -> Self:
@@ -95,6 +106,48 @@ class Augmentation(Configured):
             strength: As in `of`.
         """
         return cls._scaled(GeometricAugmentation(), strength)
+
+    @classmethod
+    def scanner_shifts(cls, strength: float = 1.0) -> Self:
+        """That of chests, and marks, histograms, sharpness and so on.
+
+        Args:
+            strength: As in `of`.
+        """
+        strength = as_number(strength, "strength", 0, 1.5)
+        usual = ScannerAugmentation()
+        scanner = ScannerAugmentation(
+            marks=usual.marks * strength,
+            matching=min(1.0, usual.matching * strength),
+            tone=usual.tone * strength,
+            resolution=(1.0, usual.resolution[1] ** strength),
+            sharpness=(0.0, usual.sharpness[1] * strength),
+            quality=(
+                max(10.0, 100 - (100 - usual.quality[0]) * strength),
+                100 - (100 - usual.quality[1]) * strength,
+            ),
+            frame=usual.frame * strength,
+            # JPEG is not the image itself even at its best quality.
+            probability=usual.probability * min(1.0, 2 * strength),
+        )
+        chest = cls.chest(strength)
+        # Tones changed twice are often too bright or too dark to be read.
+        intensity = chest.intensity and replace(
+            chest.intensity, probability=0.35
+        )
+        return replace(chest, intensity=intensity, scanner=scanner)
+
+    def with_references(self, dataset: "Dataset", seed: int = 0) -> Self:
+        """The same, with histograms of these images to match.
+
+        Args:
+            dataset: The training images.
+            seed: Seed of their choice.
+        """
+        if self.scanner is None:
+            return self
+        scanner = self.scanner.with_references(dataset, seed=seed)
+        return replace(self, scanner=scanner)
 
     @classmethod
     def doppler(cls, strength: float = 1.0) -> Self:
@@ -155,6 +208,7 @@ class Augmentation(Configured):
             "geometry": self.geometry and self.geometry.get_config(),
             "intensity": self.intensity and self.intensity.get_config(),
             "probability": self.probability,
+            "scanner": self.scanner and self.scanner.get_config(),
         }
 
     def draw(self, rng: np.random.Generator) -> Parameters:
@@ -166,9 +220,12 @@ class Augmentation(Configured):
         applied = rng.random() < self.probability
         geometry = self.geometry and self.geometry.draw(rng)
         intensity = self.intensity and self.intensity.draw(rng)
+        # Last, so that without it the others are what they were.
+        scanner = self.scanner and self.scanner.draw(rng)
         return {
             "geometry": geometry if applied else None,
             "intensity": intensity if applied else None,
+            "scanner": scanner if applied else None,
         }
 
     def apply(
@@ -176,7 +233,11 @@ class Augmentation(Configured):
     ) -> tuple[Floats, Mask | None]:
         """The augmented (image, mask); a mask of None stays None."""
         check_mask(image, mask)
-        # What was drawn has its part.
+        # What was drawn has its part; records before it have no scanner.
+        if parameters.get("scanner") is not None:
+            image = self.scanner.apply(  # type: ignore[union-attr]
+                image, parameters["scanner"]
+            )
         if parameters["intensity"] is not None:
             image = self.intensity.apply(  # type: ignore[union-attr]
                 image, parameters["intensity"]

@@ -12,11 +12,14 @@ from umsrep import tasks as task_kinds
 from umsrep.data import attention, order
 from umsrep.data.augmentation import Augmentation
 from umsrep.data.dataset import Dataset
+from umsrep.data.focusing import FocusedImages
 from umsrep.data.prepared import AttentionSpec
 from umsrep.errors import UmsrepError
 
 Floats = NDArray[np.float32]
 Arrays = dict[str, Any]
+# Beside the tasks' masks; no task has an empty name.
+_FOCUS = ""
 
 
 class Features(Protocol):
@@ -276,7 +279,11 @@ class Batches(keras.utils.PyDataset):
 
     def _sample(self, index: int, draw: int) -> tuple[Floats, Floats, Arrays]:
         """(clean image, image, {task: picture}) of one image."""
-        image: NDArray = self.dataset.image(index)
+        row = int(self.dataset.rows[index])
+        store = self.dataset.store
+        focused = store if isinstance(store, FocusedImages) else None
+        whole = store.image if focused is None else focused.whole
+        image: NDArray = whole(row)
         sources = [self._source(s, index) for s in self._attention.values()]
         needed = dict.fromkeys([*self._pictured, *sources])
         # Masks and maps move with the image, each in its own way.
@@ -289,7 +296,9 @@ class Batches(keras.utils.PyDataset):
             if picture is not None:
                 kind: Any = task_kinds.of(self.dataset.task(task))
                 (masks if kind.discrete else maps)[task] = picture
-        row = int(self.dataset.rows[index])
+        if focused is not None:
+            # What is outside is taken away last, so that it stays away.
+            masks[_FOCUS] = focused.mask(row)
         rng = np.random.default_rng([self.seed, draw, row])
         if self.augmentation is not None:
             stack: Any = np.stack(list(masks.values()), -1) if masks else None
@@ -303,6 +312,8 @@ class Batches(keras.utils.PyDataset):
             for task, values in maps.items():
                 values = self.augmentation.apply_to_map(values, drawn)
                 maps[task] = values / (values.sum() or 1.0)
+        if focused is not None:
+            image = focused.focusing(image, masks.pop(_FOCUS))
         clean = np.asarray(image, np.float32)
         noisy = clean
         if self.corruption is not None:

@@ -53,6 +53,9 @@ def simulated_shifts() -> dict[str, SimulatedShift]:
     that a model is not rewarded for knowing the augmentation itself. Score a
     model on its validation images under each of them, never on the images of
     the hospital that it will be tested on.
+
+    A run says which kind of augmentation it was trained with: "chest" has seen
+    neighbours of the first ten, "scanner" of all of them.
     """
     changes = {
         "borders": _borders,
@@ -66,6 +69,10 @@ def simulated_shifts() -> dict[str, SimulatedShift]:
         "zoom_out": _zoom_out,
         "noise": _noise,
         "blur": _blur,
+        "resolution": _resolution,
+        "compression": _compression,
+        "sharp": _sharp,
+        "marks": _marks,
     }
     return {
         name: SimulatedShift(name, change) for name, change in changes.items()
@@ -191,3 +198,64 @@ def _blur(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
     """A box of 7 pixels at a height of 256 (sigma 2), in proportion."""
     width = 2 * round(image.shape[0] * 3 / 256) + 1
     return cv2.blur(image, (width, width)), mask
+
+
+def _resolution(
+    image: Floats, mask: Mask | None, rng: np.random.Generator
+) -> Pair:
+    """A third of the pixels a side, picked and repeated, not averaged."""
+    height, width = image.shape[:2]
+    rows, columns = (np.arange(n) // 3 * 3 for n in (height, width))
+    rows = np.minimum(rows + 1, height - 1)
+    columns = np.minimum(columns + 1, width - 1)
+    return image[rows][:, columns], mask
+
+
+def _compression(
+    image: Floats, mask: Mask | None, rng: np.random.Generator
+) -> Pair:
+    """Blocks of 8 x 8 with coarse frequencies, as JPEG at about quality 15."""
+    height, width = image.shape[:2]
+    edges = [(0, -height % 8), (0, -width % 8)]
+    flat = image.reshape(height, width, -1)
+    padded = np.pad(flat, [*edges, (0, 0)], "edge")
+    high, wide, channels = padded.shape
+    blocks = padded.reshape(high // 8, 8, wide // 8, 8, channels)
+    # Frequencies of the discrete cosine transform, in rows.
+    order = np.arange(8)
+    basis = np.cos(np.pi * np.outer(order, order + 0.5) / 8) / 2
+    basis[0] /= math.sqrt(2)
+    found = np.einsum("ui,vj,yixjc->yuxvc", basis, basis, blocks, optimize=True)
+    steps = 50 + 12.5 * np.add.outer(order, order)[:, None, :, None]
+    found = np.round(found / steps) * steps
+    blocks = np.einsum("ui,vj,yuxvc->yixjc", basis, basis, found, optimize=True)
+    restored = blocks.reshape(padded.shape)[:height, :width]
+    return restored.reshape(image.shape), mask
+
+
+def _sharp(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
+    """Contours enhanced by 1.4 times the difference from a box of 4 %."""
+    width = 2 * round(image.shape[0] * 0.02) + 1
+    blurred = cv2.blur(image, (width, width)).reshape(image.shape)
+    return image + 1.4 * (image - blurred), mask
+
+
+def _marks(image: Floats, mask: Mask | None, rng: np.random.Generator) -> Pair:
+    """A lead letter of bars in each upper corner, and a label with a line."""
+    height, width = image.shape[:2]
+    marked = image.copy()
+
+    def bar(
+        top: float, left: float, tall: float, wide: float, grey: float
+    ) -> None:
+        y, x = round(top * height), round(left * width)
+        size = max(1, round(tall * height)), max(1, round(wide * width))
+        marked[y : y + size[0], x : x + size[1]] = grey
+
+    for left in (0.05, 0.88):
+        bar(0.04, left, 0.09, 0.016, 245)
+        bar(0.115, left, 0.016, 0.05, 245)
+    bar(0.93, 0.05, 0.05, 0.22, 10)
+    for word in range(4):
+        bar(0.945, 0.06 + 0.05 * word, 0.02, 0.035, 200)
+    return marked, mask

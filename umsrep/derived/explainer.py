@@ -52,7 +52,9 @@ class Explainer(DerivedTask):
 
         Returns:
             (n, rows, columns) float32, not scaled; negative values are kept
-            where the method has them.
+            where the method has them. Of a representation that sees a part of
+            the image (`Representation.moves_image`) they are brought back to
+            it, (n, height, width).
         """
         if np.ndim(images) != 4 or len(images) == 0:
             raise UmsrepError(
@@ -62,7 +64,12 @@ class Explainer(DerivedTask):
             )
         head = self.head(model)
         classes = self._classes(head, classes, len(images))
-        return self.raw(model, head, images, classes)
+        grids = self.raw(model, head, images, classes)
+        feature = self.feature_of(model)
+        if feature is None or not model.representation.moves_image:
+            return grids
+        placed = model.cells(feature).enlarge(grids)
+        return model.representation.restored(placed, images)
 
     def enlarge(self, model, grids):
         """Maps in [0, 1] at the images' size, from `grids`.
@@ -79,7 +86,7 @@ class Explainer(DerivedTask):
             grid: (rows, columns) of the maps.
         """
         feature = self.feature_of(model)
-        if feature is None:
+        if feature is None or model.representation.moves_image:
             return Cells.tiling(grid, model.representation.image_shape[:2])
         return model.cells(feature)
 

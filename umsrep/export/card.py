@@ -53,6 +53,12 @@ def _contents(metadata):
         "pad": f"scaled by one factor and centred on black in {size}",
     }[metadata["fit"]]
     denoiser = metadata["denoiser"] * ", a denoising network"
+    focus = ""
+    if metadata.get("focus"):
+        focus = (
+            f", the outside of the predicted {metadata['focus']['task']} "
+            f"taken away ({metadata['focus']['fill']}) for labels and numbers"
+        )
     batch = "1" if metadata["file_format"] == "litert" else "any number"
     lines = [
         "## Input and outputs",
@@ -62,8 +68,8 @@ def _contents(metadata):
         f"size; {batch} at once, of one size. 8-bit as stored on disk: no "
         "resizing or normalisation before.",
         f"- Inside (rows and columns): {fit}, as OpenCV (area averages, then "
-        f"bicubic), rounded to whole grey levels{denoiser}, intensity "
-        "normalisation, network, temperature scaling.",
+        f"bicubic), rounded to whole grey levels{denoiser}{focus}, "
+        "intensity normalisation, network, temperature scaling.",
     ]
     for task, entry in metadata["tasks"].items():
         lines.append(f"- `{task}`: {_output(task, entry)}")

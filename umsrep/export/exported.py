@@ -201,6 +201,9 @@ class ExportedPredictor(Predictor):
         self.image_size = tuple(metadata["image_size"])
         self.fit = metadata["fit"]
         self.intensities = metadata.get("intensities")
+        focus = metadata.get("focus")
+        if focus and focus["task"] in self.specs:
+            self.focus = focus
         self._runtime = runtime
         if set(runtime.names) != set(self.specs):
             raise UmsrepError(

@@ -122,6 +122,7 @@ def describe(source, kind, quantize):
             "image_size": source.image_size,
             "fit": source.fit,
             "denoiser": source.denoiser is not None,
+            "focus": _focus(info.get("focus")),
             "intensities": info.get("intensities"),
             "run": {
                 "strategy": info["strategy"],
@@ -139,6 +140,12 @@ def describe(source, kind, quantize):
             },
         }
     )
+
+
+def _focus(entry):
+    """What of run.json's entry says how the outside is taken away."""
+    names = ("task", "fill", "margin", "minimum")
+    return entry and {name: entry[name] for name in names}
 
 
 def _check(out, kind, quantize):

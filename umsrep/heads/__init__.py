@@ -6,6 +6,7 @@ from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.reconstruction import ReconstructionHead
 from umsrep.heads.regression import RegressionHead
+from umsrep.heads.result import ResultHead
 from umsrep.heads.saliency import SaliencyHead
 from umsrep.heads.segmentation import SegmentationHead
 
@@ -16,6 +17,7 @@ __all__ = [
     "Head",
     "ReconstructionHead",
     "RegressionHead",
+    "ResultHead",
     "SaliencyHead",
     "SegmentationHead",
     "registry",

@@ -92,7 +92,7 @@ def predict_files(
     """
     check_sixteen_bit(sixteen_bit)
     listing.find(paths)  # What is wrong with them is said before the work.
-    predictor = open_predictor(model, tasks)
+    predictor = _opened(model, tasks)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
     derive = derived_tasks(derive or {}, specs, predictor.thresholds)
@@ -130,6 +130,15 @@ def predict_files(
             record.finish(work.columns, work.entries(model, passed_over))
         counts = record.counts
         return Summary(**counts, passed_over=passed_over, checked=work.checked)
+
+
+def _opened(model, tasks):
+    """The predictor of these tasks, and of what its remarks need."""
+    predictor = open_predictor(model, tasks)
+    if tasks and predictor.needed:
+        # Predicted as well, to warn of images without it.
+        predictor = open_predictor(model, [*tasks, predictor.needed])
+    return predictor
 
 
 def _scales(file, derive):
@@ -245,11 +254,12 @@ class _Work:
             heats[task] = self.predictor.explain(
                 greys, task, decided, self.explain
             )
+        remarks = self.predictor.remarks(results)
         for number, item in enumerate(items):
             item.results = {t: results[t][number] for t in self.tasks}
             item.heats = {t: heats[t][number] for t in heats}
             check_finite(item.source.path, item.results)
-            item.warnings = self._warnings(item)
+            item.warnings = self._warnings(item) + remarks[number]
 
     def _warnings(self, item):
         grey = item.image.grey

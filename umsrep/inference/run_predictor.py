@@ -49,6 +49,11 @@ class RunPredictor(Predictor):
         self.fit = self.run.info["data"][0].get("fit", "stretch")
         self.intensities = self.run.info.get("intensities")
         self._explainers = {}
+        focus = self.run.info.get("focus")
+        if focus and focus["task"] in self.specs:
+            self.focus = focus
+        elif focus:
+            self.needed = focus["task"]
 
     def _load(self):
         """The models of the wanted tasks; shared ones without other parts."""

@@ -4,6 +4,7 @@ from umsrep.layers.attention import SelfAttention
 from umsrep.layers.batch_normalization import BatchNormalization
 from umsrep.layers.blocks import ConvBlock
 from umsrep.layers.class_maps import ClassMaps
+from umsrep.layers.focus import Focus
 from umsrep.layers.intensity import IntensityNormalization
 from umsrep.layers.planes import WithOnes
 
@@ -11,6 +12,7 @@ __all__ = [
     "BatchNormalization",
     "ClassMaps",
     "ConvBlock",
+    "Focus",
     "IntensityNormalization",
     "SelfAttention",
     "WithOnes",

@@ -69,7 +69,10 @@ def section(data, members, frame):
         "warnings": [
             f"{name}: {words}"
             for name, evaluation in members
-            for words in _learnt_from_test_images(evaluation)
+            for words in (
+                *_learnt_from_test_images(evaluation),
+                *_seen_whole(evaluation),
+            )
         ],
     }
 
@@ -95,6 +98,17 @@ def _subgroups(name, evaluation, tasks):
         for test in found.get("tests", [])
     ]
     return {"name": name, "rows": rows, "tests": tests}
+
+
+def _seen_whole(evaluation):
+    """A sentence about images without a mask to focus by, or nothing."""
+    count = evaluation.info.get("seen_whole")
+    if not isinstance(count, int) or not count:
+        return []
+    return [
+        f"{count} of {evaluation.info.get('images')} images had no mask to "
+        "focus by; there the whole image was classified."
+    ]
 
 
 def _copies(member):

@@ -6,6 +6,7 @@ from umsrep.representations.applications import APPLICATIONS
 from umsrep.representations.base import Representation, registry
 from umsrep.representations.conv_autoencoder import ConvAutoencoder
 from umsrep.representations.dilated_cnn import DilatedCNN
+from umsrep.representations.focused import Focused
 from umsrep.representations.keras_application import KerasApplication
 from umsrep.representations.msi_net import MSINet
 from umsrep.representations.own_model import OwnModel
@@ -17,6 +18,7 @@ __all__ = [
     "APPLICATIONS",
     "ConvAutoencoder",
     "DilatedCNN",
+    "Focused",
     "KerasApplication",
     "MSINet",
     "OwnModel",

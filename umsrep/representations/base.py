@@ -77,6 +77,27 @@ class Representation(keras.Model):
         """Pixels of the image per cell of `feature`, rounded."""
         return max(1, round(max(self.cells(feature).stride)))
 
+    @property
+    def moves_image(self) -> bool:
+        """Whether its features are of a part of the image, such as a crop.
+
+        Cells then lie in that part; `restored` brings maps back.
+        """
+        return False
+
+    def restored(self, maps, images):
+        """Maps of what the features are of, at their place in the images.
+
+        Args:
+            maps: (n, height, width), of the size of the images.
+            images: (n, height, width, channels).
+
+        Returns:
+            (n, height, width) float32; the maps themselves, unless it
+            `moves_image`.
+        """
+        return maps
+
     def sources(self, feature: str) -> tuple[str, ...]:
         """Names of the encoder's features that `feature` is computed from.
 

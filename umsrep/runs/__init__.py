@@ -19,7 +19,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "header": ["HEADER", "read_run"],
         "inputs": ["describe_data", "fingerprints", "prepared_folder"],
-        "models": ["denoise_images", "load_model", "network_of"],
+        "models": [
+            "denoise_images",
+            "load_model",
+            "network_of",
+            "without_mask",
+        ],
         "writer": ["RunWriter", "machine", "versions"],
     },
 )

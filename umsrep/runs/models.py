@@ -1,5 +1,6 @@
 """The networks of a run: loading them, and what images go through first."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.separate import SeparateModels
+from umsrep.representations import Focused
 from umsrep.runs.folder import Run
 
 
@@ -33,6 +35,30 @@ def network_of(run: Run) -> keras.Model | SeparateModels:
     if run.info["strategy"] == "separate":
         return SeparateModels([run.model(task) for task in run.tasks])
     return run.model()
+
+
+def without_mask(
+    network: keras.Model | SeparateModels, outputs: Mapping[str, ArrayLike]
+) -> NDArray[np.bool_] | None:
+    """Which images were seen whole: no mask to focus by was found.
+
+    Args:
+        network: As of `network_of`.
+        outputs: {task: (n, height, width)} of its predictions, the mask's
+            among them.
+
+    Returns:
+        (n,) bool; None of a network without a focus.
+    """
+    for model in getattr(network, "models", [network]):
+        if isinstance(model.representation, Focused):
+            task = model.representation.task
+            masks = np.asarray(outputs[task])
+            rule = model.representation.focus.focusing
+            return np.array(
+                [rule.failed((m > 0.5).astype(np.uint8)) for m in masks], bool
+            )
+    return None
 
 
 def denoise_images(model: keras.Model, images: ArrayLike) -> NDArray[np.uint8]:

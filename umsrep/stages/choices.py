@@ -79,6 +79,12 @@ def _augmentations():
     return augmentation.KINDS
 
 
+def _fills():
+    from umsrep.data import focusing
+
+    return focusing.FILLS
+
+
 def _precisions():
     from umsrep import precision
 
@@ -128,6 +134,7 @@ SOURCES: dict[str, Callable] = {
     "fidelities": _fidelities,
     "decays": _decays,
     "augmentations": _augmentations,
+    "fills": _fills,
     "precisions": _precisions,
     "distributions": _distributions,
     "objectives": _objectives,

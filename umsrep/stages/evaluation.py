@@ -1,6 +1,7 @@
 """`umsrep evaluate`: a run on a data set -> predictions, metrics, pictures."""
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -68,7 +69,7 @@ def evaluate_run(
         # A mistake is said before minutes of work.
         subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
-        metrics, *results = _write_results(
+        metrics, whole_seen, *results = _write_results(
             folder, subject, components, bootstrap, save_masks, by
         )
         if pictures:
@@ -84,6 +85,7 @@ def evaluate_run(
                 "components": components,
                 "blank_outside": blank_outside,
                 "shift": shift,
+                "seen_whole": whole_seen,
                 "images": len(subject.dataset),
                 "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
@@ -117,11 +119,16 @@ def _seen(subject):
 
 
 def _write_results(folder, subject, components, bootstrap, save_masks, by):
-    """Writes predictions and metrics; (metrics, images, table, outputs)."""
+    """Predictions and metrics of a `Subject`.
+
+    Returns:
+        (the metrics; how many images were seen whole for want of a mask to
+        focus by, None without a focus; images, table and outputs).
+    """
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
-    outputs = components_filter.clean(
-        predict.probabilities(subject.network, seen, progress=True), components
-    )
+    outputs = predict.probabilities(subject.network, seen, progress=True)
+    whole = _seen_whole(subject, outputs)
+    outputs = components_filter.clean(outputs, components)
     table = predict.table(
         outputs, dataset, specs, subject.calibrations, subject.references
     )
@@ -137,7 +144,7 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by):
         shutil.copy(history, folder / "history.csv")
     if save_masks:
         _write_masks(folder, dataset, outputs, specs)
-    return metrics, seen, table, outputs
+    return metrics, whole, seen, table, outputs
 
 
 def _write_pictures(folder, subject, seen, table, outputs):
@@ -152,6 +159,22 @@ def _write_pictures(folder, subject, seen, table, outputs):
         subject.specs,
     )
     storage.write_json(folder / "pictures" / "pictures.json", listed)
+
+
+def _seen_whole(subject, outputs):
+    """How many images had no mask to focus by, and says so; or None."""
+    found = runs.without_mask(subject.network, outputs)
+    if found is None:
+        return None
+    if found.any():
+        print(
+            f"Warning: of {found.sum()} of {len(found)} images the predicted "
+            f"{subject.run.info['focus']['task']} covers next to nothing; "
+            "there labels and numbers are of the whole image. Look at these "
+            "images.",
+            file=sys.stderr,
+        )
+    return int(found.sum())
 
 
 def _write_masks(folder, dataset, outputs, specs):

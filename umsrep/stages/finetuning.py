@@ -13,7 +13,7 @@ from umsrep import tasks as task_kinds
 from umsrep.data import Augmentation, Dataset, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
-from umsrep.stages import copies
+from umsrep.stages import copies, focusing
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.network import new_network, strategy
 from umsrep.stages.settings import FinetuneSettings
@@ -55,7 +55,9 @@ def finetune(
     """
     settings = settings or FinetuneSettings()
     devices = distribution.use(settings.distribution)
-    inputs = Inputs(load(data), tasks, representation, denoise_with, leave_out)
+    whole = load(data)
+    tasks = focusing.with_focus(whole, tasks, settings)
+    inputs = Inputs(whole, tasks, representation, denoise_with, leave_out)
     config = {**asdict(settings), **inputs.config}
     with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
@@ -71,7 +73,7 @@ def finetune(
         inputs.warn_of_seen(splits["test"])
         training, validation = inputs.seen_by_network(splits)
         with devices:
-            network, history = _train(
+            network, history, facts = _train(
                 inputs, settings, training, validation, writer, progress
             )
         storage.write_csv(writer.path / "history.csv", history.table)
@@ -85,7 +87,8 @@ def finetune(
                 "strategy": settings.strategy,
                 **inputs.entries(splits),
                 "precision": used,
-                **_entries(history, settings),
+                **_entries(history, settings, training),
+                "focus": facts,
                 "pretrained": _pretrained(network),
             }
         )
@@ -93,30 +96,37 @@ def finetune(
 
 
 def _train(inputs, settings, training, validation, writer, progress):
-    """(network, `finetuning.History`) of the training."""
+    """(network, `finetuning.History`, facts of the focus or None)."""
+    augmentation = _augmentation(settings, training)
+
+    def fit(network, training, validation, part=""):
+        return strategy(settings).fit(
+            network,
+            *_attended(network, settings, training, validation),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            augmentation=augmentation,
+            draws=settings.draws,
+            checkpoint=writer.checkpoint / part,
+            progress=progress,
+            steps=settings.steps,
+        )
+
+    if settings.focus:
+        return focusing.train(inputs, settings, training, validation, fit)
     network = new_network(inputs.whole, inputs.tasks, settings, inputs.source)
-    history = strategy(settings).fit(
-        network,
-        *_attended(network, settings, training, validation),
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        augmentation=_augmentation(settings),
-        draws=settings.draws,
-        checkpoint=writer.checkpoint,
-        progress=progress,
-        steps=settings.steps,
-    )
+    history = fit(network, training, validation)
     if settings.attention:
         # What predicts needs neither gaze nor the attention's output.
         network = network.view(inputs.tasks)
-    return network, history
+    return network, history, None
 
 
-def _entries(history, settings):
+def _entries(history, settings, training):
     """What run.json tells of the training."""
     groups = history.groups
-    augmentation = _augmentation(settings)
+    augmentation = _augmentation(settings, training)
     return {
         "seconds": history.seconds,
         "seconds_by_task": {group.name: group.seconds for group in groups},
@@ -150,10 +160,13 @@ def _attended(network, settings, *sides):
     ]
 
 
-def _augmentation(settings):
+def _augmentation(settings, training):
     if not settings.augmentation:
         return None
-    return Augmentation.of(settings.augmentation_kind, settings.augmentation)
+    augmentation = Augmentation.of(
+        settings.augmentation_kind, settings.augmentation
+    )
+    return augmentation.with_references(training, settings.seed)
 
 
 def _save_models(writer, network, denoiser):

@@ -264,7 +264,9 @@ class FinetuneSettings(StageSettings):
         OneOf("augmentations", ", or no augmentation (0)"),
         Field(
             description="Images that augmentation is made for; doppler are "
-            "spectral strips, and nothing is turned."
+            "spectral strips, and nothing is turned; scanner is chest and "
+            "what scanners and hospitals differ in: marks, histograms, tone, "
+            "sharpness, resolution, compression, frames."
         ),
         DATA,
     ] = "chest"
@@ -277,6 +279,35 @@ class FinetuneSettings(StageSettings):
         ),
         DATA,
     ] = None
+    focus: Annotated[
+        str | None,
+        Field(
+            description="Mask task: labels and numbers are learnt and "
+            "predicted from images without what lies outside its mask, as "
+            "predicted by the network itself (in training the reference mask, "
+            "where there is one). Learns the mask first."
+        ),
+        DATA,
+    ] = None
+    focus_fill: Annotated[
+        str,
+        OneOf("fills"),
+        Field(
+            description="What takes the place of the outside: blank (black), "
+            "mean (of the inside), or crop: the mask's bounding box enlarged."
+        ),
+        DATA,
+    ] = "blank"
+    focus_margin: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.5,
+            description="What is kept around the mask, as a share of the "
+            "image's sides.",
+        ),
+        DATA,
+    ] = 0.04
     cache_features: Annotated[
         bool,
         Field(
@@ -329,7 +360,25 @@ class FinetuneSettings(StageSettings):
                 f"{self.weighting!r}: GG-CAM's Equation 11 weighs the losses "
                 "by a sigma each. Leave weighting out."
             )
+        self._check_focus()
         return self
+
+    def _check_focus(self) -> None:
+        if self.focus is None:
+            if (self.focus_fill, self.focus_margin) != ("blank", 0.04):
+                raise UmsrepError(
+                    f"focus_fill={self.focus_fill!r} and focus_margin="
+                    f"{self.focus_margin} without a focus: nothing is taken "
+                    "away. Name a mask task as focus, or leave them out."
+                )
+            return
+        for name in ("attention", "ratio"):
+            if getattr(self, name) is not None:
+                raise UmsrepError(
+                    f"{name}={getattr(self, name)!r} with focus="
+                    f"{self.focus!r}: the mask is learnt by itself, before "
+                    f"the labels. Leave {name} or focus out."
+                )
 
 
 # The settings of each stage: its name in settings files and search spaces.

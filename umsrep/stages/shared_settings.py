@@ -138,7 +138,8 @@ class StageSettings(Settings):
             type=str,
             key="normalization",
             help="Normalization of intensities in a new representation: "
-            "percentile (default), mean or none.",
+            "percentile (default), mean, rank (undoes any increasing curve "
+            "of tone) or none.",
         ),
     ] = Field(default_factory=dict)
     epochs: Epochs = 30

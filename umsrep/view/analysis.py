@@ -99,9 +99,10 @@ class Analysis:
             "spacing_at": image.spacing_at,
             "prepared": self.predictor.fit if prepared else None,
             "compared": known is not None,
-            "warnings": intensities.differences(
-                frame.image(grey), grey.shape, known
-            ),
+            "warnings": [
+                *intensities.differences(frame.image(grey), grey.shape, known),
+                *self.predictor.remarks(results)[0],
+            ],
             "image": encoded(resize_image(grey, size)),
             "tasks": {
                 name: self._shown[tasks.get(spec.kind).form](
