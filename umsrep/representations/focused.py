@@ -66,6 +66,7 @@ class Focused(Representation):
         super().__init__(
             inputs=images, outputs={**features, **pictures}, name=name, **kwargs
         )
+        self.origin = inner.origin
         self._config = {
             "inner": keras.saving.serialize_keras_object(inner),
             "whole": keras.saving.serialize_keras_object(whole),
