@@ -1,6 +1,5 @@
 """The contract of a fine-tuning strategy."""
 
-import contextlib
 import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,19 @@ from umsrep import backend
 from umsrep import tasks as task_kinds
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
+from umsrep.finetuning.freezing import Frozen, encoder_paths
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.model import MultiTaskModel
 from umsrep.registry import Registry
-from umsrep.training import Group, Lane, Schedule, totals, train
+from umsrep.training import (
+    Group,
+    Lane,
+    RatePerPart,
+    Release,
+    Schedule,
+    totals,
+    train,
+)
 
 registry = Registry("fine-tuning strategy", serializable=False)
 
@@ -68,6 +76,7 @@ class FineTuning:
             `SeparateModels`.
         adds_losses: Whether the tasks' losses are added up, so that a
             balancer weighs them.
+        keeps_encoder: Whether the encoder must stay as it is.
 
     Args:
         optimizer: Name of a Keras optimizer; each lane gets its own.
@@ -82,10 +91,25 @@ class FineTuning:
             lies in a memory-mapped file, if its versions come again
             (`draws`), and is not kept if they do not.
         xla: Compile with XLA; None is where it helps (`backend.xla_helps`).
+        encoder_rate: Share of the learning rate, above 0 and at most 1, at
+            which the encoder learns. It scales the encoder's steps
+            (`training.RatePerPart`). A tenth or a hundredth keeps what a
+            representation has learnt where there are few labels.
+        freeze_batch_norms: The encoder's batch norms stay as they are, in
+            inference mode, while its other layers train: the statistics of
+            small batches do not replace those of the images that the encoder
+            was learnt on.
+        release_after: Share of the epochs, between 0 and 1, for which the
+            encoder is frozen at first; then it is released, and all but the
+            other parts of `freeze` trains. The heads' optimizer goes on with
+            what it remembers, the encoder's begins. The schedule is that of
+            the whole training; see `Schedule.release` for plateaus and
+            patience. The best epoch may lie in either phase.
     """
 
     shares_model = True
     adds_losses = False
+    keeps_encoder = False
 
     def __init__(
         self,
@@ -95,6 +119,9 @@ class FineTuning:
         cache_features=True,
         feature_memory=2.0,
         xla=None,
+        encoder_rate=1.0,
+        freeze_batch_norms=False,
+        release_after=None,
     ):
         self.xla = xla
         self.cache_features = cache_features
@@ -102,6 +129,44 @@ class FineTuning:
         self.optimizer = optimizer
         self.schedule = schedule if schedule is not None else Schedule()
         self.freeze = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+        self.encoder_rate = encoder_rate
+        self.freeze_batch_norms = freeze_batch_norms
+        self.release_after = release_after
+        self.check(self.freeze, encoder_rate, release_after)
+
+    @classmethod
+    def check(cls, freeze, encoder_rate=1.0, release_after=None):
+        """Raises unless these options of the encoder go together.
+
+        Args:
+            freeze, encoder_rate, release_after: As of the class.
+        """
+        if not 0 < encoder_rate <= 1:
+            raise UmsrepError(
+                f"encoder_rate={encoder_rate}: expected a share of the "
+                "learning rate, above 0 and at most 1, such as 0.1. Pass "
+                "freeze='encoder' for an encoder that does not learn."
+            )
+        if release_after is not None and not 0 < release_after < 1:
+            raise UmsrepError(
+                f"release_after={release_after}: expected the share of the "
+                "epochs with a frozen encoder, above 0 and below 1, such as "
+                "0.3. Leave it out to train all from the start."
+            )
+        asked = [f"release_after={release_after}"] * (release_after is not None)
+        asked += [f"encoder_rate={encoder_rate}"] * (encoder_rate != 1)
+        if cls.keeps_encoder and asked:
+            raise UmsrepError(
+                f"{asked[0]} with strategy {cls.__name__}: tasks that are "
+                "independent cannot share an encoder that learns. Use Joint, "
+                "Alternating or Separate, or leave it out."
+            )
+        if encoder_rate != 1 and "encoder" in freeze and release_after is None:
+            raise UmsrepError(
+                f"encoder_rate={encoder_rate} with a frozen encoder, which "
+                "does not learn. Leave 'encoder' out of freeze, or release it "
+                "with release_after."
+            )
 
     def groups(self, model, lane):
         """Groups of lanes.
@@ -149,7 +214,8 @@ class FineTuning:
             A `History`.
 
         Raises:
-            UmsrepError: a task without labelled images, or with one class.
+            UmsrepError: a task without labelled images, or with one class;
+                a single epoch, with `release_after`.
         """
         _check(model, train_data, validation_data)
         if steps is not None:
@@ -162,58 +228,65 @@ class FineTuning:
         elif draws is not None:
             # More would never be shown.
             draws = min(draws, epochs)
+        released = self._release_epoch(epochs)
         drawn = {"augmentation": augmentation, "draws": draws, "seed": seed}
-        stores = None
-        # With a number of steps, tasks are not at the same pass over their
-        # images: they share versions that come again, but no new ones.
-        if steps is None or augmentation is None or draws is not None:
-            stores = self._stores(
-                model, train_data, validation_data, drawn, checkpoint
-            )
         budget = {"batch_size": batch_size, "steps": steps}
-        lane = _Lanes(self, train_data, validation_data, stores, budget, drawn)
-        try:
-            _adapt(model, train_data)
-            with self._frozen(model):
+        lane = _Lanes(self, train_data, validation_data, budget, drawn)
+        with Frozen(model, self.freeze_batch_norms) as frozen:
+            try:
+                _adapt(model, train_data)
+                lane.frozen = self.freeze
+                if released is not None:
+                    lane.frozen = (*set(self.freeze) - {"encoder"}, "encoder")
+                frozen.choose(lane.frozen)
+                # With a number of steps, tasks are not at the same pass over
+                # their images: they share versions that come again, but no
+                # new ones.
+                if steps is None or augmentation is None or draws is not None:
+                    lane.stores = self._stores(model, lane, checkpoint)
                 groups = [
                     Group(lanes, copy.deepcopy(self.schedule))
                     for lanes in self.groups(model, lane)
                 ]
-                counts = parameter_counts(model)
+
+                def release():
+                    lane.release_stores()
+                    lane.frozen = tuple(
+                        p for p in self.freeze if p != "encoder"
+                    )
+                    frozen.choose(lane.frozen)
+                    return self.groups(model, lane)
+
                 table = train(
                     groups,
                     epochs,
                     checkpoint,
                     title=type(self).__name__.lower(),
                     progress=progress,
+                    release=released and Release(released, release),
                 )
-        finally:
-            for store in stores or ():
+                counts = parameter_counts(model)
+            finally:
                 # The history that is returned refers to the batches.
-                store.release()
+                lane.release_stores()
         return History(table, groups, counts)
 
-    @contextlib.contextmanager
-    def _frozen(self, model):
-        """Keeps the frozen parts' layers from training, and undoes it."""
-        layers = [
-            layer
-            for each in getattr(model, "models", [model])
-            for part in self.freeze
-            for layer in each.representation.part(part)
-        ]
-        before = [layer.trainable for layer in layers]
-        for layer in layers:
-            layer.trainable = False
-        try:
-            yield
-        finally:
-            for layer, trainable in zip(layers, before, strict=True):
-                layer.trainable = trainable
+    def _release_epoch(self, epochs):
+        """The first epoch in which the encoder trains, or None."""
+        if self.release_after is None:
+            return None
+        if epochs < 2:
+            raise UmsrepError(
+                f"release_after={self.release_after} with {epochs} epoch: "
+                "expected at least 2, one before and one after the release. "
+                "Give more epochs; a budget in steps is divided into them."
+            )
+        return min(max(round(self.release_after * epochs), 1), epochs - 1)
 
-    def _stores(self, model, train_data, validation_data, drawn, folder):
+    def _stores(self, model, lane, folder):
         """Feature stores of (training, validation) images, or None."""
-        if not self.cache_features or "encoder" not in self.freeze:
+        drawn = lane.drawn
+        if not self.cache_features or "encoder" not in lane.frozen:
             return None
         if backend.shards() > 1:
             # One device would compute what each can for its own share.
@@ -223,15 +296,16 @@ class FineTuning:
         if any(head.kind == "attention" for head in model.heads):
             # Its targets follow the image's geometry at full size.
             return None
-        names = sources(model, self.freeze)
+        names = sources(model, lane.frozen)
         pictured = [
             task
             for task in model.tasks
-            if task_kinds.of(train_data.task(task)).place != task_kinds.CELL
+            if task_kinds.of(lane.train_data.task(task)).place
+            != task_kinds.CELL
         ]
         train_data, validation_data = (
             data.subset(_any_label(data, model.tasks))
-            for data in (train_data, validation_data)
+            for data in (lane.train_data, lane.validation_data)
         )
         memory = self.feature_memory * 2**30
         needed = size(model, names, train_data, pictured)
@@ -272,18 +346,22 @@ class _Lanes:
     Args:
         strategy: The `FineTuning`.
         train_data, validation_data: As of `FineTuning.fit`.
-        stores: `FeatureStore`s of (training, validation) images, or None.
         budget: {"batch_size", "steps"} of `FineTuning.fit`.
         drawn: {"augmentation", "draws", "seed"} of the training batches.
+
+    Attributes:
+        frozen: Names of the parts that are frozen.
+        stores: `FeatureStore`s of (training, validation) images, or None.
     """
 
-    def __init__(
-        self, strategy, train_data, validation_data, stores, budget, drawn
-    ):
+    def __init__(self, strategy, train_data, validation_data, budget, drawn):
         self.strategy = strategy
         self.train_data = train_data
         self.validation_data = validation_data
-        self.stores = stores
+        self.frozen = ()
+        self.stores = None
+        # {name of a lane: its optimizer while the encoder is frozen}
+        self._optimizers = {}
         self.batch_size = budget["batch_size"]
         self.steps = budget["steps"]
         self.drawn = drawn
@@ -297,7 +375,7 @@ class _Lanes:
             run_length: As of `Lane`.
         """
         strategy, stores = self.strategy, self.stores
-        inputs = sources(view, strategy.freeze) if stores else ()
+        inputs = sources(view, self.frozen) if stores else ()
         options = {
             "batch_size": self.batch_size,
             "tasks": view.tasks,
@@ -313,9 +391,12 @@ class _Lanes:
         training, validation = stores or (None, None)
         trained = rest(view, inputs) if stores else view
         trained.compile(
-            keras.optimizers.get(strategy.optimizer),
+            self._optimizer(name, trained),
             jit_compile=trained.jit(strategy.xla),
         )
+        if strategy.release_after is not None:
+            # Before the release, where a resumed training has made no step.
+            trained.optimizer.build(trained.trainable_variables)
         return Lane(
             name,
             trained,
@@ -325,6 +406,29 @@ class _Lanes:
             whole=view,
             steps=self.steps,
         )
+
+    def _optimizer(self, name, model):
+        """A new optimizer; after a release, one that goes on with the heads."""
+        strategy = self.strategy
+        new = keras.optimizers.get(strategy.optimizer)
+        if "encoder" in self.frozen:
+            self._optimizers[name] = new
+            return new
+        before = self._optimizers.get(name)
+        if before is None and strategy.encoder_rate == 1:
+            return new
+        return RatePerPart(
+            before or keras.optimizers.get(strategy.optimizer),
+            new,
+            encoder_paths(model.representation),
+            strategy.encoder_rate,
+        )
+
+    def release_stores(self):
+        """Frees the memory of the stores; lanes made later have none."""
+        for store in self.stores or ():
+            store.release()
+        self.stores = None
 
 
 def _check(model, train_data, validation_data):

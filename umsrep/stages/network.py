@@ -222,6 +222,9 @@ def strategy(settings: FinetuneSettings) -> finetuning.FineTuning:
         "cache_features": settings.cache_features,
         "xla": settings.xla,
         "schedule": schedule(settings),
+        "encoder_rate": settings.encoder_rate,
+        "freeze_batch_norms": settings.freeze_batch_norms,
+        "release_after": settings.release_after,
     }
     if settings.freeze is not None:
         options["freeze"] = settings.freeze

@@ -97,6 +97,35 @@ class FinetuneSettings(StageSettings):
         ),
         TRAINING,
     ] = None
+    encoder_rate: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the learning rate at which the encoder "
+            "learns, such as 0.1; for few labels on a learnt representation.",
+        ),
+        TRAINING,
+    ] = 1.0
+    freeze_batch_norms: Annotated[
+        bool,
+        Field(
+            description="Keep the encoder's batch norms as they are, in "
+            "inference mode, while its other layers train."
+        ),
+        TRAINING,
+    ] = False
+    release_after: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="Share of the epochs for which the encoder is frozen "
+            "at first, such as 0.3; then it learns, too. Default: it learns "
+            "from the start, or not at all (freeze).",
+        ),
+        TRAINING,
+    ] = None
     weighting: Annotated[
         str | dict[str, Annotated[float, Field(ge=0)]],
         OneOf("weightings", ", or give a weight per task"),
@@ -283,6 +312,7 @@ class FinetuneSettings(StageSettings):
         from umsrep import finetuning
 
         strategy: Any = finetuning.registry.get(self.strategy)
+        strategy.check(self.freeze or (), self.encoder_rate, self.release_after)
         joint = strategy.adds_losses
         if self.weighting != "equal" and not joint:
             raise UmsrepError(

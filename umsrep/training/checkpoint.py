@@ -67,18 +67,25 @@ class Checkpoint:
                     "seconds": group.seconds,
                     "epochs_run": group.epochs_run,
                     "best": len(group.best),
+                    "best_optimizers": len(group.best_optimizers),
                 }
             )
-            for i, value in enumerate(group.best):
-                arrays[f"best_{g}_{i}"] = value
+            for name in ("best", "best_optimizers"):
+                for i, value in enumerate(getattr(group, name)):
+                    arrays[f"{name}_{g}_{i}"] = value
         arrays["notes"] = np.frombuffer(
             json.dumps(notes).encode(), dtype=np.uint8
         )
         with atomic_path(self.path) as temporary, open(temporary, "wb") as out:
             np.savez(out, **arrays)
 
-    def load(self):
-        """Restores the state; returns (history rows, epochs done)."""
+    def load(self, release=None):
+        """Restores the state; returns (history rows, epochs done).
+
+        Args:
+            release: The `Release` of the training, or None; it is done first
+                if it had been done.
+        """
         advice = (
             "It belongs to a training with other settings, or is damaged. "
             f"Delete {self.path.parent} to start this training over, or use a "
@@ -100,6 +107,8 @@ class Checkpoint:
                 f"{self.path} is not a readable training state ({error}). "
                 f"{advice}"
             ) from error
+        if release is not None and notes["epochs_done"] > release.epoch:
+            release(self.groups)
         live = self._live()
         names = [f"variable_{i}" for i in range(len(live))]
         saved = [name for name in arrays if name.startswith("variable_")]
@@ -119,5 +128,8 @@ class Checkpoint:
             group.step = note["step"]
             group.seconds = note["seconds"]
             group.epochs_run = note["epochs_run"]
-            group.best = [arrays[f"best_{g}_{i}"] for i in range(note["best"])]
+            for name in ("best", "best_optimizers"):
+                count = note.get(name, 0)
+                values = [arrays[f"{name}_{g}_{i}"] for i in range(count)]
+                setattr(group, name, values)
         return notes["history"], notes["epochs_done"]

@@ -5,6 +5,7 @@ share weights and therefore a schedule: all lanes for alternating training, the
 single lane of joint training, one group per task where tasks are independent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +94,7 @@ class Group:
     lanes: list
     schedule: Schedule
     best: list = field(default_factory=list)
+    best_optimizers: list = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     epochs_run: int = 0
@@ -123,20 +125,62 @@ class Group:
         The states of the optimizers are kept too, if the schedule returns to
         the best epoch.
         """
-        kept = self.variables()
+        self.best = _values(self.variables())
         if self.schedule.return_to_best:
-            kept += self._optimizers()
-        self.best = [keras.ops.convert_to_numpy(v) for v in kept]
+            self.best_optimizers = _values(self._optimizers())
 
     def return_to_best(self):
         """Restores the best weights, and the optimizers' states if kept."""
-        kept = self.variables()
-        if self.schedule.return_to_best:
-            kept += self._optimizers()
-        for variable, value in zip(kept, self.best, strict=True):
-            variable.assign(value)
+        _assign(self.variables(), self.best)
+        if self.best_optimizers:
+            _assign(self._optimizers(), self.best_optimizers)
+
+    def release(self, lanes, epoch):
+        """Goes on with lanes in which more of the network learns.
+
+        Args:
+            lanes: `Lane`s of the same names and models as before.
+            epoch: The first epoch of these, counted from 0.
+        """
+        self.lanes = lanes
+        self.schedule.release(epoch)
+        # Those of before have other slots.
+        self.best_optimizers = []
 
     def _optimizers(self):
         return [
             v for lane in self.lanes for v in lane.model.optimizer.variables
         ]
+
+
+@dataclass
+class Release:
+    """From an epoch on, more of the networks learns.
+
+    Attributes:
+        epoch: The first such epoch, counted from 0.
+        lanes: Called once, then: releases what was frozen, and returns the
+            lanes of each group.
+        done: Whether that has been.
+    """
+
+    epoch: int
+    lanes: Callable[[], list[list[Lane]]]
+    done: bool = False
+
+    def __call__(self, groups: list[Group]) -> None:
+        """Releases, unless that has been done."""
+        if self.done:
+            return
+        self.done = True
+        for group, lanes in zip(groups, self.lanes(), strict=True):
+            group.release(lanes, self.epoch)
+
+
+def _values(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

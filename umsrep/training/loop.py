@@ -13,7 +13,7 @@ from umsrep import distribution
 from umsrep.data.batches import ahead
 from umsrep.progress import Progress
 from umsrep.training.checkpoint import Checkpoint
-from umsrep.training.lanes import Group
+from umsrep.training.lanes import Group, Release
 
 
 def _numpy(variable):
@@ -26,6 +26,7 @@ def train(
     checkpoint=None,
     title: str = "training",
     progress: bool = True,
+    release: Release | None = None,
 ) -> pd.DataFrame:
     """Trains groups of lanes for a number of epochs.
 
@@ -37,6 +38,8 @@ def train(
             holds a state, training continues from there.
         title: Title of the progress bar.
         progress: Whether to show a progress bar.
+        release: What happens when more of the networks begins to learn, or
+            None. Groups that their schedules stop before wait for it.
 
     Returns:
         A data frame with one row per epoch: epoch (from 1); seconds of
@@ -50,7 +53,7 @@ def train(
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
     if keeper is not None and keeper.exists():
-        history, start = keeper.load()
+        history, start = keeper.load(release)
     done, total = (
         sum(group.steps_before(epoch, epochs) for group in groups)
         for epoch in (start, epochs)
@@ -59,7 +62,11 @@ def train(
     enabled = progress and distribution.leads()
     with Progress(title, total, done, enabled) as bar:
         for epoch in range(start, epochs):
-            if all(group.schedule.stopped for group in groups):
+            if release is not None and epoch >= release.epoch:
+                release(groups)
+            waiting = release is not None and not release.done
+            stopped = all(group.schedule.stopped for group in groups)
+            if stopped and not waiting:
                 break
             row = {"epoch": epoch + 1, **_set_epoch(groups, epoch, epochs)}
             for group in groups:
@@ -76,7 +83,8 @@ def train(
                 for key, value in row.items()
                 if key.startswith("seconds_")
             )
-            history.append(row)
+            if not stopped:
+                history.append(row)
             if keeper is not None:
                 keeper.save(history, epoch + 1)
     for group in groups:
