@@ -41,6 +41,7 @@ SLOW = (
     "test_contributing.py::test_the_",
     "test_distribution.py",
     "test_notebook_line.py",
+    "training/test_averaging.py::TestTraining",
     "training/test_return_to_best.py",
     "view/",
 )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from umsrep.cli.options import Tta
 from umsrep.cli.reading import counts
 
 
@@ -47,6 +48,7 @@ def evaluate(
             "subgroups.csv; repeat."
         ),
     ] = None,
+    tta: Tta = 1,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples for the intervals.")
     ] = 1000,
@@ -69,6 +71,7 @@ def evaluate(
         components=counts(components, "--components"),
         bootstrap=bootstrap,
         by=tuple(by or ()),
+        tta=tta,
     )
     print_metrics(metrics, f"{run.name} on {data.name}")
     print(f"Evaluation folder: {out}")

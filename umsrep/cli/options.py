@@ -27,3 +27,11 @@ SixteenBit = Annotated[
 Resume = Annotated[
     bool, typer.Option(help="Go on in an interrupted run folder.")
 ]
+Tta = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Test-time augmentation: the mean over this many versions of "
+        "each image (small shifts, gamma); 1 is the image as it is.",
+    ),
+]

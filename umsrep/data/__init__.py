@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "GeometricAugmentation",
             "IntensityAugmentation",
         ],
+        "balance": ["ClassBalance"],
         "batches": ["Batches"],
         "corruption": [
             "TABLE_2_LEVELS",
@@ -28,5 +29,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prepared": ["TaskSpec"],
         "scale": ["AxisScale", "Scale"],
         "shifts": ["simulated_shifts"],
+        "test_time_augmentation": ["TestTimeAugmentation"],
     },
 )

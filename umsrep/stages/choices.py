@@ -78,6 +78,12 @@ def _augmentations():
     return augmentation.KINDS
 
 
+def _class_balances():
+    from umsrep.data import balance
+
+    return ["none", *balance.METHODS]
+
+
 def _precisions():
     from umsrep import precision
 
@@ -127,6 +133,7 @@ SOURCES: dict[str, Callable] = {
     "fidelities": _fidelities,
     "decays": _decays,
     "augmentations": _augmentations,
+    "class_balances": _class_balances,
     "precisions": _precisions,
     "distributions": _distributions,
     "objectives": _objectives,

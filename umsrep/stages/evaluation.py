@@ -9,6 +9,7 @@ from typing import Any
 from umsrep import runs, tasks
 from umsrep.data import Dataset, load, participants, storage
 from umsrep.data.images import write_png
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import predict, subgroups, table_metrics
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
@@ -28,6 +29,7 @@ def evaluate_run(
     components: Mapping[str, int] | None = None,
     bootstrap: int = 1000,
     by: Sequence[str] = (),
+    tta: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Evaluates a fine-tuned run and writes an evaluation folder.
 
@@ -50,10 +52,14 @@ def evaluate_run(
         by: Columns (see `evaluation.subgroups.groups_of`): metrics of each of
             their values, and tests of the differences, are written to
             subgroups.csv and subgroups.json.
+        tta: Test-time augmentation: predictions are the mean over so many
+            versions of each image (`data.TestTimeAugmentation`); 1 is none.
+            Temperatures and thresholds stay those of single images.
 
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
     """
+    augmentation = TestTimeAugmentation(tta)
     whole = load(data)
     described = runs.describe_data([whole])[0]
     subject = Subject(run_folder, whole, split)
@@ -66,7 +72,7 @@ def evaluate_run(
         subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
         metrics = _write_results(
-            folder, subject, components, bootstrap, save_masks, by
+            folder, subject, components, bootstrap, save_masks, by, augmentation
         )
         storage.write_json(
             folder / "evaluation.json",
@@ -79,6 +85,7 @@ def evaluate_run(
                 "components": components,
                 "blank_outside": blank_outside,
                 "shift": shift,
+                "test_time_augmentation": augmentation.recorded(),
                 "images": len(subject.dataset),
                 "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
@@ -111,11 +118,12 @@ def _seen(subject):
     return None if rows is None else stage_one.seen(rows, subject.dataset)
 
 
-def _write_results(folder, subject, components, bootstrap, save_masks, by):
+def _write_results(folder, subject, components, bootstrap, save_masks, by, tta):
     """Predictions, metrics and pictures of a `Subject`; the metrics."""
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
     outputs = components_filter.clean(
-        predict.probabilities(subject.network, seen, progress=True), components
+        predict.probabilities(subject.network, seen, progress=True, tta=tta),
+        components,
     )
     table = predict.table(
         outputs, dataset, specs, subject.calibrations, subject.references

@@ -19,9 +19,9 @@ class Checkpoint:
     """Saves and restores everything that an epoch changes.
 
     It holds the models' weights, batch-norm statistics and random-generator
-    states, the optimizers, the schedules, the best weights and the history, in
-    one file that is replaced atomically. Orders, augmentations and corruptions
-    follow from the seed and the number of the epoch.
+    states, the optimizers, the schedules, averaged and best weights and the
+    history, in one file that is replaced atomically. Orders, augmentations and
+    corruptions follow from the seed and the number of the epoch.
 
     Args:
         folder: Folder of the file.
@@ -73,6 +73,10 @@ class Checkpoint:
             for name in ("best", "best_optimizers"):
                 for i, value in enumerate(getattr(group, name)):
                     arrays[f"{name}_{g}_{i}"] = value
+            if group.average is not None:
+                notes["groups"][g]["averaged"] = group.average.updates
+                for i, value in enumerate(group.average.arrays()):
+                    arrays[f"average_{g}_{i}"] = value
         arrays["notes"] = np.frombuffer(
             json.dumps(notes).encode(), dtype=np.uint8
         )
@@ -117,6 +121,12 @@ class Checkpoint:
             for name, variable in zip(names, live, strict=True)
         ):
             raise UmsrepError(f"{self.path} does not fit the model. {advice}")
+        averaged = [group.average is not None for group in self.groups]
+        if averaged != ["averaged" in note for note in notes["groups"]]:
+            raise UmsrepError(
+                f"{self.path} is of a training with another weight_average. "
+                f"{advice}"
+            )
         for name, variable in zip(names, live, strict=True):
             variable.assign(arrays[name])
         drawn = sum(name.startswith("random_") for name in arrays)
@@ -132,4 +142,12 @@ class Checkpoint:
                 count = note.get(name, 0)
                 values = [arrays[f"{name}_{g}_{i}"] for i in range(count)]
                 setattr(group, name, values)
+            if group.average is not None:
+                group.average.updates = note["averaged"]
+                group.average.restore(
+                    [
+                        arrays[f"average_{g}_{i}"]
+                        for i in range(len(group.average.variables))
+                    ]
+                )
         return notes["history"], notes["epochs_done"]

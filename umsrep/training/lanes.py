@@ -5,6 +5,7 @@ share weights and therefore a schedule: all lanes for alternating training, the
 single lane of joint training, one group per task where tasks are independent.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import keras
 
 from umsrep.data.batches import Batches
+from umsrep.training.averaging import WeightAverage
 from umsrep.training.schedule import Schedule
 
 
@@ -89,15 +91,31 @@ class Lane:
 
 @dataclass
 class Group:
-    """Lanes with a common schedule and a common best epoch."""
+    """Lanes with a common schedule and a common best epoch.
+
+    With a decay `weight_average`, validation, the best epoch and the weights
+    in the end are those of the moving average (`WeightAverage`).
+    """
 
     lanes: list
     schedule: Schedule
+    weight_average: float | None = None
     best: list = field(default_factory=list)
     best_optimizers: list = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     epochs_run: int = 0
+    average: WeightAverage | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        if self.weight_average is not None:
+            self.average = WeightAverage(self.variables(), self.weight_average)
+
+    def averaged(self):
+        """A context in which the models hold their averaged weights."""
+        if self.average is None:
+            return contextlib.nullcontext()
+        return self.average.in_place()
 
     @property
     def name(self):
@@ -134,6 +152,8 @@ class Group:
         _assign(self.variables(), self.best)
         if self.best_optimizers:
             _assign(self._optimizers(), self.best_optimizers)
+        if self.average is not None:
+            self.average.restart()
 
     def release(self, lanes, epoch):
         """Goes on with lanes in which more of the network learns.

@@ -117,19 +117,15 @@ def _run_epoch(group, epoch, epochs, bar):
     row = {f"learning_rate_{group.name}": rate} | _train(
         group, total, bar, f"epoch {epoch + 1}/{epochs} {group.name}"
     )
-    monitored = 0.0
-    for lane in group.lanes:
-        losses = _validate(lane)
-        row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
-        monitored += _monitored(group.schedule, lane, losses)
-        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
-        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
-        for head in lane.model.heads:
-            row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
-    if group.schedule.update(epoch, monitored):
-        group.keep_best()
-    elif group.schedule.return_to_best and (
-        group.schedule.reduced_epoch == epoch
+    with group.averaged():
+        monitored = _validated(group, row)
+        better = group.schedule.update(epoch, monitored)
+        if better:
+            group.keep_best()
+    if (
+        not better
+        and group.schedule.return_to_best
+        and group.schedule.reduced_epoch == epoch
     ):
         group.return_to_best()
     row[f"val_loss_{group.name}"] = monitored
@@ -139,6 +135,20 @@ def _run_epoch(group, epoch, epochs, bar):
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
+
+
+def _validated(group, row):
+    """What the group's schedule monitors; adds what is logged to `row`."""
+    monitored = 0.0
+    for lane in group.lanes:
+        losses = _validate(lane)
+        row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
+        monitored += _monitored(group.schedule, lane, losses)
+        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
+        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
+        for head in lane.model.heads:
+            row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
+    return monitored
 
 
 def _train(group, total, bar, title):
@@ -153,6 +163,8 @@ def _train(group, total, bar, title):
             images, targets, sample_weight=weights, return_dict=True
         )
         group.step += 1
+        if group.average is not None:
+            group.average.update()
         for task in lane.model.tasks:
             count = int(np.count_nonzero(weights[task]))
             sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]

@@ -25,7 +25,9 @@ class RatePerPart(keras.optimizers.Optimizer):
     """
 
     def __init__(self, rest, part, paths, factor, name=None):
-        super().__init__(learning_rate=float(rest.learning_rate), name=name)
+        # A variable of several devices is no number.
+        rate = keras.ops.convert_to_numpy(rest.learning_rate)
+        super().__init__(learning_rate=float(rate), name=name)
         self.rest = rest
         self.part = part
         self.paths = tuple(paths)
