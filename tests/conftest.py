@@ -38,6 +38,7 @@ SLOW = (
     "stages/test_attention_training.py",
     "stages/test_construction.py",
     "stages/test_pretraining.py",
+    "stages/test_robust_settings.py::test_a_run",
     "test_contributing.py::test_the_",
     "test_distribution.py",
     "test_notebook_line.py",
