@@ -42,9 +42,11 @@ SLOW = (
     "stages/test_construction.py",
     "stages/test_focus_training.py",
     "stages/test_pretraining.py",
+    "stages/test_robust_settings.py::test_a_run",
     "test_contributing.py::test_the_",
     "test_distribution.py",
     "test_notebook_line.py",
+    "training/test_averaging.py::TestTraining",
     "training/test_return_to_best.py",
     "view/",
 )

@@ -118,6 +118,11 @@ def optimizer_slots(optimizer, variables):
     """
     # Mixed precision in float16 wraps the optimizer.
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # One with a rate per part holds several (`training.RatePerPart`).
+    parts = getattr(optimizer, "optimizers", None)
+    if parts is not None:
+        found = (optimizer_slots(part, variables) for part in parts)
+        return [slot for slots in found for slot in slots]
     trained = optimizer._trainable_variables
     wanted = {id(variable) for variable in variables}
     places = [i for i, v in enumerate(trained) if id(v) in wanted]

@@ -50,6 +50,7 @@ MODULES = (
     "umsrep.losses",
     "umsrep.representations",
     "umsrep.model",
+    "umsrep.training",
     "umsrep.export.layers",
 )
 

@@ -42,6 +42,7 @@ def evaluate(
             "subgroups.csv; repeat."
         ),
     ] = None,
+    tta: options.Tta = 1,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Resamples for the intervals.")
     ] = 1000,
@@ -64,6 +65,7 @@ def evaluate(
         components=counts(components, "--components"),
         bootstrap=bootstrap,
         by=tuple(by or ()),
+        tta=tta,
     )
     print_metrics(metrics, f"{run.name} on {data.name}")
     print(f"Evaluation folder: {out}")

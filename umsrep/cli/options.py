@@ -49,3 +49,11 @@ Components = Annotated[
         "its masks, such as lung=2; repeat."
     ),
 ]
+Tta = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Test-time augmentation: the mean over this many versions of "
+        "each image (small shifts, gamma); 1 is the image as it is.",
+    ),
+]

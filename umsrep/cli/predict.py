@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from umsrep.cli.command import Command
-from umsrep.cli.options import SixteenBit
+from umsrep.cli.options import SixteenBit, Tta
 from umsrep.cli.reading import pairs
 
 SHOWN = 5
@@ -58,6 +58,7 @@ def predict(
         bool, typer.Option(help="Draw masks and maps over the images.")
     ] = True,
     sixteen_bit: SixteenBit = "refuse",
+    tta: Tta = 1,
     resume: Annotated[
         bool, typer.Option(help="Go on in an interrupted folder.")
     ] = False,
@@ -83,6 +84,7 @@ def predict(
         scales=scales,
         pictures=overlays,
         sixteen_bit=sixteen_bit,
+        tta=tta,
         resume=resume,
     )
     _tell(summary, out)

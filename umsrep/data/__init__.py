@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "IntensityAugmentation",
             "ScannerAugmentation",
         ],
+        "balance": ["ClassBalance"],
         "batches": ["Batches"],
         "corruption": [
             "TABLE_2_LEVELS",
@@ -30,5 +31,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prepared": ["TaskSpec"],
         "scale": ["AxisScale", "Scale"],
         "shifts": ["simulated_shifts"],
+        "test_time_augmentation": ["TestTimeAugmentation"],
     },
 )

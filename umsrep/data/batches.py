@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from umsrep import tasks as task_kinds
 from umsrep.data import attention, order
 from umsrep.data.augmentation import Augmentation
+from umsrep.data.balance import ClassBalance
 from umsrep.data.dataset import Dataset
 from umsrep.data.focusing import FocusedImages
 from umsrep.data.prepared import AttentionSpec
@@ -51,7 +52,8 @@ class Batches(keras.utils.PyDataset):
       clean image in [0, 1]; or an attention target, see
       `data.attention_target`};
     - weights: {task: (batch,) float32}, 0 where the label is missing, and for
-      images that fill up the last batch of a shuffled epoch (`data.order`).
+      images that fill up the last batch of a shuffled epoch (`data.order`);
+      else 1, or the weight of the label's class.
 
     Args:
         dataset: A `data.Dataset`.
@@ -74,6 +76,7 @@ class Batches(keras.utils.PyDataset):
         features: A `finetuning.features.FeatureStore` to read from instead
             of drawing pictures, and `inputs`, the names of the features to
             deliver: the images are then {feature: array}.
+        balance: A `ClassBalance` of label tasks; sampling needs `shuffle`.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Batches(keras.utils.PyDataset):
         draws: int | None = None,
         features: Features | None = None,
         inputs: Sequence[str] = (),
+        balance: ClassBalance | None = None,
     ) -> None:
         super().__init__(workers=2)
         if len(dataset) == 0:
@@ -143,6 +147,27 @@ class Batches(keras.utils.PyDataset):
             for task, spec in self._attention.items()
         }
         self._orders: dict[int, order.Order] = {}
+        # {task: {class: its number of images and what is made of it}}
+        self.class_counts: dict[str, dict[str, dict[str, Any]]] = {}
+        self._shares: NDArray[np.float64] | None = None
+        if balance is not None:
+            self._balance(balance)
+
+    def _balance(self, balance: ClassBalance) -> None:
+        """Has the classes of label tasks equal say."""
+        labels: dict[str, NDArray[np.int_]] = {
+            task: self.dataset.labels(task)
+            for task in self._cells
+            if self.dataset.task(task).classes
+        }
+        for task, values in labels.items():
+            classes = self.dataset.task(task).classes
+            self.class_counts[task] = balance.counts(values, classes)
+            if balance.method == "weights":
+                given = np.append(balance.weights(values), 0.0)  # Last: none.
+                self._labelled[task] *= given[values].astype(np.float32)
+        if labels and balance.method == "sampling":
+            self._shares = balance.shares(labels)
 
     def _at(self, place: str) -> list[str]:
         """The tasks whose targets lie in such a place."""
@@ -159,6 +184,7 @@ class Batches(keras.utils.PyDataset):
                 self.batch_size,
                 np.random.default_rng([self.seed, epoch]),
                 {task: self._labelled[task] > 0 for task in tasks},
+                self._shares,
             )
             # Two threads may be on both sides of the end of an epoch.
             kept = list(self._orders.items())[-1:]

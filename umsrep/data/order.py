@@ -31,8 +31,9 @@ def shuffled(
     batch_size: int,
     rng: np.random.Generator,
     labelled: Mapping[str, Truths] | None = None,
+    shares: NDArray[np.float64] | None = None,
 ) -> Order:
-    """A new order: every image is counted once.
+    """A new order: every image is counted once, or as often as it is drawn.
 
     The last batch is filled up with the images that the epoch began with. A
     batch size that differs once an epoch would have every training function
@@ -50,11 +51,15 @@ def shuffled(
             then holds a label of every task. Images change places between
             batches; where a task has fewer labels than there are batches, its
             images come again, in place of fill or of other images.
+        shares: (count,) of sum 1: how often each image is drawn, instead of
+            once (`data.balance`).
 
     Raises:
         UmsrepError: so many tasks do not go into a batch.
     """
     order = rng.permutation(count)
+    if shares is not None:
+        order = rng.permutation(_drawn(order, shares, rng))
     size = min(batch_size, count)
     batches = -(-count // size)
     positions = np.resize(order, (batches, size))
@@ -62,6 +67,20 @@ def shuffled(
     if labelled:
         _complete(positions, counted, labelled, rng)
     return Order(positions, counted)
+
+
+def _drawn(
+    order: Positions, shares: NDArray[np.float64], rng: np.random.Generator
+) -> Positions:
+    """As many positions as there are images, by systematic sampling.
+
+    An image of share s is drawn n s times, rounded down or up, and n s times
+    in the mean over epochs.
+    """
+    count = len(order)
+    edges = np.cumsum(shares[order]) * count
+    picked = np.searchsorted(edges, np.arange(count) + rng.random(), "right")
+    return order[np.minimum(picked, count - 1)]
 
 
 def _complete(

@@ -71,6 +71,9 @@ class Evaluation:
             parts.append(f"black outside {self.info['blank_outside']}")
         if self.info.get("shift"):
             parts.append(f"simulated shift {self.info['shift']}")
+        augmented = self.info.get("test_time_augmentation")
+        if augmented:
+            parts.append(f"mean of {augmented['copies']} versions of an image")
         return ", ".join(map(str, parts))
 
 

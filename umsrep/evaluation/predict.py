@@ -11,6 +11,7 @@ from umsrep.data import Dataset
 from umsrep.data.batches import ahead
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.stores import OtherImages, Store
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.progress import Progress
 from umsrep.runs import denoise_images
 from umsrep.runs.calibration import Calibration
@@ -58,6 +59,7 @@ def probabilities(
     model: "MultiTaskModel | SeparateModels",
     dataset: Dataset,
     progress: bool = False,
+    tta: TestTimeAugmentation | None = None,
 ) -> dict[str, np.ndarray]:
     """{task: outputs} for all images, each forward pass serving all tasks.
 
@@ -65,6 +67,7 @@ def probabilities(
         model: A `MultiTaskModel`, or `finetuning.SeparateModels`.
         dataset: A `data.Dataset`.
         progress: Show a progress bar.
+        tta: The `data.TestTimeAugmentation` to take the mean over, or None.
 
     Returns:
         {task: (n, classes) float32 of a label; (n, 1) of a number; (n, height,
@@ -79,15 +82,16 @@ def probabilities(
     # Supervised attention is for training; explanations show the maps.
     kept = [task for task in model.tasks if kinds[task] is not Attention]
     outputs: dict[str, list[np.ndarray]] = {task: [] for task in kept}
+    tta = tta or TestTimeAugmentation(1)
+    maps = [task for task in kept if kinds[task].form == "map"]
     channels = model.representation.image_shape[-1]
     batches = dataset.batches(BATCH_SIZE, tasks=(), channels=channels)
     with Progress("predict", len(batches), enabled=progress) as bar:
         for images, _, _ in ahead(batches):
             for part in models:
-                for task, output in part.predict_on_batch(images).items():
+                for task, output in _predicted(part, images, tta, maps):
                     if task not in outputs:
                         continue
-                    output = np.asarray(output)
                     if output.ndim == 4:
                         output = output[..., 0]
                     if kinds[task].kept_as:
@@ -95,6 +99,16 @@ def probabilities(
                     outputs[task].append(output)
             bar.advance()
     return {task: np.concatenate(arrays) for task, arrays in outputs.items()}
+
+
+def _predicted(
+    model: Any, images: np.ndarray, tta: TestTimeAugmentation, maps: list[str]
+) -> Iterable[tuple[str, np.ndarray]]:
+    """(task, array) of a batch."""
+    if tta.copies > 1:
+        return tta.mean(model.predict_on_batch, images, maps).items()
+    found = model.predict_on_batch(images)
+    return [(task, np.asarray(output)) for task, output in found.items()]
 
 
 def table(

@@ -1,21 +1,18 @@
 """The contract of a fine-tuning strategy."""
 
-import contextlib
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import pandas as pd
 
-from umsrep import backend
-from umsrep import tasks as task_kinds
+from umsrep.data.balance import ClassBalance
 from umsrep.errors import UmsrepError
-from umsrep.finetuning.features import FeatureStore, rest, size, sources
+from umsrep.finetuning.freezing import Frozen
+from umsrep.finetuning.lanes import Lanes
 from umsrep.finetuning.parameters import parameter_counts
-from umsrep.model import MultiTaskModel
 from umsrep.registry import Registry
-from umsrep.training import Group, Lane, Schedule, totals, train
+from umsrep.training import Group, Release, Schedule, totals, train
+from umsrep.training.averaging import check_decay
 
 registry = Registry("fine-tuning strategy", serializable=False)
 
@@ -29,11 +26,25 @@ class History:
         groups: `training.Group`s: what trained together, with its schedule,
             best epoch and seconds.
         trainable_parameters: As `parameter_counts`; what was frozen counts 0.
+        cached: What was kept of a frozen encoder: {"draws": versions of each
+            image, None for new ones each epoch, "gib": size, "in_memory"}; or
+            None.
     """
 
     table: pd.DataFrame
     groups: list
     trainable_parameters: dict
+    cached: dict | None = None
+
+    @property
+    def class_counts(self):
+        """{task: {class: {"images", "weight" or "share"}}} with a balance."""
+        return {
+            task: counts
+            for group in self.groups
+            for lane in group.lanes
+            for task, counts in lane.training.class_counts.items()
+        }
 
     @property
     def seconds(self):
@@ -68,6 +79,7 @@ class FineTuning:
             `SeparateModels`.
         adds_losses: Whether the tasks' losses are added up, so that a
             balancer weighs them.
+        keeps_encoder: Whether the encoder must stay as it is.
 
     Args:
         optimizer: Name of a Keras optimizer; each lane gets its own.
@@ -82,10 +94,32 @@ class FineTuning:
             lies in a memory-mapped file, if its versions come again
             (`draws`), and is not kept if they do not.
         xla: Compile with XLA; None is where it helps (`backend.xla_helps`).
+        encoder_rate: Share of the learning rate, above 0 and at most 1, at
+            which the encoder learns. It scales the encoder's steps
+            (`training.RatePerPart`). A tenth or a hundredth keeps what a
+            representation has learnt where there are few labels.
+        freeze_batch_norms: The encoder's batch norms stay as they are, in
+            inference mode, while its other layers train: the statistics of
+            small batches do not replace those of the images that the encoder
+            was learnt on.
+        release_after: Share of the epochs, between 0 and 1, for which the
+            encoder is frozen at first; then it is released, and all but the
+            other parts of `freeze` trains. The heads' optimizer goes on with
+            what it remembers, the encoder's begins. The schedule is that of
+            the whole training; see `Schedule.release` for plateaus and
+            patience. The best epoch may lie in either phase.
+        weight_average: Decay of an exponential moving average of the weights
+            and batch-norm statistics (`training.averaging`), such as 0.99, or
+            None. Validation, the best epoch and the weights in the end are
+            the average's; training goes on from the weights themselves.
+        class_balance: A `data.ClassBalance`, or its method "sampling" or
+            "weights", for label tasks; or None. It says what this does to
+            probabilities.
     """
 
     shares_model = True
     adds_losses = False
+    keeps_encoder = False
 
     def __init__(
         self,
@@ -95,6 +129,11 @@ class FineTuning:
         cache_features=True,
         feature_memory=2.0,
         xla=None,
+        encoder_rate=1.0,
+        freeze_batch_norms=False,
+        release_after=None,
+        weight_average=None,
+        class_balance=None,
     ):
         self.xla = xla
         self.cache_features = cache_features
@@ -102,6 +141,50 @@ class FineTuning:
         self.optimizer = optimizer
         self.schedule = schedule if schedule is not None else Schedule()
         self.freeze = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+        self.encoder_rate = encoder_rate
+        self.freeze_batch_norms = freeze_batch_norms
+        self.release_after = release_after
+        self.check(self.freeze, encoder_rate, release_after)
+        if weight_average is not None:
+            check_decay(weight_average)
+        self.weight_average = weight_average
+        if isinstance(class_balance, str):
+            class_balance = ClassBalance(class_balance)
+        self.class_balance = class_balance
+
+    @classmethod
+    def check(cls, freeze, encoder_rate=1.0, release_after=None):
+        """Raises unless these options of the encoder go together.
+
+        Args:
+            freeze, encoder_rate, release_after: As of the class.
+        """
+        if not 0 < encoder_rate <= 1:
+            raise UmsrepError(
+                f"encoder_rate={encoder_rate}: expected a share of the "
+                "learning rate, above 0 and at most 1, such as 0.1. Pass "
+                "freeze='encoder' for an encoder that does not learn."
+            )
+        if release_after is not None and not 0 < release_after < 1:
+            raise UmsrepError(
+                f"release_after={release_after}: expected the share of the "
+                "epochs with a frozen encoder, above 0 and below 1, such as "
+                "0.3. Leave it out to train all from the start."
+            )
+        asked = [f"release_after={release_after}"] * (release_after is not None)
+        asked += [f"encoder_rate={encoder_rate}"] * (encoder_rate != 1)
+        if cls.keeps_encoder and asked:
+            raise UmsrepError(
+                f"{asked[0]} with strategy {cls.__name__}: tasks that are "
+                "independent cannot share an encoder that learns. Use Joint, "
+                "Alternating or Separate, or leave it out."
+            )
+        if encoder_rate != 1 and "encoder" in freeze and release_after is None:
+            raise UmsrepError(
+                f"encoder_rate={encoder_rate} with a frozen encoder, which "
+                "does not learn. Leave 'encoder' out of freeze, or release it "
+                "with release_after."
+            )
 
     def groups(self, model, lane):
         """Groups of lanes.
@@ -137,8 +220,10 @@ class FineTuning:
             seed: Seed of order and augmentation.
             augmentation: A `data.Augmentation`, or None.
             draws: How many augmented versions of each image there are; epochs
-                go round them. None draws anew every epoch. A few draws make
-                a frozen encoder cheaper still.
+                go round them. None draws anew every epoch, except with
+                `steps` on a frozen encoder, whose features are cached: then
+                there are 8 versions, or as many as fit into `feature_memory`;
+                where not even 4 fit, new ones without a cache.
             checkpoint: Folder for the state after each epoch; training goes
                 on from a state found there.
             progress: Show a progress bar.
@@ -149,114 +234,93 @@ class FineTuning:
             A `History`.
 
         Raises:
-            UmsrepError: a task without labelled images, or with one class.
+            UmsrepError: a task without labelled images, or with one class;
+                a single epoch, with `release_after`.
         """
         _check(model, train_data, validation_data)
-        if steps is not None:
-            if int(steps) != steps or steps < 1:
-                raise UmsrepError(
-                    f"steps={steps}: expected a whole number of at least 1, "
-                    "or None for passes over the images."
-                )
-            epochs = min(epochs, steps)
-        elif draws is not None:
-            # More would never be shown.
-            draws = min(draws, epochs)
-        drawn = {"augmentation": augmentation, "draws": draws, "seed": seed}
-        stores = None
-        # With a number of steps, tasks are not at the same pass over their
-        # images: they share versions that come again, but no new ones.
-        if steps is None or augmentation is None or draws is not None:
-            stores = self._stores(
-                model, train_data, validation_data, drawn, checkpoint
-            )
-        budget = {"batch_size": batch_size, "steps": steps}
-        lane = _Lanes(self, train_data, validation_data, stores, budget, drawn)
-        try:
-            _adapt(model, train_data)
-            with self._frozen(model):
-                groups = [
-                    Group(lanes, copy.deepcopy(self.schedule))
-                    for lanes in self.groups(model, lane)
-                ]
-                counts = parameter_counts(model)
-                table = train(
-                    groups,
-                    epochs,
-                    checkpoint,
-                    title=type(self).__name__.lower(),
-                    progress=progress,
-                )
-        finally:
-            for store in stores or ():
-                # The history that is returned refers to the batches.
-                store.release()
-        return History(table, groups, counts)
-
-    @contextlib.contextmanager
-    def _frozen(self, model):
-        """Keeps the frozen parts' layers from training, and undoes it."""
-        layers = [
-            layer
-            for each in getattr(model, "models", [model])
-            for part in self.freeze
-            for layer in each.representation.part(part)
-        ]
-        before = [layer.trainable for layer in layers]
-        for layer in layers:
-            layer.trainable = False
-        try:
-            yield
-        finally:
-            for layer, trainable in zip(layers, before, strict=True):
-                layer.trainable = trainable
-
-    def _stores(self, model, train_data, validation_data, drawn, folder):
-        """Feature stores of (training, validation) images, or None."""
-        if not self.cache_features or "encoder" not in self.freeze:
-            return None
-        if backend.shards() > 1:
-            # One device would compute what each can for its own share.
-            return None
-        if not isinstance(model, MultiTaskModel):
-            return None
-        if any(head.kind == "attention" for head in model.heads):
-            # Its targets follow the image's geometry at full size.
-            return None
-        names = sources(model, self.freeze)
-        pictured = [
-            task
-            for task in model.tasks
-            if task_kinds.of(train_data.task(task)).place != task_kinds.CELL
-        ]
-        train_data, validation_data = (
-            data.subset(_any_label(data, model.tasks))
-            for data in (train_data, validation_data)
-        )
-        memory = self.feature_memory * 2**30
-        needed = size(model, names, train_data, pictured)
-        if drawn["augmentation"] is not None:
-            needed *= drawn["draws"] or 1
-        # A file that is written anew every epoch saves no time.
-        anew = drawn["augmentation"] is not None and drawn["draws"] is None
-        if anew and needed > memory:
-            return None
-        if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        options = {"tasks": pictured, "folder": folder}
-        rest_of_memory = memory - needed if needed <= memory else memory
-        training = FeatureStore(
-            model, names, train_data, memory=memory, **options, **drawn
-        )
-        validation = FeatureStore(
-            model,
-            names,
+        epochs, draws = _budget(epochs, steps, draws)
+        self._check_balance(model, train_data)
+        lane = Lanes(
+            self,
+            train_data,
             validation_data,
-            memory=rest_of_memory,
-            seed=drawn["seed"],
-            **options,
+            {"batch_size": batch_size, "steps": steps},
+            {"augmentation": augmentation, "draws": draws, "seed": seed},
         )
-        return training, validation
+        with Frozen(model, self.freeze_batch_norms) as frozen:
+            try:
+                _adapt(model, train_data)
+                table, groups = self._train(
+                    model, lane, frozen, epochs, checkpoint, progress
+                )
+                counts = parameter_counts(model)
+            finally:
+                # The history that is returned refers to the batches.
+                lane.release_stores()
+        return History(table, groups, counts, lane.cached)
+
+    def _train(self, model, lane, frozen, epochs, checkpoint, progress):
+        """(table, groups) of a training in one phase, or in two."""
+        others = tuple(part for part in self.freeze if part != "encoder")
+        released = self._release_epoch(epochs)
+        lane.frozen = self.freeze if released is None else (*others, "encoder")
+        frozen.choose(lane.frozen)
+        lane.open_stores(model, checkpoint)
+        groups = [
+            Group(lanes, copy.deepcopy(self.schedule), self.weight_average)
+            for lanes in self.groups(model, lane)
+        ]
+
+        def release():
+            lane.release_stores()
+            lane.frozen = others
+            frozen.choose(others)
+            return self.groups(model, lane)
+
+        table = train(
+            groups,
+            epochs,
+            checkpoint,
+            title=type(self).__name__.lower(),
+            progress=progress,
+            release=released and Release(released, release),
+        )
+        return table, groups
+
+    def _check_balance(self, model, train_data):
+        if self.class_balance is None:
+            return
+        specs = [train_data.task(task) for task in model.tasks]
+        if not any(getattr(spec, "classes", ()) for spec in specs):
+            raise UmsrepError(
+                f"class_balance='{self.class_balance.method}', but none of "
+                f"{', '.join(model.tasks)} is a label task with classes. "
+                "Leave it out."
+            )
+
+    def _release_epoch(self, epochs):
+        """The first epoch in which the encoder trains, or None."""
+        if self.release_after is None:
+            return None
+        if epochs < 2:
+            raise UmsrepError(
+                f"release_after={self.release_after} with {epochs} epoch: "
+                "expected at least 2, one before and one after the release. "
+                "Give more epochs; a budget in steps is divided into them."
+            )
+        return min(max(round(self.release_after * epochs), 1), epochs - 1)
+
+
+def _budget(epochs, steps, draws):
+    """(epochs, draws), no more than a budget has."""
+    if steps is None:
+        return epochs, draws if draws is None else min(draws, epochs)
+    if int(steps) != steps or steps < 1:
+        raise UmsrepError(
+            f"steps={steps}: expected a whole number of at least 1, "
+            "or None for passes over the images."
+        )
+    return min(epochs, steps), draws
 
 
 def _adapt(model, train_data):
@@ -264,67 +328,6 @@ def _adapt(model, train_data):
     for part in getattr(model, "models", [model]):
         for head in part.heads:
             head.adapt(train_data)
-
-
-class _Lanes:
-    """Makes the lanes of one training, each of the tasks of one model.
-
-    Args:
-        strategy: The `FineTuning`.
-        train_data, validation_data: As of `FineTuning.fit`.
-        stores: `FeatureStore`s of (training, validation) images, or None.
-        budget: {"batch_size", "steps"} of `FineTuning.fit`.
-        drawn: {"augmentation", "draws", "seed"} of the training batches.
-    """
-
-    def __init__(
-        self, strategy, train_data, validation_data, stores, budget, drawn
-    ):
-        self.strategy = strategy
-        self.train_data = train_data
-        self.validation_data = validation_data
-        self.stores = stores
-        self.batch_size = budget["batch_size"]
-        self.steps = budget["steps"]
-        self.drawn = drawn
-
-    def __call__(self, name, view, run_length=0):
-        """The `Lane` of a model, compiled, with its batches.
-
-        Args:
-            name: Name of the lane.
-            view: A `MultiTaskModel`.
-            run_length: As of `Lane`.
-        """
-        strategy, stores = self.strategy, self.stores
-        inputs = sources(view, strategy.freeze) if stores else ()
-        options = {
-            "batch_size": self.batch_size,
-            "tasks": view.tasks,
-            "channels": view.representation.image_shape[-1],
-            "inputs": inputs,
-        }
-
-        def batches(data, store, **more):
-            data = data.subset(_any_label(data, view.tasks))
-            return data.batches(features=store, **options, **more)
-
-        drawn = {**self.drawn, "every_task": self.steps is not None}
-        training, validation = stores or (None, None)
-        trained = rest(view, inputs) if stores else view
-        trained.compile(
-            keras.optimizers.get(strategy.optimizer),
-            jit_compile=trained.jit(strategy.xla),
-        )
-        return Lane(
-            name,
-            trained,
-            batches(self.train_data, training, shuffle=True, **drawn),
-            batches(self.validation_data, validation, seed=self.drawn["seed"]),
-            run_length,
-            whole=view,
-            steps=self.steps,
-        )
 
 
 def _check(model, train_data, validation_data):
@@ -338,7 +341,3 @@ def _check(model, train_data, validation_data):
             f"'{train_data.name}' has {train_data.image_size}. Prepare "
             "the data at the representation's size."
         )
-
-
-def _any_label(data, tasks):
-    return sum(data.labelled(task).astype(int) for task in tasks) > 0

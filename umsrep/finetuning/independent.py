@@ -19,6 +19,8 @@ class Independent(FineTuning):
             is identical to the bit after training.
     """
 
+    keeps_encoder = True
+
     def __init__(
         self,
         optimizer: str = "adam",

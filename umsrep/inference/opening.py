@@ -10,7 +10,7 @@ SUFFIXES = (".keras", ".onnx", ".tflite")
 SAVED_MODEL = "saved_model.pb"
 
 
-def open(path, tasks=None):
+def open(path, tasks=None, tta=1):
     """Opens a run folder of `finetune`, or an exported file.
 
     Args:
@@ -18,6 +18,8 @@ def open(path, tasks=None):
             exported SavedModel folder.
         tasks: Names of the tasks wanted; None is all. A run computes nothing
             else; an exported file computes what is in it.
+        tta: Number of versions of an image that a result is the mean over
+            (`data.TestTimeAugmentation`); more than 1 needs a run folder.
 
     Returns:
         A `Predictor`.
@@ -32,7 +34,7 @@ def open(path, tasks=None):
             "finetune` or a file of `umsrep export`; check the path."
         )
     if (path / runs.HEADER).exists():
-        return RunPredictor(path, tasks)
+        return RunPredictor(path, tasks, tta)
     exported = (
         (path / SAVED_MODEL).exists()
         if path.is_dir()
@@ -44,6 +46,11 @@ def open(path, tasks=None):
             f"exported model ({', '.join(SUFFIXES)}, or a folder with "
             f"{SAVED_MODEL}). Pass the --out of `umsrep finetune` or of "
             "`umsrep export`."
+        )
+    if tta != 1:
+        raise UmsrepError(
+            f"tta={tta}: an exported file predicts an image as it is. Pass "
+            "the run folder that it was exported from."
         )
     predictor = export.open_file(path)
     for task in tasks or ():

@@ -8,6 +8,7 @@ from umsrep.data import intensities, source_image, storage
 from umsrep.data.batches import ahead
 from umsrep.data.deep_pixels import check_sixteen_bit
 from umsrep.data.frame import Frame
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.errors import UmsrepError
 from umsrep.inference import listing
 from umsrep.inference.derived_output import (
@@ -62,6 +63,7 @@ def predict_files(
     sixteen_bit="refuse",
     resume=False,
     progress=True,
+    tta=1,
 ):
     """Predicts image files and writes a folder (`inference.record`).
 
@@ -70,8 +72,7 @@ def predict_files(
         paths: Image files, and folders that are searched for them.
         out: The folder to write.
         tasks: Names of tasks; None is all.
-        explain: Name of an explainer ("grad_cam", ...) for the label tasks,
-            or None. Needs a run folder.
+        explain: Name of an explainer for the label tasks (of runs), or None.
         derive: {name: `derived.DerivedTask`, or its arguments}: derived tasks
             whose cells are wanted, or None. Arguments make the registered one
             of that name, for the model's tasks.
@@ -82,6 +83,7 @@ def predict_files(
             as in `images.read_grey`.
         resume: Go on in an existing folder.
         progress: Show a progress bar.
+        tta: As of `inference.open`.
 
     Returns:
         A `Summary`.
@@ -92,7 +94,7 @@ def predict_files(
     """
     check_sixteen_bit(sixteen_bit)
     listing.find(paths)  # What is wrong with them is said before the work.
-    predictor = _opened(model, tasks)
+    predictor = _opened(model, tasks, tta)
     tasks = [name for name in predictor.specs if not tasks or name in tasks]
     specs = {task: predictor.specs[task] for task in tasks}
     derive = derived_tasks(derive or {}, specs, predictor.thresholds)
@@ -111,6 +113,7 @@ def predict_files(
         "scales": checksum,
         "pictures": pictures,
         "sixteen_bit": sixteen_bit,
+        "test_time_augmentation": TestTimeAugmentation(tta).recorded(),
     }
     with PredictionRecord(out, config, resume) as record:
         sources, passed_over = listing.find(paths, record.names)
@@ -120,10 +123,8 @@ def predict_files(
             _check_all_are_done(record, sources)
         else:
             left = [s for s in sources if str(s.path) not in record.done]
-            bar = Progress(
-                "predict", len(sources), len(sources) - len(left), progress
-            )
-            with bar:
+            done = len(sources) - len(left)
+            with Progress("predict", len(sources), done, progress) as bar:
                 for batch in _batches(ahead(_Files(left, sixteen_bit))):
                     work.predict(batch, record)
                     bar.advance(len(batch))
@@ -132,12 +133,12 @@ def predict_files(
         return Summary(**counts, passed_over=passed_over, checked=work.checked)
 
 
-def _opened(model, tasks):
+def _opened(model, tasks, tta):
     """The predictor of these tasks, and of what its remarks need."""
-    predictor = open_predictor(model, tasks)
+    predictor = open_predictor(model, tasks, tta)
     if tasks and predictor.needed:
         # Predicted as well, to warn of images without it.
-        predictor = open_predictor(model, [*tasks, predictor.needed])
+        predictor = open_predictor(model, [*tasks, predictor.needed], tta)
     return predictor
 
 

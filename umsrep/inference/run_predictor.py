@@ -5,6 +5,7 @@ import numpy as np
 from umsrep import runs
 from umsrep import tasks as task_kinds
 from umsrep.data.frame import Frame
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.derived import Explainer, registry
 from umsrep.errors import UmsrepError
 from umsrep.predictor import Predictor, check_images, stacked
@@ -20,12 +21,16 @@ class RunPredictor(Predictor):
         path: A run of `finetune`.
         tasks: Names of the tasks wanted; only their parts are computed. None
             is all.
+        tta: Number of versions of an image that a result is the mean over
+            (`data.TestTimeAugmentation`); 1 is the image as it is. What
+            `explain` shows is always that of the image as it is.
 
     Attributes:
         run: The `runs.Run`.
     """
 
-    def __init__(self, path, tasks=None):
+    def __init__(self, path, tasks=None, tta=1):
+        self._tta = TestTimeAugmentation(tta)
         self.run = runs.Run(path)
         if self.run.info["kind"] != "finetune":
             raise UmsrepError(
@@ -71,7 +76,7 @@ class RunPredictor(Predictor):
             chosen = images[start : start + BATCH_SIZE]
             frames, batch = self._network_images(chosen)
             for model in self._models:
-                outputs = model.predict_on_batch(_channels(model, batch))
+                outputs = self._outputs(model, _channels(model, batch))
                 for task in set(outputs) & set(self.specs):
                     parts[task] += task_kinds.of(self.specs[task]).finish(
                         np.asarray(outputs[task]),
@@ -82,6 +87,12 @@ class RunPredictor(Predictor):
             task: stacked(self.specs[task], results)
             for task, results in parts.items()
         }
+
+    def _outputs(self, model, batch):
+        if self._tta.copies == 1:
+            return model.predict_on_batch(batch)
+        maps = [n for n, spec in self.specs.items() if spec.kind == "map"]
+        return self._tta.mean(model.predict_on_batch, batch, maps)
 
     def explain(self, images, task, classes=None, method="grad_cam"):
         check_images(images)

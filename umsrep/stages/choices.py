@@ -85,6 +85,12 @@ def _fills():
     return focusing.FILLS
 
 
+def _class_balances():
+    from umsrep.data import balance
+
+    return ["none", *balance.METHODS]
+
+
 def _precisions():
     from umsrep import precision
 
@@ -135,6 +141,7 @@ SOURCES: dict[str, Callable] = {
     "decays": _decays,
     "augmentations": _augmentations,
     "fills": _fills,
+    "class_balances": _class_balances,
     "precisions": _precisions,
     "distributions": _distributions,
     "objectives": _objectives,

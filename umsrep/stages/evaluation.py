@@ -10,6 +10,7 @@ from typing import Any
 from umsrep import runs, tasks
 from umsrep.data import Dataset, load, participants, storage
 from umsrep.data.images import write_png
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import predict, subgroups, table_metrics
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
@@ -30,6 +31,7 @@ def evaluate_run(
     bootstrap: int = 1000,
     by: Sequence[str] = (),
     pictures: bool = True,
+    tta: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Evaluates a fine-tuned run and writes an evaluation folder.
 
@@ -54,10 +56,14 @@ def evaluate_run(
             subgroups.csv and subgroups.json.
         pictures: Draw the worst, middling and best images of each task, which
             may take longer than all the rest.
+        tta: Test-time augmentation: predictions are the mean over so many
+            versions of each image (`data.TestTimeAugmentation`); 1 is none.
+            Temperatures and thresholds stay those of single images.
 
     Returns:
         {task: {metric: value, <metric>_ci95: [low, high]}}.
     """
+    augmentation = TestTimeAugmentation(tta)
     whole = load(data)
     described = runs.describe_data([whole])[0]
     subject = Subject(run_folder, whole, split)
@@ -70,7 +76,7 @@ def evaluate_run(
         subgroups.groups_of(subject.dataset, column)
     with storage.new_folder(out) as folder:
         metrics, whole_seen, *results = _write_results(
-            folder, subject, components, bootstrap, save_masks, by
+            folder, subject, components, bootstrap, save_masks, by, augmentation
         )
         if pictures:
             _write_pictures(folder, subject, *results)
@@ -86,6 +92,7 @@ def evaluate_run(
                 "blank_outside": blank_outside,
                 "shift": shift,
                 "seen_whole": whole_seen,
+                "test_time_augmentation": augmentation.recorded(),
                 "images": len(subject.dataset),
                 "seen_in_stage_one": _seen(subject),
                 "tasks": {s.name: s.to_json() for s in subject.specs},
@@ -118,7 +125,7 @@ def _seen(subject):
     return None if rows is None else stage_one.seen(rows, subject.dataset)
 
 
-def _write_results(folder, subject, components, bootstrap, save_masks, by):
+def _write_results(folder, subject, components, bootstrap, save_masks, by, tta):
     """Predictions and metrics of a `Subject`.
 
     Returns:
@@ -126,7 +133,9 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by):
         focus by, None without a focus; images, table and outputs).
     """
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
-    outputs = predict.probabilities(subject.network, seen, progress=True)
+    outputs = predict.probabilities(
+        subject.network, seen, progress=True, tta=tta
+    )
     whole = _seen_whole(subject, outputs)
     outputs = components_filter.clean(outputs, components)
     table = predict.table(

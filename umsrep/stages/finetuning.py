@@ -138,6 +138,8 @@ def _entries(history, settings, training):
         },
         "trainable_parameters": history.trainable_parameters,
         "augmentation": augmentation and augmentation.get_config(),
+        "cached_features": history.cached,
+        "class_balance": history.class_counts,
     }
 
 

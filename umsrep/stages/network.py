@@ -13,7 +13,7 @@ from umsrep import (
     runs,
     tasks,
 )
-from umsrep.data import Dataset, TaskSpec
+from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
 from umsrep.stages.settings import FinetuneSettings
@@ -229,7 +229,15 @@ def strategy(settings: FinetuneSettings) -> finetuning.FineTuning:
         "cache_features": settings.cache_features,
         "xla": settings.xla,
         "schedule": schedule(settings),
+        "encoder_rate": settings.encoder_rate,
+        "freeze_batch_norms": settings.freeze_batch_norms,
+        "release_after": settings.release_after,
+        "weight_average": settings.weight_average,
     }
+    if settings.class_balance != "none":
+        options["class_balance"] = ClassBalance(
+            settings.class_balance, settings.class_balance_beta
+        )
     if settings.freeze is not None:
         options["freeze"] = settings.freeze
     if "ratio" in arguments_of(cls):

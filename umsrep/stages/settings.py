@@ -13,6 +13,7 @@ from pydantic import Field
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
+from umsrep.stages import robust_settings as robust
 from umsrep.stages import shared_settings as shared
 from umsrep.stages.declaration import OneOf, Option, settings
 from umsrep.stages.shared_settings import (
@@ -97,6 +98,12 @@ class FinetuneSettings(StageSettings):
         ),
         TRAINING,
     ] = None
+    encoder_rate: robust.EncoderRate = 1.0
+    freeze_batch_norms: robust.FreezeBatchNorms = False
+    release_after: robust.ReleaseAfter = None
+    weight_average: robust.WeightAverage = None
+    class_balance: robust.ClassBalance = "none"
+    class_balance_beta: robust.ClassBalanceBeta = None
     weighting: Annotated[
         str | dict[str, Annotated[float, Field(ge=0)]],
         OneOf("weightings", ", or give a weight per task"),
@@ -275,7 +282,8 @@ class FinetuneSettings(StageSettings):
         Field(
             ge=1,
             description="Augmented versions per image that epochs go round. "
-            "Default: new ones every epoch.",
+            "Default: new ones every epoch; 8, as far as they fit into memory, "
+            "with steps on a frozen encoder.",
         ),
         DATA,
     ] = None
@@ -334,6 +342,16 @@ class FinetuneSettings(StageSettings):
         from umsrep import finetuning
 
         strategy: Any = finetuning.registry.get(self.strategy)
+        strategy.check(self.freeze or (), self.encoder_rate, self.release_after)
+        if self.class_balance_beta is not None and (
+            self.class_balance != "weights"
+        ):
+            raise UmsrepError(
+                f"class_balance_beta={self.class_balance_beta} with "
+                f"class_balance='{self.class_balance}': only weights go by "
+                "effective numbers. Pass class_balance='weights', or leave it "
+                "out."
+            )
         joint = strategy.adds_losses
         if self.weighting != "equal" and not joint:
             raise UmsrepError(

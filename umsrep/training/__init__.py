@@ -1,7 +1,16 @@
 """The training loop that pre-training and every strategy share."""
 
-from umsrep.training.lanes import Group, Lane
+from umsrep.training.lanes import Group, Lane, Release
 from umsrep.training.loop import totals, train
+from umsrep.training.optimizers import RatePerPart
 from umsrep.training.schedule import Schedule
 
-__all__ = ["Group", "Lane", "Schedule", "totals", "train"]
+__all__ = [
+    "Group",
+    "Lane",
+    "RatePerPart",
+    "Release",
+    "Schedule",
+    "totals",
+    "train",
+]

@@ -19,9 +19,9 @@ class Checkpoint:
     """Saves and restores everything that an epoch changes.
 
     It holds the models' weights, batch-norm statistics and random-generator
-    states, the optimizers, the schedules, the best weights and the history, in
-    one file that is replaced atomically. Orders, augmentations and corruptions
-    follow from the seed and the number of the epoch.
+    states, the optimizers, the schedules, averaged and best weights and the
+    history, in one file that is replaced atomically. Orders, augmentations and
+    corruptions follow from the seed and the number of the epoch.
 
     Args:
         folder: Folder of the file.
@@ -67,18 +67,29 @@ class Checkpoint:
                     "seconds": group.seconds,
                     "epochs_run": group.epochs_run,
                     "best": len(group.best),
+                    "best_optimizers": len(group.best_optimizers),
                 }
             )
-            for i, value in enumerate(group.best):
-                arrays[f"best_{g}_{i}"] = value
+            for name in ("best", "best_optimizers"):
+                for i, value in enumerate(getattr(group, name)):
+                    arrays[f"{name}_{g}_{i}"] = value
+            if group.average is not None:
+                notes["groups"][g]["averaged"] = group.average.updates
+                for i, value in enumerate(group.average.arrays()):
+                    arrays[f"average_{g}_{i}"] = value
         arrays["notes"] = np.frombuffer(
             json.dumps(notes).encode(), dtype=np.uint8
         )
         with atomic_path(self.path) as temporary, open(temporary, "wb") as out:
             np.savez(out, **arrays)
 
-    def load(self):
-        """Restores the state; returns (history rows, epochs done)."""
+    def load(self, release=None):
+        """Restores the state; returns (history rows, epochs done).
+
+        Args:
+            release: The `Release` of the training, or None; it is done first
+                if it had been done.
+        """
         advice = (
             "It belongs to a training with other settings, or is damaged. "
             f"Delete {self.path.parent} to start this training over, or use a "
@@ -100,6 +111,8 @@ class Checkpoint:
                 f"{self.path} is not a readable training state ({error}). "
                 f"{advice}"
             ) from error
+        if release is not None and notes["epochs_done"] > release.epoch:
+            release(self.groups)
         live = self._live()
         names = [f"variable_{i}" for i in range(len(live))]
         saved = [name for name in arrays if name.startswith("variable_")]
@@ -108,6 +121,12 @@ class Checkpoint:
             for name, variable in zip(names, live, strict=True)
         ):
             raise UmsrepError(f"{self.path} does not fit the model. {advice}")
+        averaged = [group.average is not None for group in self.groups]
+        if averaged != ["averaged" in note for note in notes["groups"]]:
+            raise UmsrepError(
+                f"{self.path} is of a training with another weight_average. "
+                f"{advice}"
+            )
         for name, variable in zip(names, live, strict=True):
             variable.assign(arrays[name])
         drawn = sum(name.startswith("random_") for name in arrays)
@@ -119,5 +138,16 @@ class Checkpoint:
             group.step = note["step"]
             group.seconds = note["seconds"]
             group.epochs_run = note["epochs_run"]
-            group.best = [arrays[f"best_{g}_{i}"] for i in range(note["best"])]
+            for name in ("best", "best_optimizers"):
+                count = note.get(name, 0)
+                values = [arrays[f"{name}_{g}_{i}"] for i in range(count)]
+                setattr(group, name, values)
+            if group.average is not None:
+                group.average.updates = note["averaged"]
+                group.average.restore(
+                    [
+                        arrays[f"average_{g}_{i}"]
+                        for i in range(len(group.average.variables))
+                    ]
+                )
         return notes["history"], notes["epochs_done"]

@@ -5,12 +5,15 @@ share weights and therefore a schedule: all lanes for alternating training, the
 single lane of joint training, one group per task where tasks are independent.
 """
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from umsrep.data.batches import Batches
+from umsrep.training.averaging import WeightAverage
 from umsrep.training.schedule import Schedule
 
 
@@ -88,14 +91,31 @@ class Lane:
 
 @dataclass
 class Group:
-    """Lanes with a common schedule and a common best epoch."""
+    """Lanes with a common schedule and a common best epoch.
+
+    With a decay `weight_average`, validation, the best epoch and the weights
+    in the end are those of the moving average (`WeightAverage`).
+    """
 
     lanes: list
     schedule: Schedule
+    weight_average: float | None = None
     best: list = field(default_factory=list)
+    best_optimizers: list = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
     epochs_run: int = 0
+    average: WeightAverage | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        if self.weight_average is not None:
+            self.average = WeightAverage(self.variables(), self.weight_average)
+
+    def averaged(self):
+        """A context in which the models hold their averaged weights."""
+        if self.average is None:
+            return contextlib.nullcontext()
+        return self.average.in_place()
 
     @property
     def name(self):
@@ -123,20 +143,64 @@ class Group:
         The states of the optimizers are kept too, if the schedule returns to
         the best epoch.
         """
-        kept = self.variables()
+        self.best = _values(self.variables())
         if self.schedule.return_to_best:
-            kept += self._optimizers()
-        self.best = [keras.ops.convert_to_numpy(v) for v in kept]
+            self.best_optimizers = _values(self._optimizers())
 
     def return_to_best(self):
         """Restores the best weights, and the optimizers' states if kept."""
-        kept = self.variables()
-        if self.schedule.return_to_best:
-            kept += self._optimizers()
-        for variable, value in zip(kept, self.best, strict=True):
-            variable.assign(value)
+        _assign(self.variables(), self.best)
+        if self.best_optimizers:
+            _assign(self._optimizers(), self.best_optimizers)
+        if self.average is not None:
+            self.average.restart()
+
+    def release(self, lanes, epoch):
+        """Goes on with lanes in which more of the network learns.
+
+        Args:
+            lanes: `Lane`s of the same names and models as before.
+            epoch: The first epoch of these, counted from 0.
+        """
+        self.lanes = lanes
+        self.schedule.release(epoch)
+        # Those of before have other slots.
+        self.best_optimizers = []
 
     def _optimizers(self):
         return [
             v for lane in self.lanes for v in lane.model.optimizer.variables
         ]
+
+
+@dataclass
+class Release:
+    """From an epoch on, more of the networks learns.
+
+    Attributes:
+        epoch: The first such epoch, counted from 0.
+        lanes: Called once, then: releases what was frozen, and returns the
+            lanes of each group.
+        done: Whether that has been.
+    """
+
+    epoch: int
+    lanes: Callable[[], list[list[Lane]]]
+    done: bool = False
+
+    def __call__(self, groups: list[Group]) -> None:
+        """Releases, unless that has been done."""
+        if self.done:
+            return
+        self.done = True
+        for group, lanes in zip(groups, self.lanes(), strict=True):
+            group.release(lanes, self.epoch)
+
+
+def _values(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

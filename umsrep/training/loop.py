@@ -13,7 +13,7 @@ from umsrep import distribution
 from umsrep.data.batches import ahead
 from umsrep.progress import Progress
 from umsrep.training.checkpoint import Checkpoint
-from umsrep.training.lanes import Group
+from umsrep.training.lanes import Group, Release
 
 
 def _numpy(variable):
@@ -26,6 +26,7 @@ def train(
     checkpoint=None,
     title: str = "training",
     progress: bool = True,
+    release: Release | None = None,
 ) -> pd.DataFrame:
     """Trains groups of lanes for a number of epochs.
 
@@ -37,6 +38,8 @@ def train(
             holds a state, training continues from there.
         title: Title of the progress bar.
         progress: Whether to show a progress bar.
+        release: What happens when more of the networks begins to learn, or
+            None. Groups that their schedules stop before wait for it.
 
     Returns:
         A data frame with one row per epoch: epoch (from 1); seconds of
@@ -50,7 +53,7 @@ def train(
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
     if keeper is not None and keeper.exists():
-        history, start = keeper.load()
+        history, start = keeper.load(release)
     done, total = (
         sum(group.steps_before(epoch, epochs) for group in groups)
         for epoch in (start, epochs)
@@ -59,7 +62,11 @@ def train(
     enabled = progress and distribution.leads()
     with Progress(title, total, done, enabled) as bar:
         for epoch in range(start, epochs):
-            if all(group.schedule.stopped for group in groups):
+            if release is not None and epoch >= release.epoch:
+                release(groups)
+            waiting = release is not None and not release.done
+            stopped = all(group.schedule.stopped for group in groups)
+            if stopped and not waiting:
                 break
             row = {"epoch": epoch + 1, **_set_epoch(groups, epoch, epochs)}
             for group in groups:
@@ -76,7 +83,8 @@ def train(
                 for key, value in row.items()
                 if key.startswith("seconds_")
             )
-            history.append(row)
+            if not stopped:
+                history.append(row)
             if keeper is not None:
                 keeper.save(history, epoch + 1)
     for group in groups:
@@ -109,19 +117,15 @@ def _run_epoch(group, epoch, epochs, bar):
     row = {f"learning_rate_{group.name}": rate} | _train(
         group, total, bar, f"epoch {epoch + 1}/{epochs} {group.name}"
     )
-    monitored = 0.0
-    for lane in group.lanes:
-        losses = _validate(lane)
-        row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
-        monitored += _monitored(group.schedule, lane, losses)
-        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
-        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
-        for head in lane.model.heads:
-            row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
-    if group.schedule.update(epoch, monitored):
-        group.keep_best()
-    elif group.schedule.return_to_best and (
-        group.schedule.reduced_epoch == epoch
+    with group.averaged():
+        monitored = _validated(group, row)
+        better = group.schedule.update(epoch, monitored)
+        if better:
+            group.keep_best()
+    if (
+        not better
+        and group.schedule.return_to_best
+        and group.schedule.reduced_epoch == epoch
     ):
         group.return_to_best()
     row[f"val_loss_{group.name}"] = monitored
@@ -131,6 +135,20 @@ def _run_epoch(group, epoch, epochs, bar):
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
+
+
+def _validated(group, row):
+    """What the group's schedule monitors; adds what is logged to `row`."""
+    monitored = 0.0
+    for lane in group.lanes:
+        losses = _validate(lane)
+        row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
+        monitored += _monitored(group.schedule, lane, losses)
+        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
+        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
+        for head in lane.model.heads:
+            row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
+    return monitored
 
 
 def _train(group, total, bar, title):
@@ -145,6 +163,8 @@ def _train(group, total, bar, title):
             images, targets, sample_weight=weights, return_dict=True
         )
         group.step += 1
+        if group.average is not None:
+            group.average.update()
         for task in lane.model.tasks:
             count = int(np.count_nonzero(weights[task]))
             sums[task] = sums.get(task, 0.0) + count * logs[f"{task}_loss"]

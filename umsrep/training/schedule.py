@@ -46,6 +46,7 @@ class Schedule:
     best: float = field(default=math.inf, init=False)
     best_epoch: int = field(default=-1, init=False)
     reduced_epoch: int = field(default=-1, init=False)
+    released_epoch: int = field(default=-1, init=False)
     scale: float = field(default=1.0, init=False)
     stopped: bool = field(default=False, init=False)
 
@@ -109,7 +110,9 @@ class Schedule:
         better = loss < self.best
         if better:
             self.best, self.best_epoch = loss, epoch
-        quiet = epoch - max(self.best_epoch, self.reduced_epoch)
+        # Patience begins anew with what learns from then on.
+        recent = max(self.best_epoch, self.released_epoch)
+        quiet = epoch - max(recent, self.reduced_epoch)
         if self.decay == "plateau" and quiet >= self.patience:
             self.scale *= self.factor
             self.reduced_epoch = epoch
@@ -118,14 +121,31 @@ class Schedule:
             self.stopped |= rate < self.smallest_rate * (1 - 1e-9)
         if (
             self.stop_patience is not None
-            and epoch - self.best_epoch >= self.stop_patience
+            and epoch - recent >= self.stop_patience
         ):
             self.stopped = True
         return better
 
+    def release(self, epoch: int) -> None:
+        """More of the network learns from an epoch on.
+
+        A plateau's rate starts at the top again, patience too, and a training
+        that had stopped goes on. Warming up and the cosine go by the steps of
+        the whole training, and the best epoch is that of the whole.
+        """
+        self.released_epoch = epoch - 1
+        self.scale, self.stopped = 1.0, False
+
     def state(self) -> dict:
         """Everything that changes, ready for JSON."""
-        names = ("best", "best_epoch", "reduced_epoch", "scale", "stopped")
+        names = (
+            "best",
+            "best_epoch",
+            "reduced_epoch",
+            "released_epoch",
+            "scale",
+            "stopped",
+        )
         return {name: asdict(self)[name] for name in names}
 
     def restore(self, state: dict) -> None:
