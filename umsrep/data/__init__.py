@@ -26,7 +26,18 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "loading": ["concatenate", "load"],
         "participants": ["cohort", "exclusions"],
         "prepared": ["TaskSpec"],
+        "restoration": [
+            "Chain",
+            "Downscale",
+            "InPainting",
+            "LocalShuffling",
+            "NonLinearIntensity",
+            "OutPainting",
+            "PatchMask",
+            "Sometimes",
+        ],
         "scale": ["AxisScale", "Scale"],
         "shifts": ["simulated_shifts"],
+        "views": ["Pairs"],
     },
 )

@@ -126,6 +126,7 @@ class FineTuning:
         checkpoint=None,
         progress=True,
         steps=None,
+        watch=(),
     ):
         """Trains, and leaves the model at its best validation epoch.
 
@@ -144,6 +145,7 @@ class FineTuning:
             progress: Show a progress bar.
             steps: The budget, in optimizer steps of each task; the epochs are
                 then equal parts of them, after which validation follows.
+            watch: As of `training.train`.
 
         Returns:
             A `History`.
@@ -153,11 +155,7 @@ class FineTuning:
         """
         _check(model, train_data, validation_data)
         if steps is not None:
-            if int(steps) != steps or steps < 1:
-                raise UmsrepError(
-                    f"steps={steps}: expected a whole number of at least 1, "
-                    "or None for passes over the images."
-                )
+            _check_steps(steps)
             epochs = min(epochs, steps)
         elif draws is not None:
             # More would never be shown.
@@ -186,6 +184,7 @@ class FineTuning:
                     checkpoint,
                     title=type(self).__name__.lower(),
                     progress=progress,
+                    watch=watch,
                 )
         finally:
             for store in stores or ():
@@ -257,6 +256,14 @@ class FineTuning:
             **options,
         )
         return training, validation
+
+
+def _check_steps(steps):
+    if int(steps) != steps or steps < 1:
+        raise UmsrepError(
+            f"steps={steps}: expected a whole number of at least 1, or None "
+            "for passes over the images."
+        )
 
 
 def _adapt(model, train_data):

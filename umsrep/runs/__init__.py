@@ -9,7 +9,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["calibration", "gaze_reference", "stage_one"],
     submod_attrs={
-        "folder": ["COPY", "LEARNT_FROM", "SEEN", "SPLIT_COLUMNS", "Run"],
+        "folder": [
+            "COPY",
+            "DENOISING",
+            "LEARNT_FROM",
+            "SEEN",
+            "SPLIT_COLUMNS",
+            "Run",
+        ],
         "header": ["HEADER", "read_run"],
         "inputs": ["describe_data", "fingerprints", "prepared_folder"],
         "models": ["denoise_images", "load_model", "network_of"],

@@ -38,6 +38,8 @@ LEARNT_FROM = ("train", "validation", SEEN)
 COPY = "copy"
 SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
 DENOISING = "denoised"
+# Kinds of what is learnt from images alone.
+UNLABELLED = ("image", "embedding")
 
 
 class Run:
@@ -96,7 +98,20 @@ class Run:
     def has_labels(self) -> bool:
         """Whether labels, masks or maps were learnt from, not only images."""
         specs = self.info["task_specs"].values()
-        return any(entry["kind"] != "image" for entry in specs)
+        return bool(self.info.get("source_has_labels")) or any(
+            entry["kind"] not in UNLABELLED for entry in specs
+        )
+
+    @property
+    def objective(self) -> str:
+        """What a representation was constructed by, such as "denoising"."""
+        usual = "denoising" if DENOISING in self.tasks else "supervised"
+        return self.info.get("objective") or usual
+
+    @property
+    def remarks(self) -> list[str]:
+        """What went wrong in a construction, in words."""
+        return list(self.info.get("remarks") or ())
 
     @property
     def pretrained_task(self) -> str:

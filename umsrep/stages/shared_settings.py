@@ -17,6 +17,7 @@ TRAINING = Group("training")
 NETWORK = Group("network")
 HEADS = Group("heads")
 DATA = Group("data")
+OBJECTIVE = Group("objective")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -77,6 +78,20 @@ StopPatience = Annotated[
     ),
     TRAINING,
 ]
+Augmentation = Annotated[
+    float,
+    Field(ge=0, le=1.5, description="Strength of augmentation; 0 is none."),
+    DATA,
+]
+AugmentationKind = Annotated[
+    str,
+    OneOf("augmentations", ", or no augmentation (0)"),
+    Field(
+        description="Images that augmentation is made for; doppler are "
+        "spectral strips, and nothing is turned."
+    ),
+    DATA,
+]
 SplitSeed = Annotated[
     int | None,
     Field(
@@ -132,6 +147,12 @@ class StageSettings(Settings):
             key="normalization",
             help="Normalization of intensities in a new representation: "
             "percentile (default), mean or none.",
+        ),
+        Option(
+            "weights",
+            type=str,
+            key="weights",
+            help="Weights of a new representation: imagenet, or a file.",
         ),
     ] = Field(default_factory=dict)
     epochs: Epochs = 30
