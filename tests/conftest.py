@@ -37,6 +37,7 @@ SLOW = (
     "search/",
     "stages/test_attention_training.py",
     "stages/test_construction.py",
+    "stages/test_objectives.py",
     "stages/test_pretraining.py",
     "test_contributing.py::test_the_",
     "test_distribution.py",

@@ -390,7 +390,7 @@ def models_genesis(noise: Corruption | None = None) -> Chain:
     """
     from umsrep.data.corruption import RandomChoice
 
-    painting = RandomChoice([OutPainting(), InPainting()], [0.8, 0.2])
+    painting = RandomChoice((OutPainting(), InPainting()), (0.8, 0.2))
     parts: list[Corruption] = [
         Sometimes(LocalShuffling(), 0.5),
         Sometimes(NonLinearIntensity(), 0.9),

@@ -109,6 +109,11 @@ class Run:
         return self.info.get("objective") or usual
 
     @property
+    def reconstructs(self) -> bool:
+        """Whether a representation was constructed by restoring images."""
+        return bool(self.info.get("by_level", DENOISING in self.tasks))
+
+    @property
     def remarks(self) -> list[str]:
         """What went wrong in a construction, in words."""
         return list(self.info.get("remarks") or ())
@@ -175,7 +180,10 @@ class Run:
 
     @property
     def triplets(self) -> list[dict[str, Any]]:
-        """[{"noise": text, "noisy" | "denoised" | "clean": Picture}]."""
+        """What a reconstruction saw, gave and should have given.
+
+        [{"noise": text, "noisy" | "denoised" | "clean": Picture}].
+        """
         return self._results["triplets"]
 
     @property
@@ -194,14 +202,14 @@ class Run:
             )
         history = read_history(self.path, notes)
         metrics = optional_json(self.path / "metrics.json", dict, None)
-        denoising = self.pretrained_task == DENOISING
+        reconstructs = self.kind == "pretrain" and self.reconstructs
         if self.kind == "pretrain" and metrics is None:
             notes.append(
                 "No metrics.json: restoration was not measured."
-                if denoising
+                if reconstructs
                 else "No metrics.json: its metrics are not shown."
             )
-        if self.kind == "pretrain" and denoising:
+        if reconstructs:
             triplets = self._triplets(notes)
         return {
             "history": history,

@@ -118,7 +118,7 @@ class ViewsSettings(StageSettings):
         float,
         Field(gt=0, le=1.5, description="Strength of what makes views differ."),
         DATA,
-    ] = 1.5
+    ] = 1.0
     augmentation_kind: shared.AugmentationKind = "chest"
     projector: Annotated[
         tuple[AtLeastOne, ...],
