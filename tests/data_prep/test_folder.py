@@ -254,7 +254,8 @@ def test_folder_of_images_alone_needs_no_layout(layout, out):
     layout.image("more/d1.png")
     convert(layout.folder, out, size=32)
     table = manifest(out)
-    assert set(table.index) == {*STEMS, "d1"}
+    found = {name.split("/")[-1].split(".")[0] for name in table.index}
+    assert found == {*STEMS, "d1"}
     dataset = data.load(out)
     assert len(dataset.tasks) == 0
     assert not errors(out)

@@ -1,6 +1,8 @@
 """What each objective of the construction must learn, and what it says."""
 
 import json
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -26,6 +28,7 @@ from umsrep.stages.objectives.mean_teacher import Teacher, paired
 from umsrep.stages.objectives.reconstruction import reconstructing
 from umsrep.stages.settings import STAGES, FinetuneSettings, has_tasks
 
+ROOT = Path(__file__).parents[2]
 COMMON = {
     "architecture": "unet",
     "arguments": {"width": 4, "depth": 3},
@@ -190,9 +193,10 @@ class TestWhatTheEncoderMustCarry:
         return np.abs(whole - empty).mean() / whole.std()
 
     def test_closed_skips_need_the_bottleneck_and_open_ones_do_not(self):
-        # Measured: 0.1 and 0.8.
-        assert self.reliance(closed=False) < 0.25
-        assert self.reliance(closed=True) > 0.5
+        # Measured: 0.19 and 1.09.
+        reliance = self.reliance(closed=False)
+        assert reliance < 0.35
+        assert self.reliance(closed=True) > 2.5 * reliance
 
     def test_closed_skips_read_nothing_else(self, dataset):
         settings = settings_of("denoising", closed_skips=True)
@@ -364,6 +368,11 @@ class TestMeanTeacher:
             for old, new in zip(before, student.trainable_weights, strict=True)
         ]
         assert any(changed) == moves
+
+    def test_devices_that_share_a_batch_are_refused(self, dataset):
+        settings = settings_of("mean_teacher", distribution="mirrored")
+        with pytest.raises(UmsrepError, match="Leave --distribution out"):
+            objectives.MeanTeacher(settings).check(dataset)
 
     def test_validation_is_of_the_labels(self, dataset):
         _, _, companion, batch = self.lane(dataset, 1.0)
@@ -585,6 +594,24 @@ class TestRemarks:
         assert words in found
         fine = pd.DataFrame(history)
         assert watching.remarks(fine, ["a"]) == []
+
+
+def test_the_documented_objective(prepared_folder, tmp_path):
+    text = (ROOT / "docs" / "constructions.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    try:
+        exec(example, {"__name__": "example"})  # noqa: S102
+        call(
+            *("pretrain", "--data", prepared_folder, "--epochs", 1),
+            *("--out", tmp_path / "run", "--objective", "sharpening"),
+            *("--precision", "float32", "--filters", "4,8"),
+        )
+    finally:
+        STAGES.pop("sharpening", None)
+        objectives.registry._classes.pop("sharpening", None)
+    run = runs.Run(tmp_path / "run")
+    assert (run.objective, run.tasks) == ("sharpening", ("sharp",))
+    assert run.triplets
 
 
 class TestCommandLine:

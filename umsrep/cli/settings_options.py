@@ -20,6 +20,7 @@ import typer
 from umsrep.cli import reading
 from umsrep.errors import UmsrepError
 from umsrep.stages.declaration import Option, Setting, declared, parts
+from umsrep.stages.settings import STAGES
 from umsrep.stages.shared_settings import StageSettings
 
 
@@ -149,6 +150,10 @@ def _of(value, names):
 
 
 def _stage(cls):
+    """The stage whose settings these are; else a name of the class."""
+    for name, known in STAGES.items():
+        if known is cls:
+            return name
     return cls.__name__.removesuffix("Settings").lower()
 
 

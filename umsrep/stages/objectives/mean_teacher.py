@@ -13,6 +13,7 @@ from umsrep import heads, losses
 from umsrep import tasks as task_kinds
 from umsrep.balancing import Balancer
 from umsrep.data import Augmentation, Dataset, GaussianNoise
+from umsrep.errors import UmsrepError
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import registry
 from umsrep.stages.objectives.supervised import Supervised
@@ -40,6 +41,15 @@ class MeanTeacher(Supervised):
     Args:
         settings: `MeanTeacherSettings`.
     """
+
+    def check(self, data: Dataset) -> None:
+        super().check(data)
+        if self.settings.distribution != "none":
+            raise UmsrepError(
+                f"distribution='{self.settings.distribution}' with the "
+                "objective 'mean_teacher': the teacher follows the student on "
+                "one device. Leave --distribution out."
+            )
 
     def train(
         self,
