@@ -67,6 +67,11 @@ from umsrep.search import jobs, scanning
             "Write task: NAME",
         ),
         ({"stage": "pretrain", "settings": {}}, "write stage: supervised"),
+        ({"stage": "masked", "settings": {}}, "write stage: supervised"),
+        (
+            {"stage": "none", "tasks": None, "settings": {}},
+            "such as stage: denoising",
+        ),
     ],
 )
 def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
@@ -90,6 +95,16 @@ def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
                 "objective": {"task": "blob", "metric": "psnr"},
             },
             "from images, without tasks. Remove it",
+        ),
+        (
+            {
+                "stage": "vicreg",
+                "tasks": None,
+                "settings": {},
+                "space": {"projector": [[8], [16]]},
+                "objective": {"metric": "psnr"},
+            },
+            "psnr is unknown here. Choose one of loss",
         ),
         ({"objective": {"metric": "dice"}}, "Choose one of loss, .*accuracy"),
         ({"objective": {"task": "blob"}}, "The tasks: level"),
