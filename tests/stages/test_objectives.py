@@ -294,6 +294,18 @@ class TestViews:
         # Measured: 0.86 and 0.37.
         assert contrast() < 0.7 * before
 
+    def test_what_the_variance_lacks_is_measured(self, runs_of, dataset):
+        values = runs.Run(runs_of("vicreg")).metrics["views"]
+        assert 0 <= values["missing_variance"] <= 1
+        # All embeddings equal: a collapse.
+        objective = objectives.VICReg(settings_of("vicreg", projector=(4,)))
+        model = objective.new_model(dataset)
+        for weight in model.trainable_weights:
+            weight.assign(0 * weight)
+        found = objective.measure(model, dataset, None)["views"]
+        assert found["missing_variance"] == pytest.approx(0.99, abs=1e-4)
+        assert found["feature_spread"] == pytest.approx(0, abs=1e-6)
+
     def test_devices_that_share_a_batch_are_refused(self, dataset):
         settings = settings_of("vicreg", distribution="mirrored")
         with pytest.raises(UmsrepError, match="Leave --distribution out"):

@@ -1,13 +1,17 @@
 """Construction by two views of each image (VICReg)."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
 from umsrep import heads, losses
 from umsrep.data import Augmentation, Dataset, Pairs
+from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
+from umsrep.losses import views
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import Objective, registry
 from umsrep.training import Group, Lane, Schedule, train
@@ -92,6 +96,27 @@ class VICReg(Objective):
         group = Group([lane], schedule)
         history = train([group], settings.epochs, title="pretrain", **loop)
         return history, group
+
+    def measure(
+        self, model: MultiTaskModel, test: Dataset, folder: Path
+    ) -> dict[str, dict[str, Any]]:
+        """As of `Objective`, and what the embeddings' variance lacks.
+
+        `missing_variance` is the variance term of the loss (Equation 1) on
+        test images: 1 is a collapse, 0 a standard deviation of 1 in every
+        dimension.
+        """
+        metrics = super().measure(model, test, folder)
+        channels = model.representation.image_shape[-1]
+        embedded = [
+            np.asarray(model.predict_on_batch(images)[self.task])
+            for images, _, _ in ahead(
+                test.batches(32, tasks=(), channels=channels)
+            )
+        ]
+        missing = views.missing(np.concatenate(embedded).astype(np.float32))
+        metrics[self.task]["missing_variance"] = float(missing)
+        return metrics
 
     def entries(self, model: MultiTaskModel) -> dict[str, Any]:
         return {"augmentation": self.augmentation().get_config()}
