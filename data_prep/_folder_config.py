@@ -4,12 +4,16 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_prep._common import files_in
 from data_prep._folder_layout import (
+    DICOM,
     FIXATIONS,
     IMAGES,
     LABELS,
     PICTURES,
+    READ,
     SCALES,
+    SUFFIXES,
 )
 from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
@@ -73,6 +77,17 @@ class Places:
     fixations: dict | None = None
 
 
+def _only_images(source):
+    """Whether a folder is one of images alone, to learn from without labels.
+
+    Its images lie in it, and nothing of the usual layout does.
+    """
+    if any((source / name).exists() for name in READ):
+        return False
+    suffixes = (*SUFFIXES, DICOM)
+    return any(path.suffix.lower() in suffixes for path in files_in(source))
+
+
 def places_of(source, config=None):
     """`Places` of a folder.
 
@@ -87,7 +102,7 @@ def places_of(source, config=None):
     """
     source = Path(source)
     usual = {
-        "images": source / IMAGES,
+        "images": source if _only_images(source) else source / IMAGES,
         "table": source / LABELS,
         "scales": source / SCALES,
     }

@@ -124,6 +124,9 @@ def _warn_of_ignored(source, places, warnings):
     if places.file is not None and places.file.suffix.lower() != ".csv":
         # The description says what is to be read.
         return
+    if places.images == source:
+        # All of it is.
+        return
     read = [name for name in READ if name != LABELS]
     if places.table == source / LABELS:
         read.append(LABELS)

@@ -18,8 +18,10 @@ Layout read:
                                     known, zero, start, stop
 
 All but the images may be missing, and so may single masks, maps, labels
-and scales: such images are unlabelled for that task. docs/your-own-data.md
-shows an example.
+and scales: such images are unlabelled for that task. If nothing of this layout
+is there, images that lie in SOURCE itself, and below it, are prepared without
+labels, to construct a representation on. docs/your-own-data.md shows an
+example.
 """
 
 import contextlib

@@ -42,7 +42,7 @@ class MultiTaskModel(keras.Model):
     Args:
         representation: A `Representation`.
         heads: One `Head` per task, or a list of them. A head may read what
-            an earlier one provides (`Head.provide`).
+            an earlier one predicts (by its name) or provides (`Head.provide`).
         balancer: A `Balancer`; default: all weights 1.
         tasks: Names of the heads that are tasks, with an output and a loss;
             the others only provide. Default: all.
@@ -368,6 +368,10 @@ def _connect(representation, heads):
         head.attach(representation)
         inputs = [tensors[name] for name in head.feature_names]
         predictions[head.name] = head(inputs)
+        if head.name not in tensors:
+            # A later head may read what this one predicts.
+            provided[head.name] = head
+            tensors[head.name] = predictions[head.name]
         for name, tensor in head.provide(inputs).items():
             if name in taken:
                 raise UmsrepError(

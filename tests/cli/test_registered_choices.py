@@ -17,7 +17,7 @@ from umsrep import (
 )
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
-from umsrep.stages import construction, first_stage
+from umsrep.stages import first_stage, objectives
 from umsrep.stages.settings import STAGES, ConstructionSettings
 
 
@@ -79,7 +79,7 @@ def own():
             return np.asarray(images)[..., 0]
 
     @first_stage.registry.register("own_classes")
-    class OwnClasses(construction.Classification):
+    class OwnClasses(objectives.Supervised):
         pass
 
     STAGES["own_classes"] = ConstructionSettings

@@ -248,6 +248,29 @@ def test_images_alone_are_prepared_with_a_warning(layout, out):
     assert any("umsrep pretrain" in text for text in header["warnings"])
 
 
+def test_folder_of_images_alone_needs_no_layout(layout, out):
+    for stem in STEMS:
+        layout.image(f"{stem}.png")
+    layout.image("more/d1.png")
+    convert(layout.folder, out, size=32)
+    table = manifest(out)
+    found = {name.split("/")[-1].split(".")[0] for name in table.index}
+    assert found == {*STEMS, "d1"}
+    dataset = data.load(out)
+    assert len(dataset.tasks) == 0
+    assert not errors(out)
+    # What is there to be learnt from them are pictures.
+    images, _, _ = dataset.batches(2, tasks=())[0]
+    assert images.shape == (2, 32, 32, 1)
+
+
+def test_images_beside_a_layout_are_not_taken_for_all(layout, out):
+    for stem in STEMS:
+        layout.image(f"{stem}.png")
+        layout.mask(f"masks/lung/{stem}.png")
+    fails(layout, out, "move the images into")
+
+
 def test_folder_without_images_is_refused(layout, out):
     fails(layout, out, "does not exist.*check the path")
     layout.image("Images/a1.png")

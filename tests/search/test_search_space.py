@@ -14,7 +14,7 @@ from umsrep.search import jobs, scanning
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"stage": "finetun"}, "expected one of construct, pretrain, finetune"),
+        ({"stage": "finetun"}, "expected one of denoising, .*finetune"),
         ({"stages": 1}, "'stages' is unknown.* Fix or remove it"),
         ({"data": None}, "pass --data FOLDER"),
         ({"space": None}, "Name at least one setting"),
@@ -43,7 +43,7 @@ from umsrep.search import jobs, scanning
             },
             "only 3 whole numbers .1, 2, 3. for 9 steps. Lower 'steps'",
         ),
-        ({"stage": ["finetune"]}, "expected one of construct, pretrain"),
+        ({"stage": ["finetune"]}, "expected one of denoising"),
         ({"search": ["grid"]}, "expected one of grid, random"),
         ({"settings": {"epochs": 0}}, "epochs=0: .* at least 1. Fix"),
         ({"search": "random"}, "Write one, such as rounds: 20"),
@@ -66,7 +66,12 @@ from umsrep.search import jobs, scanning
             {"stage": "construct", "tasks": None, "settings": {}},
             "Write task: NAME",
         ),
-        ({"stage": "pretrain", "settings": {}}, "write stage: construct"),
+        ({"stage": "pretrain", "settings": {}}, "write stage: supervised"),
+        ({"stage": "masked", "settings": {}}, "write stage: supervised"),
+        (
+            {"stage": "none", "tasks": None, "settings": {}},
+            "such as stage: denoising",
+        ),
     ],
 )
 def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
@@ -89,7 +94,17 @@ def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
                 "space": {"patience": [1, 2]},
                 "objective": {"task": "blob", "metric": "psnr"},
             },
-            "by denoising, without tasks. Remove it",
+            "from images, without tasks. Remove it",
+        ),
+        (
+            {
+                "stage": "vicreg",
+                "tasks": None,
+                "settings": {},
+                "space": {"projector": [[8], [16]]},
+                "objective": {"metric": "psnr"},
+            },
+            "psnr is unknown here. Choose one of loss",
         ),
         ({"objective": {"metric": "dice"}}, "Choose one of loss, .*accuracy"),
         ({"objective": {"task": "blob"}}, "The tasks: level"),
@@ -212,7 +227,7 @@ def test_the_papers_space():
         "batch_size": [16, 32, 64],
     }
     assert plan.grid == 162
-    assert plan.stage == "construct"
+    assert plan.stage == "supervised"
 
 
 @pytest.mark.parametrize("name", search.shipped())

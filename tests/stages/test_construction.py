@@ -22,8 +22,8 @@ from umsrep.stages import (
     finetune,
     pretrain,
 )
-from umsrep.stages.construction import Classification
 from umsrep.stages.evaluation import evaluate_run
+from umsrep.stages.objectives import Supervised
 from umsrep.stages.unseen import Unseen
 
 CONSTRUCTION = ConstructionSettings(
@@ -127,7 +127,7 @@ class TestConstruct:
             raise KeyboardInterrupt("stop here")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Classification, "measure", interrupt)
+            patch.setattr(Supervised, "measure", interrupt)
             with pytest.raises(KeyboardInterrupt, match="stop here"):
                 construct([folder], tmp_path / "run", CONSTRUCTION)
         assert runs.read_run(tmp_path / "run")["status"] == "running"
@@ -142,7 +142,7 @@ class TestConstruct:
     @pytest.mark.parametrize(
         ("task", "advice"),
         [
-            ("blob", "classes of a label task, or without --task"),
+            ("", "an objective that needs none, such as --objective denoising"),
             ("flow", "Its tasks: blob, level"),
         ],
     )
@@ -400,7 +400,7 @@ class TestCommandLine:
         ],
     )
     def test_options_of_the_other_kind(self, folder, tmp_path, option):
-        with pytest.raises(UmsrepError, match=f"{option[0]}.*Add --task"):
+        with pytest.raises(UmsrepError, match=f"{option[0]}.*Add --objective"):
             self.call(
                 *("pretrain", "--data", folder, "--out", tmp_path / "run"),
                 *option,

@@ -86,7 +86,9 @@ class TestANewFieldNeedsOneLine:
 def test_every_field_says_what_it_is(cls):
     for field in declared(cls).values():
         assert re.fullmatch(r"[A-Z].*\.", field.help), field.name
-        assert field.group in ("training", "network", "heads", "data")
+        assert field.group in (
+            *("training", "network", "heads", "data", "objective"),
+        )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from umsrep.stages.settings_file import read_settings, write_settings
             ("lung", "abnormality"),
         ),
         (
-            "construct",
+            "supervised",
             ConstructionSettings(
                 task="flow", arguments={"kernel_size": 5}, optimizer="sgd"
             ),
@@ -55,9 +55,9 @@ def test_what_is_written_is_read_again(tmp_path, stage, settings, tasks):
         ("stage: finetune\nsettings: {strategy: jiont}", "Choose one of"),
         ("stage: finetune\nepochs: 3", "'epochs' is unknown.* Fix or remove"),
         ("stage: finetune\nstage: finetune", "there twice.* Correct that line"),
-        ("stage: construct", "Pass it to `umsrep pretrain`"),
+        ("stage: construct", "supervised.* Pass it to `umsrep pretrain`"),
         ("- finetune", "a settings file with lines such as"),
-        ("stage: [finetune]", "expected one of construct"),
+        ("stage: [finetune]", "expected one of denoising"),
         ("stage: finetune\nday: 2020-99-99", "not a valid settings file"),
         ("stage: finetune\nx: !!int abc", "not a valid settings file"),
         ("[" * 3000, "not a valid settings file"),
@@ -145,7 +145,7 @@ def test_former_names_of_denoising_are_understood(tmp_path):
         "stage: pretrain\nsettings: {preset: paper, filters: null, "
         "skip_connections: true, normalization: percentile, epochs: 3}"
     )
-    settings = read_settings(path, ("pretrain",)).settings
+    settings = read_settings(path, ("denoising",)).settings
     assert settings == PretrainSettings(
         epochs=3,
         architecture="conv_autoencoder",

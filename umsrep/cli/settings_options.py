@@ -20,6 +20,7 @@ import typer
 from umsrep.cli import reading
 from umsrep.errors import UmsrepError
 from umsrep.stages.declaration import Option, Setting, declared, parts
+from umsrep.stages.settings import STAGES
 from umsrep.stages.shared_settings import StageSettings
 
 
@@ -130,11 +131,30 @@ def _defaults(name, classes):
         return ""
     if len(set(values)) == 1:
         return f" Default: {values[0]}."
-    each = (
-        f"{value or 'none'} ({cls.__name__.removesuffix('Settings').lower()})"
-        for cls, value in found.items()
-    )
-    return f" Default: {', '.join(each)}."
+    each = [
+        (value, [_stage(cls) for cls, other in found.items() if other == value])
+        for value in dict.fromkeys(values)
+    ]
+    # What most have needs no names.
+    usual = max(each, key=lambda pair: len(pair[1]))
+    if len(usual[1]) > 1:
+        each = [usual, *(pair for pair in each if pair is not usual)]
+        words = [usual[0] or "none"] + [_of(*pair) for pair in each[1:]]
+    else:
+        words = [_of(*pair) for pair in each]
+    return f" Default: {', '.join(words)}."
+
+
+def _of(value, names):
+    return f"{value or 'none'} ({', '.join(names)})"
+
+
+def _stage(cls):
+    """The stage whose settings these are; else a name of the class."""
+    for name, known in STAGES.items():
+        if known is cls:
+            return name
+    return cls.__name__.removesuffix("Settings").lower()
 
 
 def shown(value: Any) -> str:

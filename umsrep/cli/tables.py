@@ -5,9 +5,9 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_denoising(metrics):
-    """Prints Table 2: noise level by PSNR, SSIM, MS-SSIM."""
-    table = Table("noise", "PSNR (dB)", "noisy", "SSIM", "MS-SSIM")
+def print_levels(metrics):
+    """Prints Table 2: what was lost by PSNR, SSIM, MS-SSIM."""
+    table = Table("corruption", "PSNR (dB)", "of input", "SSIM", "MS-SSIM")
     for level, row in metrics.items():
         table.add_row(
             level,

@@ -12,6 +12,7 @@ from umsrep import tasks as task_kinds
 from umsrep.data import attention, order
 from umsrep.data.augmentation import Augmentation
 from umsrep.data.balance import ClassBalance
+from umsrep.data.corruption import Corruption
 from umsrep.data.dataset import Dataset
 from umsrep.data.focusing import FocusedImages
 from umsrep.data.prepared import AttentionSpec
@@ -49,7 +50,8 @@ class Batches(keras.utils.PyDataset):
       [0, 255];
     - targets: {task: (batch,) int32 class indices, (batch, 1) float32 numbers,
       or (batch, height, width, 1) float32 mask in {0, 1}, map of sum 1, or
-      clean image in [0, 1]; or an attention target, see
+      clean image in [0, 1], -1 where a corruption leaves nothing to learn
+      (`Corruption.learnt`); or an attention target, see
       `data.attention_target`};
     - weights: {task: (batch,) float32}, 0 where the label is missing, and for
       images that fill up the last batch of a shuffled epoch (`data.order`);
@@ -262,7 +264,7 @@ class Batches(keras.utils.PyDataset):
             task: [] for task in self._attention
         }
         for slot, index in enumerate(chosen):
-            clean, noisy, pictures = self._sample(int(index), draw)
+            clean, noisy, learnt, pictures = self._sample(int(index), draw)
             images[slot, ..., 0] = noisy
             for task in self._pictured:
                 if task in pictures:
@@ -270,7 +272,10 @@ class Batches(keras.utils.PyDataset):
             for task, spec in self._attention.items():
                 looks[task].append(self._look(spec, int(index), pictures))
             if self.reconstruction:
-                targets[self.reconstruction][slot, ..., 0] = clean / 255.0
+                target = clean / 255.0
+                if learnt is not None:
+                    target[~learnt] = -1.0
+                targets[self.reconstruction][slot, ..., 0] = target
         for task, spec in self._attention.items():
             targets[task] = attention.attention_target(
                 looks[task],
@@ -303,8 +308,10 @@ class Batches(keras.utils.PyDataset):
         rescale = not kind.discrete
         return attention.to_grid(picture, spec.cells, rescale=rescale)
 
-    def _sample(self, index: int, draw: int) -> tuple[Floats, Floats, Arrays]:
-        """(clean image, image, {task: picture}) of one image."""
+    def _sample(
+        self, index: int, draw: int
+    ) -> tuple[Floats, Floats, NDArray | None, Arrays]:
+        """(clean image, image, what of it is learnt, {task: picture})."""
         row = int(self.dataset.rows[index])
         store = self.dataset.store
         focused = store if isinstance(store, FocusedImages) else None
@@ -341,10 +348,14 @@ class Batches(keras.utils.PyDataset):
         if focused is not None:
             image = focused.focusing(image, masks.pop(_FOCUS))
         clean = np.asarray(image, np.float32)
-        noisy = clean
-        if self.corruption is not None:
+        noisy, learnt = clean, None
+        if isinstance(self.corruption, Corruption):
+            parameters = self.corruption.draw(rng)
+            noisy = self.corruption.apply(clean, parameters)
+            learnt = self.corruption.learnt(clean.shape, parameters)
+        elif self.corruption is not None:
             noisy = self.corruption(clean, rng)
-        return clean, noisy, masks | maps
+        return clean, noisy, learnt, masks | maps
 
 
 def ahead(

@@ -14,7 +14,7 @@ Images are float32 (or uint8) in [0, 255], (height, width) or
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,27 @@ from umsrep.data.parameters import (
 )
 from umsrep.data.pixels import Floats, add_gaussian_noise, as_float_image
 from umsrep.errors import UmsrepError
+from umsrep.registry import Registry
+
+registry = Registry("corruption", serializable=False)
 
 
 class Corruption:
-    """Base of the corruptions: `draw`, `apply`, and a JSON-able config."""
+    """Base of the corruptions: `draw`, `apply`, and a JSON-able config.
 
-    name: ClassVar[str]
+    A subclass is a frozen data class, registered under its name.
+    """
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name that it is registered under."""
+        for name, found in registry.items():
+            if found is cls:
+                return name
+        raise UmsrepError(
+            f"{cls.__name__} has no name. Register it: "
+            "@corruption.registry.register('name')."
+        )
 
     def draw(self, rng: np.random.Generator) -> Parameters:
         """The parameters of one corruption, a JSON-able dict.
@@ -58,18 +73,29 @@ class Corruption:
         """
         raise NotImplementedError
 
+    def learnt(
+        self, shape: tuple[int, ...], parameters: Parameters
+    ) -> NDArray | None:
+        """Which pixels are to be reconstructed; None, the default: all.
+
+        Args:
+            shape: Of the image.
+            parameters: What `draw` returned.
+
+        Returns:
+            (height, width) bool, or None.
+        """
+        return None
+
     def __call__(self, image: NDArray, rng: np.random.Generator) -> Floats:
         """Draws and applies in one step."""
         return self.apply(image, self.draw(rng))
 
     def get_config(self) -> dict[str, Any]:
         """The name and the arguments, JSON-able, for `from_config`."""
-        config: dict[str, Any] = {"name": self.name}
+        config: dict[str, Any] = {"name": self.registered_name()}
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            config[field.name] = (
-                list(value) if isinstance(value, tuple) else value
-            )
+            config[field.name] = _plain(getattr(self, field.name))
         return config
 
     @staticmethod
@@ -80,21 +106,56 @@ class Corruption:
             UmsrepError: no corruption has the name, or an argument is
                 missing or unknown.
         """
+        # Where the other corruptions are registered.
+        from umsrep.data import restoration  # noqa: F401
+
         arguments = dict(config)
         name = arguments.pop("name", None)
-        if name not in CORRUPTIONS:
+        if name not in registry.names():
             raise UmsrepError(
                 f"No corruption is named {name!r}. Known names: "
-                f"{', '.join(sorted(CORRUPTIONS))}."
+                f"{', '.join(registry.names())}."
             )
         if "corruptions" in arguments:
             arguments["corruptions"] = [
                 Corruption.from_config(item)
                 for item in arguments["corruptions"]
             ]
-        return from_arguments(CORRUPTIONS[name], arguments)
+        if "corruption" in arguments:
+            arguments["corruption"] = Corruption.from_config(
+                arguments["corruption"]
+            )
+        return from_arguments(registry.get(name), arguments)
 
 
+def _plain(value: Any) -> Any:
+    """A JSON-able argument."""
+    if isinstance(value, Corruption):
+        return value.get_config()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def check_corruptions(corruptions: Any) -> tuple[Corruption, ...]:
+    """Corruptions as a tuple.
+
+    Raises:
+        UmsrepError: not a list of at least one corruption.
+    """
+    if (
+        not isinstance(corruptions, (tuple, list))
+        or not corruptions
+        or not all(isinstance(item, Corruption) for item in corruptions)
+    ):
+        raise UmsrepError(
+            f"corruptions={corruptions!r} was received; expected a list of "
+            "corruptions. Pass for example [GaussianNoise(), PoissonNoise()]."
+        )
+    return tuple(corruptions)
+
+
+@registry.register("gaussian")
 @dataclass(frozen=True)
 class GaussianNoise(Corruption):
     """Adds independent Gaussian noise.
@@ -105,7 +166,6 @@ class GaussianNoise(Corruption):
         clip: Whether the result is clipped to [0, 255].
     """
 
-    name: ClassVar[str] = "gaussian"
     std: float | Range = (5.0, 50.0)
     clip: bool = True
 
@@ -125,6 +185,7 @@ class GaussianNoise(Corruption):
         )
 
 
+@registry.register("poisson")
 @dataclass(frozen=True)
 class PoissonNoise(Corruption):
     """Photon noise: a pixel x becomes Poisson(x * peak / 255) * 255 / peak.
@@ -139,7 +200,6 @@ class PoissonNoise(Corruption):
         clip: Whether the result is clipped to [0, 255].
     """
 
-    name: ClassVar[str] = "poisson"
     peak: float | Range = (20.0, 500.0)
     clip: bool = True
 
@@ -160,6 +220,7 @@ class PoissonNoise(Corruption):
         return np.clip(noisy, 0, 255, out=noisy) if self.clip else noisy
 
 
+@registry.register("random_choice")
 @dataclass(frozen=True)
 class RandomChoice(Corruption):
     """Applies one of several corruptions, drawn for each image.
@@ -169,23 +230,12 @@ class RandomChoice(Corruption):
         weights: Relative frequency of each; None for equal ones.
     """
 
-    name: ClassVar[str] = "random_choice"
     corruptions: tuple[Corruption, ...]
     weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        corruptions = self.corruptions
-        if (
-            not isinstance(corruptions, (tuple, list))
-            or not corruptions
-            or not all(isinstance(item, Corruption) for item in corruptions)
-        ):
-            raise UmsrepError(
-                f"corruptions={corruptions!r} was received; expected a list "
-                "of corruptions. Pass for example [GaussianNoise(), "
-                "PoissonNoise()]."
-            )
-        object.__setattr__(self, "corruptions", tuple(corruptions))
+        corruptions = check_corruptions(self.corruptions)
+        object.__setattr__(self, "corruptions", corruptions)
         if self.weights is not None:
             weights = self.weights
             if (
@@ -214,17 +264,6 @@ class RandomChoice(Corruption):
         corruption = self.corruptions[parameters["choice"]]
         return corruption.apply(image, parameters["parameters"])
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config["corruptions"] = [
-            corruption.get_config() for corruption in self.corruptions
-        ]
-        return config
-
-
-CORRUPTIONS = MappingProxyType(
-    {cls.name: cls for cls in (GaussianNoise, PoissonNoise, RandomChoice)}
-)
 
 # The test levels of Table 2 of the UMS-Rep paper. Its sigma and Poisson values
 # are missing in the text at hand, so both are ours. The paper's denoised PSNR

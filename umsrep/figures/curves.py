@@ -21,7 +21,10 @@ def has_losses(history):
 
 @styled
 def training_curves(history):
-    """Losses of each task by epoch, and the sigmas where they are learnt.
+    """Losses of each task by epoch, and what else was watched.
+
+    Sigmas where they are learnt; the spread and effective rank of features
+    in a construction.
 
     The layout of MT-UNet's Figures 2 and 3.
 
@@ -44,15 +47,18 @@ def training_curves(history):
         )
     epochs = history["epoch"] if "epoch" in history else history.index + 1
     epochs = np.asarray(epochs)
-    sigmas = [c for c in history.columns if c.startswith("sigma_")]
-    if sigmas:
-        panels.append(None)
+    # What else is drawn: {title of a panel: beginning of its columns}.
+    others = {
+        title: [c for c in history.columns if c.startswith(f"{title}_")]
+        for title in ("sigma", "feature")
+    }
+    panels += [title for title, columns in others.items() if columns]
     width = 11 if len(panels) > 2 else 4.6 * len(panels)
     height = 2.7 * math.ceil(len(panels) / 3)
     figure = Plot(figsize=(width, height), layout="constrained")
     for axes, task in grid(figure, panels, columns=3):
-        if task is None:
-            _draw_sigmas(axes, epochs, history[sigmas])
+        if others.get(task):
+            _draw_others(axes, epochs, history[others[task]], task)
         else:
             _draw_losses(axes, epochs, history, task)
     return figure
@@ -101,16 +107,18 @@ def _draw_losses(axes, epochs, history, task):
     axes.legend()
 
 
-def _draw_sigmas(axes, epochs, table):
+def _draw_others(axes, epochs, table, title):
     for number, column in enumerate(table):
         axes.plot(
             epochs,
             table[column].to_numpy(float),
             STYLES[number % len(STYLES)],
             color=COLOURS[(number + 2) % len(COLOURS)],
-            label=column.removeprefix("sigma_"),
+            label=column.removeprefix(f"{title}_"),
         )
-    axes.set(title="sigma", xlabel="epoch", ylabel="sigma")
+    axes.set(title=title, xlabel="epoch", ylabel=title)
+    if title == "feature":
+        _log_if_wide(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
 

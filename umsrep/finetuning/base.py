@@ -209,6 +209,7 @@ class FineTuning:
         checkpoint=None,
         progress=True,
         steps=None,
+        watch=(),
     ):
         """Trains, and leaves the model at its best validation epoch.
 
@@ -229,6 +230,7 @@ class FineTuning:
             progress: Show a progress bar.
             steps: The budget, in optimizer steps of each task; the epochs are
                 then equal parts of them, after which validation follows.
+            watch: As of `training.train`.
 
         Returns:
             A `History`.
@@ -251,7 +253,7 @@ class FineTuning:
             try:
                 _adapt(model, train_data)
                 table, groups = self._train(
-                    model, lane, frozen, epochs, checkpoint, progress
+                    model, lane, frozen, epochs, checkpoint, progress, watch
                 )
                 counts = parameter_counts(model)
             finally:
@@ -259,7 +261,7 @@ class FineTuning:
                 lane.release_stores()
         return History(table, groups, counts, lane.cached)
 
-    def _train(self, model, lane, frozen, epochs, checkpoint, progress):
+    def _train(self, model, lane, frozen, epochs, checkpoint, progress, watch):
         """(table, groups) of a training in one phase, or in two."""
         others = tuple(part for part in self.freeze if part != "encoder")
         released = self._release_epoch(epochs)
@@ -284,6 +286,7 @@ class FineTuning:
             title=type(self).__name__.lower(),
             progress=progress,
             release=released and Release(released, release),
+            watch=watch,
         )
         return table, groups
 
@@ -321,6 +324,14 @@ def _budget(epochs, steps, draws):
             "or None for passes over the images."
         )
     return min(epochs, steps), draws
+
+
+def _check_steps(steps):
+    if int(steps) != steps or steps < 1:
+        raise UmsrepError(
+            f"steps={steps}: expected a whole number of at least 1, or None "
+            "for passes over the images."
+        )
 
 
 def _adapt(model, train_data):

@@ -4,6 +4,7 @@ from umsrep.heads.attention import AttentionHead
 from umsrep.heads.base import Head, registry
 from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
+from umsrep.heads.embedding import EmbeddingHead
 from umsrep.heads.reconstruction import ReconstructionHead
 from umsrep.heads.regression import RegressionHead
 from umsrep.heads.result import ResultHead
@@ -14,6 +15,7 @@ __all__ = [
     "AttentionHead",
     "CAMHead",
     "ClassificationHead",
+    "EmbeddingHead",
     "Head",
     "ReconstructionHead",
     "RegressionHead",

@@ -30,7 +30,7 @@ from umsrep.report import (
 )
 from umsrep.report.embedding import figure_uri
 from umsrep.report.pictures import sections
-from umsrep.runs.folder import DENOISING, Run
+from umsrep.runs.folder import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -84,6 +84,15 @@ def render(folders, title="UMS-Rep report"):
         "ends": results.ends,
     }
     environment.tests["missing"] = pd.isna
+    constructed = [
+        (run, _run_name(run, folders))
+        for run in summary.pretraining_runs(folders)
+    ]
+    reconstruction = [
+        first_stage.reconstruction(run, name)
+        for run, name in constructed
+        if run.reconstructs
+    ]
     return environment.get_template("report.html").render(
         title=title,
         notes_on_metrics=_notes_on_metrics(evaluations),
@@ -104,16 +113,12 @@ def render(folders, title="UMS-Rep report"):
             if isinstance(f, LearningCurve)
         ],
         costs=_costs(folders, named),
-        denoising=[
-            first_stage.denoising(run, _run_name(run, folders))
-            for run in summary.pretraining_runs(folders)
-            if run.pretrained_task == DENOISING
-        ],
-        construction=[
-            first_stage.construction(run, _run_name(run, folders))
-            for run in summary.pretraining_runs(folders)
-            if run.pretrained_task != DENOISING
-        ],
+        reconstruction=reconstruction,
+        reconstruction_title="Denoising"
+        if all(run["denoises"] for run in reconstruction)
+        else "Reconstruction",
+        construction=first_stage.construction(constructed),
+        features=first_stage.features(constructed),
         curves=_curves(folders, named),
         pictures=sections(named),
         environments=_environments(folders, named),

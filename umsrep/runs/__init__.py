@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "folder": [
             "COPY",
+            "DENOISING",
             "LEARNT_FROM",
             "SEEN",
             "SPLIT_COLUMNS",

@@ -41,6 +41,8 @@ COPY = "copy"
 UNLABELLED = "unlabelled"
 SPLIT_COLUMNS = ["dataset", "image", "patient", "split", "checksum"]
 DENOISING = "denoised"
+# Kinds of what is learnt from images alone.
+FROM_IMAGES = ("image", "embedding")
 
 
 class Run:
@@ -99,7 +101,25 @@ class Run:
     def has_labels(self) -> bool:
         """Whether labels, masks or maps were learnt from, not only images."""
         specs = self.info["task_specs"].values()
-        return any(entry["kind"] != "image" for entry in specs)
+        return bool(self.info.get("source_has_labels")) or any(
+            entry["kind"] not in FROM_IMAGES for entry in specs
+        )
+
+    @property
+    def objective(self) -> str:
+        """What a representation was constructed by, such as "denoising"."""
+        usual = "denoising" if DENOISING in self.tasks else "supervised"
+        return self.info.get("objective") or usual
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether a representation was constructed by restoring images."""
+        return bool(self.info.get("by_level", DENOISING in self.tasks))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What went wrong in a construction, in words."""
+        return list(self.info.get("remarks") or ())
 
     @property
     def pretrained_task(self) -> str:
@@ -163,7 +183,10 @@ class Run:
 
     @property
     def triplets(self) -> list[dict[str, Any]]:
-        """[{"noise": text, "noisy" | "denoised" | "clean": Picture}]."""
+        """What a reconstruction saw, gave and should have given.
+
+        [{"noise": text, "noisy" | "denoised" | "clean": Picture}].
+        """
         return self._results["triplets"]
 
     @property
@@ -182,14 +205,14 @@ class Run:
             )
         history = read_history(self.path, notes)
         metrics = optional_json(self.path / "metrics.json", dict, None)
-        denoising = self.pretrained_task == DENOISING
+        reconstructs = self.kind == "pretrain" and self.reconstructs
         if self.kind == "pretrain" and metrics is None:
             notes.append(
                 "No metrics.json: restoration was not measured."
-                if denoising
+                if reconstructs
                 else "No metrics.json: its metrics are not shown."
             )
-        if self.kind == "pretrain" and denoising:
+        if reconstructs:
             triplets = self._triplets(notes)
         return {
             "history": history,

@@ -14,6 +14,14 @@ DEFAULT_ARGUMENTS = {
     "normalization": "percentile",
 }
 
+# What representations were constructed by, before there were more ways.
+STAGES = {"pretrain": "denoising", "construct": "supervised"}
+
+
+def renamed_stage(name: Any) -> Any:
+    """The name of today of a stage, or of an objective."""
+    return STAGES.get(name, name) if isinstance(name, str) else name
+
 
 def renamed(settings: dict[str, Any]) -> dict[str, Any]:
     """{setting: value} with the names of today.
@@ -52,6 +60,9 @@ def comparable(config: dict[str, Any]) -> dict[str, Any]:
     """
     # A setting that came later, and is not used, is None.
     config = {k: v for k, v in renamed(config).items() if v is not None}
+    if config.get("objective") in STAGES.values():
+        # Runs of these did not say so.
+        del config["objective"]
     if "arguments" not in config:
         return config
     return {**config, "arguments": without_defaults(config["arguments"])}

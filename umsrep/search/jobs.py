@@ -16,7 +16,7 @@ from umsrep.stages import (
     objectives,
     settings_file,
 )
-from umsrep.stages.settings import STAGES
+from umsrep.stages.settings import STAGES, has_tasks
 
 # Settings that a given representation decides.
 OF_A_NEW_ONE = ("architecture", "arguments")
@@ -129,7 +129,7 @@ def splits(plan):
 
 
 def task_specs(plan, dataset):
-    """`data.TaskSpec`s of the tasks that are learnt; none for denoising."""
-    if plan.stage == "pretrain":
+    """`data.TaskSpec`s of the tasks that are learnt; none without labels."""
+    if plan.stage != "finetune" and not has_tasks(plan.stage):
         return []
     return [dataset.task(name) for name in plan.tasks or dataset.tasks]

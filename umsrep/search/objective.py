@@ -18,6 +18,7 @@ from umsrep import tasks
 from umsrep.errors import UmsrepError
 from umsrep.metrics import catalogue
 from umsrep.stages import settings_file
+from umsrep.stages.settings import has_tasks
 
 LOSS = "loss"
 DENOISING = ("psnr", "ssim", "ms_ssim")
@@ -100,16 +101,20 @@ class Objective:
         """Raises unless the rounds will have the figure.
 
         Args:
-            stage: "construct", "pretrain" or "finetune".
-            specs: `data.TaskSpec`s of the tasks learnt; none for pretrain.
+            stage: "finetune", or the name of an objective.
+            specs: `data.TaskSpec`s of the tasks learnt; none without labels.
         """
-        if stage == "pretrain":
+        if stage != "finetune" and not has_tasks(stage):
             if self.task is not None:
                 raise UmsrepError(
-                    f"objective: task: {self.task}; the stage pretrain learns "
-                    "by denoising, without tasks. Remove it."
+                    f"objective: task: {self.task}; the stage {stage} learns "
+                    "from images, without tasks. Remove it."
                 )
-            self._check_metric((LOSS, *DENOISING))
+            # It needs Keras, and plans do not.
+            from umsrep.stages import objectives
+
+            by_level = objectives.registry.get(stage).by_level
+            self._check_metric((LOSS, *(DENOISING if by_level else ())))
             return
         named = {spec.name: spec for spec in specs}
         if self.task is not None and self.task not in named:

@@ -31,6 +31,8 @@ from umsrep.search.reduction import Reduction, read_reduction, whole_number
 from umsrep.search.shipped_spaces import SPACES, shipped
 from umsrep.search.space import read_space
 from umsrep.stages import settings_file
+from umsrep.stages.declaration import declared
+from umsrep.stages.settings import STAGES, has_tasks
 
 # The names of Talos. Its methods that ask a service on the network for
 # random numbers are left out.
@@ -66,7 +68,7 @@ class ScanPlan:
 
     Attributes:
         name: Name of the file.
-        stage: "construct", "pretrain" or "finetune".
+        stage: "finetune", or the name of an objective.
         data: Prepared data sets; one for finetune.
         tasks: Names of tasks; empty for all of the data set.
         sources: {"representation", "denoise_with", "leave_out": run folder or
@@ -173,22 +175,27 @@ def _read(stored, name, where):
     fixed = {"seed": seed, **fixed}
     sources = _sources(stored, stage, where)
     space = settings_file.mapping(stored.get("space"), "space", where)
-    if stage != "pretrain":
+    if "split_seed" in declared(STAGES[stage]):
         # All rounds have one split, whatever else their seed decides.
         fixed = {"split_seed": fixed["seed"], **fixed}
         if "seed" in space and "seed" not in given:
             del fixed["seed"]
-    if stage == "construct":
-        if len(tasks) != 1:
-            raise UmsrepError(
-                f"{where}: task: {list(tasks)}; the stage construct learns "
-                "one label task. Write task: NAME."
-            )
-        fixed = {"task": tasks[0], **fixed}
-    elif stage == "pretrain" and tasks:
+    if stage == "none":
         raise UmsrepError(
-            f"{where}: the stage pretrain learns by denoising, without tasks. "
-            "Remove 'tasks', or write stage: construct."
+            f"{where}: the stage none trains nothing. Write another, such as "
+            "stage: denoising."
+        )
+    if has_tasks(stage):
+        if not tasks:
+            raise UmsrepError(
+                f"{where}: task: {list(tasks)}; the stage {stage} learns "
+                "tasks. Write task: NAME."
+            )
+        fixed = {"task": tasks[0] if len(tasks) == 1 else tasks, **fixed}
+    elif stage != "finetune" and tasks:
+        raise UmsrepError(
+            f"{where}: the stage {stage} learns from images, without tasks. "
+            "Remove 'tasks', or write stage: supervised."
         )
     settings_file.make(stage, fixed, f"{where}: settings")
     plan = ScanPlan(

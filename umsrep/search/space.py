@@ -71,7 +71,7 @@ def read_space(stored, stage, fixed, where):
                 f"{place}: '{name}' is no setting of the stage {stage}. Its "
                 f"settings: {', '.join(known)}."
             )
-        if field in FIXED or (field == "seed" and stage == "pretrain"):
+        if field in FIXED or (field == "seed" and "split_seed" not in known):
             what = FIXED.get(field, "the validation images")
             raise UmsrepError(
                 f"{place}: '{name}' decides {what}, which must be the same "

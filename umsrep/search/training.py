@@ -69,7 +69,8 @@ def _train(job, settings, run):
                 name: float(np.mean([row[name] for row in found.values()]))
                 for name in DENOISING
             }
-        metrics = {objective.task: found}
+        one = len(objective.tasks) == 1
+        metrics = {objective.task: found} if one else found
     return _record(run, metrics)
 
 

@@ -44,7 +44,8 @@ class Disagreement(UmsrepError):
 
 @dataclass(frozen=True)
 class Group:
-    """What a setting belongs to: "training", "network", "heads", "data"."""
+    """What a setting belongs to: "training", "network", "heads", "data",
+    "objective"."""
 
     name: str
 

@@ -1,5 +1,6 @@
 """What every construction of a representation does (UMS-Rep, stage 1)."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +15,16 @@ from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
-from umsrep.stages import copies
+from umsrep.runs import stage_one
+from umsrep.stages import copies, inputs, watching
+from umsrep.stages.network import new_representation
 from umsrep.training import totals
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from umsrep.model import MultiTaskModel
+    from umsrep.representations import Representation
     from umsrep.training import Group
 
 registry = Registry("objective", serializable=False)
@@ -29,26 +33,33 @@ registry = Registry("objective", serializable=False)
 class Objective:
     """What a representation is constructed by (abstract).
 
-    A subclass is registered under the name of its stage, whose settings are
-    in `settings.STAGES`.
+    A subclass is registered under its name, whose settings are in
+    `settings.STAGES`.
 
     Args:
-        settings: The settings of the stage, a `StageSettings`.
+        settings: The settings of the objective, a `StageSettings`.
 
     Attributes:
-        task: Name of the task learnt.
-        by_level: Whether `measure` gives {level: {metric: value}}, as of
-            noise, instead of {metric: value}.
+        tasks: Names of the tasks learnt.
+        by_level: Whether `measure` gives {level: {metric: value}} of its
+            task, as of noise, instead of {metric: value}.
+        source: The `runs.Run` whose representation it starts from, or None.
     """
 
-    task: str | None = None
+    tasks: tuple[str, ...] = ()
     by_level = False
+    source: runs.Run | None = None
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
 
+    @property
+    def task(self) -> str:
+        """The task of an objective that has one."""
+        return self.tasks[0]
+
     def check(self, data: Dataset) -> None:
-        """Raises if the task cannot be learnt from a `data.Dataset`."""
+        """Raises if it cannot be learnt from a `data.Dataset`."""
 
     def split(self, data: Dataset) -> tuple[Dataset, Dataset, Dataset]:
         """(train, validation, test) of a `data.Dataset`, by patient."""
@@ -64,12 +75,20 @@ class Objective:
         sides = zip(*map(self.split, parts), strict=True)
         return dict(zip(SPLITS, map(concatenate, sides), strict=True))
 
-    def spec(self, data: Dataset) -> dict[str, Any]:
-        """The task's entry of run.json's task_specs: {"kind": ...}."""
+    def spec(self, data: Dataset, task: str) -> dict[str, Any]:
+        """A task's entry of run.json's task_specs: {"kind": ...}."""
         raise NotImplementedError
 
+    def representation(self, data: Dataset) -> "Representation":
+        """The representation to train: new, or that of `source`."""
+        if self.source is not None:
+            return runs.Run(self.source.path).model().representation
+        return new_representation(
+            data.image_size, self.settings.architecture, self.settings.arguments
+        )
+
     def new_model(self, data: Dataset) -> "MultiTaskModel":
-        """A `MultiTaskModel` of the one task."""
+        """A `MultiTaskModel` of the tasks; the run keeps it."""
         raise NotImplementedError
 
     def train(
@@ -77,21 +96,42 @@ class Objective:
         model: "MultiTaskModel",
         training: Dataset,
         validation: Dataset,
-        checkpoint: Path,
-        progress: bool,
+        **loop: Any,
     ) -> "tuple[pd.DataFrame, Group]":
-        """(history, `training.Group`) of the training."""
+        """(history, `training.Group`) of the training.
+
+        Args:
+            model: As of `new_model`.
+            training, validation: `data.Dataset`s.
+            loop: `checkpoint`, `progress` and `watch`, as of
+                `training.train`.
+        """
         raise NotImplementedError
+
+    def keep(self, training: Dataset, folder: Path) -> None:
+        """Writes what `measure` must know of training images, if anything."""
 
     def measure(
         self, model: "MultiTaskModel", test: Dataset, folder: Path
-    ) -> dict[str, Any]:
-        """Metrics of the task on test images; may write pictures."""
-        raise NotImplementedError
+    ) -> dict[str, dict[str, Any]]:
+        """{task: metrics} on test images; may write pictures.
 
-    def entries(self) -> dict[str, Any]:
+        By default how the images' features differ.
+        """
+        features = watching.FeatureStatistics(model, test)(0)
+        return {self.task: {"images": len(test), **features}}
+
+    def entries(self, model: "MultiTaskModel") -> dict[str, Any]:
         """Further entries of run.json."""
         return {}
+
+
+def name_of(objective: Objective) -> str:
+    """The name that an objective is registered under."""
+    for name, cls in registry.items():
+        if cls is type(objective):
+            return name
+    return type(objective).__name__
 
 
 def learn(
@@ -101,6 +141,7 @@ def learn(
     resume: bool = False,
     progress: bool = True,
     measured: str = "test",
+    representation: str | Path | None = None,
 ) -> dict[str, Any]:
     """Constructs a representation and writes a run folder.
 
@@ -112,65 +153,127 @@ def learn(
         progress: Show a progress bar.
         measured: Split to measure on: "test", or "validation" where settings
             are being chosen and test images are not to be looked at.
+        representation: Run folder of `pretrain` whose representation is
+            trained further; None for a new one.
 
     Returns:
-        The objective's metrics on these images.
+        The metrics on these images: those of the task, or {task: metrics} of
+        several.
     """
-    settings, task = objective.settings, objective.task
+    settings = objective.settings
     devices = distribution.use(settings.distribution)
     parts = [with_copies(load(given)) for given in data]
     if not parts:
         raise UmsrepError("No data set given. Pass --data at least once.")
+    objective.source = inputs.source(representation, parts[0], "representation")
     for part in parts:
         objective.check(part)
-    config = {
-        **asdict(settings),
-        "data": [str(runs.prepared_folder(part).path) for part in parts],
-        "fingerprints": runs.fingerprints(parts),
-    }
+    config = _config(objective, parts, representation)
     with runs.RunWriter(out, "pretrain", config, resume, devices) as writer:
         if writer.complete:
-            return storage.read_json(writer.path / "metrics.json")[task]
+            return _returned(
+                objective, storage.read_json(writer.path / "metrics.json")
+            )
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
         splits = objective.splits(parts)
         _check_not_empty(splits, measured, objective)
-        writer.save_split(splits)
-        training = splits["train"]
+        writer.save_split(splits, _seen(objective.source, splits))
+        _warn_of_seen(objective.source, splits[measured])
+        learnt_from = training, _ = splits["train"], splits["validation"]
         with devices:
             model = objective.new_model(training)
             history, group = objective.train(
                 model,
-                training,
-                splits["validation"],
-                writer.checkpoint,
-                progress,
+                *learnt_from,
+                checkpoint=writer.checkpoint,
+                progress=progress,
+                watch=watching.watches(model, *learnt_from),
             )
         storage.write_csv(writer.path / "history.csv", history)
+        remarks = watching.remarks(history, objective.tasks)
+        if devices.leads:
+            watching.tell(remarks)
+        objective.keep(training, writer.path)
         metrics = objective.measure(model, splits[measured], writer.path)
-        storage.write_json(writer.path / "metrics.json", {task: metrics})
+        storage.write_json(writer.path / "metrics.json", metrics)
         writer.save_model(model)
         writer.finish(
             {
-                "strategy": None,
-                "tasks": [task],
-                "task_specs": {task: objective.spec(training)},
+                **_learnt(objective, training, history, group),
                 "data": runs.describe_data(parts),
                 "precision": used,
-                "seconds": group.seconds,
-                "epochs_run": group.epochs_run,
-                "steps_by_task": totals(history, "steps"),
-                "labels_by_task": totals(history, "labels"),
-                "best_epochs": {task: group.schedule.best_epoch + 1},
                 "measured": measured,
+                "remarks": remarks,
                 "trainable_parameters": parameter_counts(model),
                 "pretrained": model.representation.origin,
-                **objective.entries(),
+                **objective.entries(model),
                 "copies": copies.facts(parts, splits),
                 "images": {name: len(data) for name, data in splits.items()},
             }
         )
+    return _returned(objective, metrics)
+
+
+def _config(objective, parts, representation):
+    """The "config" of run.json."""
+    return {
+        **asdict(objective.settings),
+        "objective": name_of(objective),
+        "representation": representation and str(representation),
+        "data": [str(runs.prepared_folder(part).path) for part in parts],
+        "fingerprints": runs.fingerprints(parts, [representation]),
+    }
+
+
+def _returned(objective, metrics):
+    """The metrics of the task, or of several by task."""
+    if len(objective.tasks) == 1:
+        return metrics[objective.task]
     return metrics
+
+
+def _learnt(objective, training, history, group):
+    """What run.json tells of tasks and training."""
+    tasks = objective.tasks
+    name = tasks[0] if len(tasks) == 1 else "joint"
+    source = objective.source
+    return {
+        "strategy": None,
+        "objective": name_of(objective),
+        "by_level": objective.by_level,
+        "tasks": list(tasks),
+        "task_specs": {t: objective.spec(training, t) for t in tasks},
+        "source_has_labels": source is not None and source.has_labels,
+        "seconds": group.seconds,
+        "epochs_run": group.epochs_run,
+        "steps_by_task": totals(history, "steps"),
+        "labels_by_task": totals(history, "labels"),
+        "best_epochs": {name: group.schedule.best_epoch + 1},
+    }
+
+
+def _seen(source, splits):
+    """Rows of split.csv: what else the representation has learnt from."""
+    if source is None:
+        return []
+    rows = source.split()
+    rows = rows[rows["split"].isin(runs.LEARNT_FROM)]
+    used = set(splits["train"].table["checksum"])
+    used |= set(splits["validation"].table["checksum"])
+    rows = rows[~rows["checksum"].isin(used)]
+    return [rows.assign(split=runs.SEEN)]
+
+
+def _warn_of_seen(source, test):
+    """Says so if the representation has learnt from images measured on."""
+    rows = stage_one.learnt_from({"representation": source})
+    for words in stage_one.in_words(stage_one.seen(rows, test)):
+        print(
+            f"Warning: {words} Use the same --fractions and --seed in both "
+            "commands.",
+            file=sys.stderr,
+        )
 
 
 def _check_not_empty(

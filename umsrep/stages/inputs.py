@@ -59,12 +59,13 @@ class Inputs:
         if len(set(self.tasks)) < len(self.tasks):
             raise UmsrepError(f"tasks={self.tasks}: name each task once.")
         self.specs = [whole.task(task) for task in self.tasks]
-        self.source = _source(representation, whole, "representation")
-        self.denoising = _source(denoise_with, whole, "denoise_with")
-        if self.denoising is not None and self.denoising.has_labels:
+        self.source = source(representation, whole, "representation")
+        self.denoising = source(denoise_with, whole, "denoise_with")
+        denoising = self.denoising
+        if denoising is not None and runs.DENOISING not in denoising.tasks:
             raise UmsrepError(
                 f"denoise_with={denoise_with} was constructed on "
-                f"'{self.denoising.tasks[0]}' and removes no noise. Pass a "
+                f"'{denoising.tasks[0]}' and removes no noise. Pass a "
                 "run folder of `umsrep pretrain` without --task."
             )
         self.unseen = _unseen(whole, self.source, leave_out)
@@ -212,8 +213,19 @@ def _pretraining(folder, argument):
     return run
 
 
-def _source(folder, dataset, argument):
-    """The same, whose model fits the images; checked before training."""
+def source(
+    folder: str | Path | None, dataset: Dataset, argument: str
+) -> runs.Run | None:
+    """The run of stage 1 in `folder`, whose model fits the images.
+
+    Args:
+        folder: A run folder of `pretrain`, or None.
+        dataset: The images.
+        argument: What the folder was given for, for messages.
+
+    Returns:
+        A `runs.Run`, or None.
+    """
     run = _pretraining(folder, argument)
     if run is None:
         return None

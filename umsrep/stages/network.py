@@ -180,10 +180,16 @@ def head(
 
 def _decoded(settings, representation):
     features = settings.segmentation_features
-    if features is None:
-        decoded = "decoded" in representation.features
-        features = "decoded" if decoded else "stages"
-    return representation.stages if features == "stages" else features
+    if features == "stages":
+        return representation.stages
+    if features is not None:
+        return features
+    if "decoded" in representation.features:
+        return "decoded"
+    # A decoder that begins at the coarsest stage of a wide encoder is mostly
+    # that beginning, and no better (docs/results-few-labels.md).
+    fine = [n for n in representation.stages if representation.stride(n) <= 16]
+    return tuple(fine) or "bottleneck"
 
 
 def _pooled(settings, representation):

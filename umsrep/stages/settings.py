@@ -15,10 +15,12 @@ from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
 from umsrep.stages import robust_settings as robust
 from umsrep.stages import shared_settings as shared
-from umsrep.stages.declaration import OneOf, Option, settings
+from umsrep.stages.declaration import OneOf, Option, declared, settings
 from umsrep.stages.shared_settings import (
     DATA,
     HEADS,
+    NETWORK,
+    OBJECTIVE,
     TRAINING,
     AtLeastOne,
     StageSettings,
@@ -36,11 +38,103 @@ class PretrainSettings(StageSettings):
     epochs: shared.Epochs = 50
     patience: shared.Patience = 3
     stop_patience: shared.StopPatience = 8
+    closed_skips: Annotated[
+        bool | None,
+        Field(
+            description="Restore the image from the bottleneck alone, by a "
+            "decoder of its own, so that the encoder must carry the whole "
+            "image. Default: no, the network's own decoder with its skips."
+        ),
+        NETWORK,
+    ] = None
+
+
+@settings
+class RestorationSettings(PretrainSettings):
+    """Settings of the construction by restoration (Models Genesis)."""
+
+    noise: Annotated[
+        bool,
+        Field(description="Add the noise of denoising to each image, too."),
+        OBJECTIVE,
+    ] = False
+
+
+@settings
+class MaskedSettings(PretrainSettings):
+    """Settings of the construction by masked images.
+
+    The share of hidden patches is that of ConvNeXt V2 (Woo et al. 2023) and
+    SparK (Tian et al. 2023).
+    """
+
+    mask_ratio: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Share of the patches that is hidden."),
+        OBJECTIVE,
+    ] = 0.6
+    mask_patch: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Side of a hidden patch in pixels. Default: a cell of "
+            "the bottleneck, but at most a quarter of the image.",
+        ),
+        OBJECTIVE,
+    ] = None
+
+
+@settings
+class SuperResolutionSettings(PretrainSettings):
+    """Settings of the construction by super-resolution."""
+
+    factors: Annotated[
+        tuple[AtLeastOne, ...],
+        Field(
+            min_length=1,
+            description="Factors by which detail is lost; one is drawn for "
+            "each image, such as 2,3,4.",
+        ),
+        OBJECTIVE,
+    ] = (2, 3, 4)
+
+
+@settings
+class ViewsSettings(StageSettings):
+    """Settings of the construction by two views (VICReg).
+
+    The weights of variance, invariance and covariance are the paper's.
+    """
+
+    epochs: shared.Epochs = 50
+    batch_size: Annotated[
+        int,
+        Field(ge=2, description="Images in a batch; each comes twice."),
+        TRAINING,
+    ] = 32
+    patience: shared.Patience = 5
+    stop_patience: shared.StopPatience = None
+    optimizer: shared.Optimizer = "adam"
+    augmentation: Annotated[
+        float,
+        Field(gt=0, le=1.5, description="Strength of what makes views differ."),
+        DATA,
+    ] = 1.0
+    augmentation_kind: shared.AugmentationKind = "chest"
+    projector: Annotated[
+        tuple[AtLeastOne, ...],
+        Field(
+            min_length=1,
+            description="Units of the dense layers on the averaged bottleneck, "
+            "thrown away afterwards, such as 256,256,256.",
+        ),
+        OBJECTIVE,
+    ] = (256, 256, 256)
 
 
 @settings
 class ConstructionSettings(StageSettings):
-    """Settings of the construction by classification (`construct`).
+    """Settings of the construction by tasks (`construct`).
 
     Training ends with the weights of the best validation epoch. Train and
     validation construct the representation (70 % of the patients in the
@@ -50,8 +144,11 @@ class ConstructionSettings(StageSettings):
     """
 
     task: Annotated[
-        str,
-        Field(description="Label task to construct the representation on."),
+        str | tuple[str, ...],
+        Field(
+            description="Task to construct the representation on, or several, "
+            "learnt jointly."
+        ),
         DATA,
     ] = ""
     architecture: shared.Architecture = "dilated_cnn"
@@ -63,6 +160,55 @@ class ConstructionSettings(StageSettings):
     stop_patience: shared.StopPatience = None
     fractions: shared.Fractions = (0.6, 0.1, 0.3)
     split_seed: shared.SplitSeed = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks."""
+        named = (self.task,) if isinstance(self.task, str) else self.task
+        return tuple(name for name in named if name)
+
+
+@settings
+class MeanTeacherSettings(ConstructionSettings):
+    """Settings of the construction by tasks and a mean teacher.
+
+    The first epochs follow labels alone: the consistency rises to its weight
+    as the authors' does, with exp(-5 (1 - t)^2).
+    """
+
+    consistency: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Weight of the student's difference from the teacher.",
+        ),
+        OBJECTIVE,
+    ] = 1.0
+    rampup: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the training in which that weight rises.",
+        ),
+        OBJECTIVE,
+    ] = 0.4
+    teacher_momentum: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of the teacher's old weights kept per step.",
+        ),
+        OBJECTIVE,
+    ] = 0.99
+    augmentation: shared.Augmentation = 1.0
+    augmentation_kind: shared.AugmentationKind = "chest"
+
+
+@settings
+class UntrainedSettings(StageSettings):
+    """Settings of the construction by none: given weights, as they are."""
 
 
 @settings
@@ -142,7 +288,8 @@ class FinetuneSettings(StageSettings):
         Field(
             description="What segmentation heads read: decoded, features from "
             "coarse to fine, or stages: a new decoder joined to all of the "
-            "encoder's stages. Default: decoded, or stages where there is none."
+            "encoder's stages. Default: decoded, or where there is none, the "
+            "stages up to 16 pixels per cell."
         ),
         HEADS,
         Option("segment-from"),
@@ -261,22 +408,8 @@ class FinetuneSettings(StageSettings):
         TRAINING,
     ] = 40
     stop_patience: shared.StopPatience = None
-    augmentation: Annotated[
-        float,
-        Field(ge=0, le=1.5, description="Strength of augmentation; 0 is none."),
-        DATA,
-    ] = 1.0
-    augmentation_kind: Annotated[
-        str,
-        OneOf("augmentations", ", or no augmentation (0)"),
-        Field(
-            description="Images that augmentation is made for; doppler are "
-            "spectral strips, and nothing is turned; scanner is chest and "
-            "what scanners and hospitals differ in: marks, histograms, tone, "
-            "sharpness, resolution, compression, frames."
-        ),
-        DATA,
-    ] = "chest"
+    augmentation: shared.Augmentation = 1.0
+    augmentation_kind: shared.AugmentationKind = "chest"
     draws: Annotated[
         int | None,
         Field(
@@ -402,7 +535,18 @@ class FinetuneSettings(StageSettings):
 # The settings of each stage: its name in settings files and search spaces.
 # A stage is "finetune", or an objective of the construction.
 STAGES = {
-    "construct": ConstructionSettings,
-    "pretrain": PretrainSettings,
+    "denoising": PretrainSettings,
+    "restoration": RestorationSettings,
+    "masked": MaskedSettings,
+    "super_resolution": SuperResolutionSettings,
+    "vicreg": ViewsSettings,
+    "supervised": ConstructionSettings,
+    "mean_teacher": MeanTeacherSettings,
+    "none": UntrainedSettings,
     "finetune": FinetuneSettings,
 }
+
+
+def has_tasks(stage: str) -> bool:
+    """Whether a construction learns tasks, named by its setting `task`."""
+    return "task" in declared(STAGES[stage])

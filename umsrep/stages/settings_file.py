@@ -1,6 +1,6 @@
 """Settings in a file: what `--settings` reads and a scan writes.
 
-stage: finetune            # or pretrain, construct
+stage: finetune            # or an objective: denoising, supervised, ...
 tasks: [lung, abnormality]
 representation: runs/cxr   # finetune; also denoise_with, leave_out
 settings:                  # fields of the stage's settings; the others
@@ -16,9 +16,9 @@ from typing import Any
 
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
-from umsrep.runs.former import renamed
+from umsrep.runs.former import renamed, renamed_stage
 from umsrep.stages.declaration import Disagreement
-from umsrep.stages.settings import STAGES
+from umsrep.stages.settings import STAGES, has_tasks
 from umsrep.stages.shared_settings import StageSettings
 
 # Run folders that fine-tuning may read.
@@ -31,7 +31,7 @@ class StoredSettings:
     """What a settings file says.
 
     Attributes:
-        stage: "construct", "pretrain" or "finetune".
+        stage: "finetune", or the name of an objective.
         settings: The stage's settings object.
         tasks: Names of tasks; empty for all, or for denoising.
         sources: {"representation", "denoise_with", "leave_out": run folder or
@@ -71,12 +71,13 @@ def read_settings(
     check_keys(stored, known, path)
     tasks = names(stored.get("tasks"), "tasks", path)
     values = mapping(stored.get("settings"), "settings", path)
-    if stage == "construct":
-        values = {"task": tasks[0] if tasks else "", **values}
+    if has_tasks(stage):
+        named = tasks[0] if len(tasks) == 1 else tasks
+        values = {"task": named or "", **values}
         if not values["task"]:
             raise UmsrepError(
-                f"{path}: 'tasks' is missing. The stage construct learns one "
-                "label task; write tasks: [name]."
+                f"{path}: 'tasks' is missing. The stage {stage} learns tasks; "
+                "write tasks: [name]."
             )
     sources = {key: source(stored.get(key)) for key in SOURCES}
     return StoredSettings(
@@ -132,7 +133,8 @@ def check_value(stage: str, name: str, value: Any, where: str | Path) -> None:
 
 
 def check_stage(stage: Any, path: str | Path) -> str:
-    """`stage` if there is one of that name."""
+    """`stage` if there is one of that name; former names are understood."""
+    stage = renamed_stage(stage)
     if not isinstance(stage, str) or stage not in STAGES:
         raise UmsrepError(
             f"{path}: stage: {stage!r}; expected one of {', '.join(STAGES)}. "

@@ -17,6 +17,7 @@ TRAINING = Group("training")
 NETWORK = Group("network")
 HEADS = Group("heads")
 DATA = Group("data")
+OBJECTIVE = Group("objective")
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -76,6 +77,22 @@ StopPatience = Annotated[
         "stops; by default it does not stop early.",
     ),
     TRAINING,
+]
+Augmentation = Annotated[
+    float,
+    Field(ge=0, le=1.5, description="Strength of augmentation; 0 is none."),
+    DATA,
+]
+AugmentationKind = Annotated[
+    str,
+    OneOf("augmentations", ", or no augmentation (0)"),
+    Field(
+        description="Images that augmentation is made for; doppler are "
+        "spectral strips, and nothing is turned; scanner is chest and what "
+        "scanners and hospitals differ in: marks, histograms, tone, sharpness, "
+        "resolution, compression, frames."
+    ),
+    DATA,
 ]
 SplitSeed = Annotated[
     int | None,

@@ -41,6 +41,39 @@ class Stretch:
         return self.batches.batch(epoch, number)
 
 
+class Companion:
+    """What goes along with a lane's training, step by step (abstract).
+
+    It may complete batches before the model sees them, such as by targets
+    that a teacher predicts, and follow the model after each step. Both happen
+    in the order of the steps, so a training that goes on is the same.
+    """
+
+    @property
+    def variables(self) -> list:
+        """What is kept with the weights: in checkpoints, of the best epoch."""
+        return []
+
+    def before(
+        self, images: Any, targets: dict, weights: dict, training: bool
+    ) -> tuple[Any, dict, dict]:
+        """A batch as the model gets it.
+
+        Args:
+            images, targets, weights: A batch of the lane's batches.
+            training: Whether a step of training follows, or validation.
+        """
+        return images, targets, weights
+
+    def after(self, step: int, total: int) -> None:
+        """Called after each step of training.
+
+        Args:
+            step: Number of steps done.
+            total: Number of steps of the whole training.
+        """
+
+
 @dataclass
 class Lane:
     """A compiled model, its training batches and its validation batches.
@@ -55,6 +88,7 @@ class Lane:
             features of its frozen part; by default the same as `model`.
         steps: Optimizer steps in all. An epoch is then an equal part of them,
             whatever the number of images; None: a pass over the images.
+        companion: A `Companion`; the default does nothing.
         current: The training batches of the epoch that was begun.
     """
 
@@ -65,6 +99,7 @@ class Lane:
     run_length: int = 0
     whole: keras.Model | None = None
     steps: int | None = None
+    companion: Companion = field(default_factory=Companion)
     current: Any = field(init=False)
 
     def __post_init__(self):
@@ -131,7 +166,10 @@ class Group:
         seen, result = set(), []
         for lane in self.lanes:
             metrics = {id(v) for m in lane.whole.metrics for v in m.variables}
-            for variable in lane.whole.variables:
+            for variable in [
+                *lane.whole.variables,
+                *lane.companion.variables,
+            ]:
                 if id(variable) not in seen and id(variable) not in metrics:
                     seen.add(id(variable))
                     result.append(variable)

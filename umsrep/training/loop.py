@@ -4,6 +4,7 @@ What it trains are the groups of lanes of `training.lanes`.
 """
 
 import time
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ def train(
     title: str = "training",
     progress: bool = True,
     release: Release | None = None,
+    watch: Sequence[Callable[[int], dict[str, float]]] = (),
 ) -> pd.DataFrame:
     """Trains groups of lanes for a number of epochs.
 
@@ -40,6 +42,8 @@ def train(
         progress: Whether to show a progress bar.
         release: What happens when more of the networks begins to learn, or
             None. Groups that their schedules stop before wait for it.
+        watch: Functions called after each epoch with its number, from 1; the
+            numbers that they return by name are columns of the history.
 
     Returns:
         A data frame with one row per epoch: epoch (from 1); seconds of
@@ -47,8 +51,8 @@ def train(
         `val_loss_<name>` (what its schedule monitors); for each task
         `<task>_loss` and `val_<task>_loss`, `steps_<task>` (optimizer steps
         with a label of the task) and `labels_<task>` (labelled images seen);
-        and, where they are learned, `sigma_<task>` and what heads log. The
-        models hold the weights of their best epoch.
+        and, where they are learned, `sigma_<task>` and what heads log; and
+        what is watched. The models hold the weights of their best epoch.
     """
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
@@ -83,6 +87,8 @@ def train(
                 for key, value in row.items()
                 if key.startswith("seconds_")
             )
+            for watched in watch:
+                row |= watched(epoch + 1)
             if not stopped:
                 history.append(row)
             if keeper is not None:
@@ -159,10 +165,14 @@ def _train(group, total, bar, title):
         lane.model.optimizer.learning_rate.assign(
             group.schedule.rate(group.step, total)
         )
+        images, targets, weights = lane.companion.before(
+            images, targets, weights, training=True
+        )
         logs = lane.model.train_on_batch(
             images, targets, sample_weight=weights, return_dict=True
         )
         group.step += 1
+        lane.companion.after(group.step, total)
         if group.average is not None:
             group.average.update()
         for task in lane.model.tasks:
@@ -218,7 +228,8 @@ def _turns(lanes):
 def _validate(lane):
     """{task: mean loss} over the validation images that have the label."""
     sums, counts = {}, {}
-    for images, targets, weights in ahead(lane.validation):
+    for batch in ahead(lane.validation):
+        images, targets, weights = lane.companion.before(*batch, training=False)
         logs = lane.model.test_on_batch(
             images, targets, sample_weight=weights, return_dict=True
         )

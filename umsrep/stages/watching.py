@@ -1,0 +1,139 @@
+"""What is watched while a representation is constructed.
+
+A watch is a function of the number of an epoch that returns {name: number},
+columns of the history; `watches` makes all of them. After the training,
+`remarks` says in words what went wrong.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from umsrep import backend
+from umsrep.data import Dataset
+from umsrep.data.batches import ahead
+from umsrep.metrics import features as feature_metrics
+from umsrep.model import MultiTaskModel
+
+Watch = Callable[[int], dict[str, float]]
+
+# Images whose features are watched.
+MOST_IMAGES = 256
+# Below these, features are the same for every image; a network that has learnt
+# nothing yet has a spread of some 0.006 on pictures of one kind.
+LEAST_SPREAD = 1e-3
+LEAST_RANK = 1.05
+# A loss that changes by less of itself is constant.
+CONSTANT = 1e-6
+
+
+def watches(
+    model: MultiTaskModel, training: Dataset, validation: Dataset
+) -> list[Watch]:
+    """The watches of a construction; what else is to be watched goes here.
+
+    Args:
+        model: The model that is trained.
+        training, validation: Its `data.Dataset`s.
+    """
+    return [FeatureStatistics(model, validation)]
+
+
+class FeatureStatistics:
+    """Whether images still have features of their own.
+
+    Args:
+        model: The model that is trained.
+        dataset: Validation images, of which at most `MOST_IMAGES` are used.
+    """
+
+    def __init__(self, model: MultiTaskModel, dataset: Dataset) -> None:
+        count = min(len(dataset), MOST_IMAGES)
+        chosen = np.linspace(0, len(dataset) - 1, count).astype(int)
+        self.dataset = dataset.subset(np.unique(chosen))
+        self.model = model.feature_model(["bottleneck"])
+        self.channels = model.representation.image_shape[-1]
+
+    def __call__(self, epoch: int) -> dict[str, float]:
+        """{"feature_spread", "feature_rank"} of the bottleneck."""
+        features = self.averaged()
+        return {
+            "feature_spread": feature_metrics.spread(features),
+            "feature_rank": feature_metrics.effective_rank(features),
+        }
+
+    def averaged(self) -> NDArray[np.float32]:
+        """(images, channels): the bottleneck averaged over each image."""
+        found = []
+        batches = self.dataset.batches(32, tasks=(), channels=self.channels)
+        for images, _, _ in ahead(batches):
+            if backend.replicas() == 1:
+                output = self.model.predict_on_batch(images)
+            else:
+                output = self.model(images, training=False)
+            values = backend_array(output["bottleneck"])
+            found.append(values.mean(axis=(1, 2)))
+        return np.concatenate(found)
+
+
+def backend_array(tensor) -> NDArray[np.float32]:
+    """A tensor as a float32 array, also of half precision."""
+    import keras
+
+    return np.asarray(
+        keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+    )
+
+
+def remarks(history: pd.DataFrame, tasks: Sequence[str]) -> list[str]:
+    """Sentences about a construction that has learnt nothing.
+
+    Args:
+        history: As returned by `training.train`.
+        tasks: Names of the tasks.
+    """
+    found = []
+    for task in tasks:
+        column = f"{task}_loss"
+        values = (
+            history[column] if column in history else pd.Series(dtype=float)
+        )
+        if not np.isfinite(values).all():
+            found.append(
+                f"The loss of '{task}' is not finite. Lower the learning rate."
+            )
+        elif len(values) > 1 and np.ptp(values) <= CONSTANT * abs(
+            values.iloc[0]
+        ):
+            found.append(
+                f"The loss of '{task}' is {values.iloc[0]:.4g} in every "
+                "epoch: nothing is learnt. Check that images differ and have "
+                "content (umsrep verify), or change the learning rate."
+            )
+    if "feature_spread" not in history or not len(history):
+        return found
+    last = history.iloc[-1]
+    if last["feature_spread"] < LEAST_SPREAD:
+        found.append(
+            "The features have collapsed: validation images have the same "
+            f"bottleneck (spread {last['feature_spread']:.2g} of 1). Do not "
+            "use this representation; lower the learning rate, or choose "
+            "another objective."
+        )
+    elif last["feature_rank"] < LEAST_RANK:
+        found.append(
+            "The features have collapsed to one direction: the bottleneck of "
+            "validation images differs in one number (effective rank "
+            f"{last['feature_rank']:.2f}). Do not use this representation; "
+            "train longer, or choose another objective."
+        )
+    return found
+
+
+def tell(found: Sequence[str]) -> None:
+    """Says remarks on stderr."""
+    for words in found:
+        print(f"Warning: {words}", file=sys.stderr)
