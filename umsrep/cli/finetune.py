@@ -20,7 +20,7 @@ def finetune(
         typer.Option(
             help="Run folder of `umsrep pretrain`, or none for new weights "
             "(the strategy then is separate, unless given). Needed, unless "
-            "--settings names it."
+            "--weights or --settings says where weights come from."
         ),
     ] = None,
     settings: options.Settings = None,
@@ -55,11 +55,15 @@ def finetune(
     from umsrep.stages.settings_file import read_settings, source
 
     stored = settings and read_settings(settings, ("finetune",))
+    pretrained = "weights" in chosen.get("arguments", {})
     if representation is None and stored is None:
-        raise UmsrepError(
-            "--representation is missing. Pass a run folder of `umsrep "
-            "pretrain`, or none for new weights."
-        )
+        if not pretrained:
+            raise UmsrepError(
+                "--representation is missing. Pass a run folder of `umsrep "
+                "pretrain`, none for new weights, or --architecture "
+                "efficientnet_lite0 --weights imagenet for pretrained ones."
+            )
+        representation = "none"
     given = {
         "representation": representation,
         "denoise_with": denoise_with,
@@ -70,7 +74,7 @@ def finetune(
     if stored:
         settings = over(stored.settings, chosen)
     else:
-        shared = sources["representation"] is not None
+        shared = sources["representation"] is not None or pretrained
         default = {} if shared else {"strategy": "separate"}
         settings = FinetuneSettings(**{**default, **chosen})
     tasks = task or (stored.tasks if stored else None)
