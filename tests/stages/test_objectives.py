@@ -608,6 +608,23 @@ class TestRemarks:
         assert watching.remarks(fine, ["a"]) == []
 
 
+def test_frozen_features_are_probed_every_fifth_epoch(
+    prepared_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(watching, "PROBE_EVERY", 2)
+    # Without labels learnt, and the training as it is without probes.
+    construct("denoising", [prepared_folder], tmp_path / "run", epochs=3)
+    history = runs.Run(tmp_path / "run").history
+    dice = history["probe_blob_cell_dice"]
+    assert list(dice.notna()) == [False, True, False]
+    assert dice.dropna().between(0, 1).all()
+    assert "blob cell dice" in render([tmp_path / "run"])
+    monkeypatch.setattr(watching, "PROBE_EVERY", 100)
+    construct("denoising", [prepared_folder], tmp_path / "unwatched", epochs=3)
+    losses = runs.Run(tmp_path / "unwatched").history["val_denoised_loss"]
+    np.testing.assert_array_equal(history["val_denoised_loss"], losses)
+
+
 def test_the_documented_objective(prepared_folder, tmp_path):
     text = (ROOT / "docs" / "constructions.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

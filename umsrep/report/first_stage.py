@@ -103,7 +103,7 @@ def features(named):
 
     Returns:
         [{"name", "objective", "rows": [(when, epoch, spread, rank)],
-        "remarks"}] of the runs that were watched, or have a remark.
+        "probes": [(what, first, last)], "remarks"}] of the runs that were watched, or have a remark.
     """
     found = []
     for run, name in named:
@@ -125,9 +125,21 @@ def features(named):
                     "name": name,
                     "objective": run.objective,
                     "rows": rows,
+                    "probes": _probes(history) if watched else [],
                     "remarks": run.remarks,
                 }
             )
+    return found
+
+
+def _probes(history):
+    """[("task metric", first, last value)] of the probes in the history."""
+    found = []
+    for column in history.columns:
+        values = history[column].dropna()
+        if column.startswith("probe_") and len(values):
+            words = column.removeprefix("probe_").replace("_", " ")
+            found.append((words, values.iloc[0], values.iloc[-1]))
     return found
 
 

@@ -20,6 +20,10 @@ from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
+# Of the first block of a decoder on pretrained features, which have more to
+# tell than half of their channels hold.
+PRETRAINED_FILTERS = 256
+
 
 def new_representation(
     image_size: tuple[int, int],
@@ -158,7 +162,8 @@ def head(
         )
     offered = {
         "convolutions": settings.convolutions,
-        "filters": settings.decoder_filters,
+        "filters": settings.decoder_filters
+        or (PRETRAINED_FILTERS if representation.origin else None),
         "hidden_units": settings.hidden_units,
         "hidden_activation": settings.hidden_activation,
         "dropout": settings.dropout,

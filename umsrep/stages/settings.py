@@ -305,7 +305,8 @@ class FinetuneSettings(StageSettings):
             ge=8,
             description="Filters of the first block of new decoders of "
             "segmentation heads; every further block has half as many. "
-            "Default: half of the channels that each block reads.",
+            "Default: 256 on pretrained features, else half of the channels "
+            "that each block reads.",
         ),
         HEADS,
     ] = None

@@ -13,8 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from umsrep import backend
+from umsrep import tasks as task_kinds
 from umsrep.data import Dataset
 from umsrep.data.batches import ahead
+from umsrep.evaluation import probes
 from umsrep.metrics import features as feature_metrics
 from umsrep.model import MultiTaskModel
 
@@ -22,6 +24,9 @@ Watch = Callable[[int], dict[str, float]]
 
 # Images whose features are watched.
 MOST_IMAGES = 256
+PROBED = ("linear_auc", "knn_auc", "cell_dice")
+# Epochs from one probe to the next: a probe takes seconds.
+PROBE_EVERY = 5
 # Below these, features are the same for every image; a network that has learnt
 # nothing yet has a spread of some 0.006 on pictures of one kind.
 LEAST_SPREAD = 1e-3
@@ -39,7 +44,10 @@ def watches(
         model: The model that is trained.
         training, validation: Its `data.Dataset`s.
     """
-    return [FeatureStatistics(model, validation)]
+    return [
+        FeatureStatistics(model, validation),
+        ProbedTasks(model, training, validation),
+    ]
 
 
 class FeatureStatistics:
@@ -51,9 +59,7 @@ class FeatureStatistics:
     """
 
     def __init__(self, model: MultiTaskModel, dataset: Dataset) -> None:
-        count = min(len(dataset), MOST_IMAGES)
-        chosen = np.linspace(0, len(dataset) - 1, count).astype(int)
-        self.dataset = dataset.subset(np.unique(chosen))
+        self.dataset = _some(dataset)
         self.model = model.feature_model(["bottleneck"])
         self.channels = model.representation.image_shape[-1]
 
@@ -77,6 +83,61 @@ class FeatureStatistics:
             values = backend_array(output["bottleneck"])
             found.append(values.mean(axis=(1, 2)))
         return np.concatenate(found)
+
+
+class ProbedTasks:
+    """What the features tell of the labels and masks that the images have.
+
+    A linear probe, nearest neighbours and a ridge regression per cell
+    (`evaluation.probes`), fitted on training and judged on validation images,
+    every `PROBE_EVERY` epochs. The training learns nothing from them.
+
+    Args:
+        model: The model that is trained.
+        training, validation: Its `data.Dataset`s, of which at most
+            `MOST_IMAGES` with a label or mask are used.
+    """
+
+    def __init__(
+        self, model: MultiTaskModel, training: Dataset, validation: Dataset
+    ) -> None:
+        self.tasks = [
+            task
+            for task in training.tasks
+            if task_kinds.of(training.task(task)).form in ("classes", "mask")
+        ]
+        self._probes = None
+        self._parts = model.representation, training, validation
+
+    def __call__(self, epoch: int) -> dict[str, float]:
+        """{"probe_<task>_<metric>"} in every fifth epoch, else {}."""
+        if not self.tasks or not epoch or epoch % PROBE_EVERY:
+            return {}
+        if self._probes is None:
+            representation, *sides = self._parts
+            sides = [_some(_labelled(side, self.tasks)) for side in sides]
+            if not all(map(len, sides)):
+                self.tasks = []
+                return {}
+            self._probes = probes.Probes(representation, *sides, self.tasks)
+        return {
+            f"probe_{task}_{metric}": found[metric]
+            for task, found in self._probes().items()
+            for metric in PROBED
+            if found.get(metric) is not None
+        }
+
+
+def _some(dataset):
+    """At most `MOST_IMAGES` of the images, from all over the set."""
+    count = min(len(dataset), MOST_IMAGES)
+    chosen = np.linspace(0, len(dataset) - 1, count).astype(int)
+    return dataset.subset(np.unique(chosen))
+
+
+def _labelled(dataset, tasks):
+    known = [dataset.labelled(task) for task in tasks]
+    return dataset.subset(np.any(known, axis=0))
 
 
 def backend_array(tensor) -> NDArray[np.float32]:
