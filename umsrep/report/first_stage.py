@@ -103,7 +103,8 @@ def features(named):
 
     Returns:
         [{"name", "objective", "rows": [(when, epoch, spread, rank)],
-        "probes": [(what, first, last)], "remarks"}] of the runs that were watched, or have a remark.
+        "probes": [(what, first, last)], "remarks"}] of the runs that were
+        watched, or have a remark.
     """
     found = []
     for run, name in named:
