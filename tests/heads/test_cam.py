@@ -325,7 +325,7 @@ class TestErrors:
         heads = [AttentionHead("att", "a_cam"), CAMHead(2, "a")]
         with pytest.raises(UmsrepError, match="list the head that provides"):
             MultiTaskModel(representation(), heads)
-        with pytest.raises(UmsrepError, match=r"before it \('b_cam',\)"):
+        with pytest.raises(UmsrepError, match=r"before it \('b', 'b_cam'\)"):
             MultiTaskModel(representation(), [CAMHead(2, "b"), heads[0]])
 
     def test_names_that_collide(self):

@@ -115,6 +115,7 @@ def test_features_are_those_of_keras(architecture, tmp_path):
 
 
 @lite
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize(
     ("name", "classes"),
     # Tabby, tiger cat and Egyptian cat; mug, espresso and cup; missile.
@@ -135,6 +136,7 @@ def test_lite0_names_what_it_sees(name, classes):
 
 
 @lite
+@pytest.mark.usefixtures("float32")
 def test_origin_is_kept_with_the_model_and_lost_with_the_weights(tmp_path):
     model = KerasApplication(
         "efficientnet_lite0", (64, 64, 1), weights="imagenet"

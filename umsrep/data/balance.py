@@ -1,13 +1,16 @@
 """Classes of unequal numbers of images, in training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from umsrep.errors import UmsrepError
+
+if TYPE_CHECKING:
+    from umsrep.data.dataset import Dataset
 
 METHODS = ("sampling", "weights")
 Labels = NDArray[np.int_]
@@ -65,6 +68,38 @@ class ClassBalance:
                 f"beta={self.beta}: expected a number from 0 to below 1, such "
                 "as 0.999, or None for the inverse of the numbers of images."
             )
+
+    def applied(
+        self,
+        dataset: "Dataset",
+        tasks: Iterable[str],
+        weights: Mapping[str, NDArray[np.float32]],
+    ) -> tuple[dict[str, dict[str, dict[str, Any]]], Floats | None]:
+        """Gives the classes of label tasks equal say.
+
+        Args:
+            dataset: The training images.
+            tasks: Names of tasks; those without classes are passed over.
+            weights: {task: (n,) weight of each image}, changed in place where
+                the method is weights.
+
+        Returns:
+            {task: `counts`}, and with sampling the `shares` of the images,
+            else None.
+        """
+        labels: dict[str, Labels] = {
+            task: dataset.labels(task)
+            for task in tasks
+            if dataset.task(task).classes
+        }
+        counted = {}
+        for task, values in labels.items():
+            counted[task] = self.counts(values, dataset.task(task).classes)
+            if self.method == "weights":
+                given = np.append(self.weights(values), 0.0)  # Last: none.
+                weights[task][:] *= given[values].astype(np.float32)
+        sampled = labels and self.method == "sampling"
+        return counted, self.shares(labels) if sampled else None
 
     def weights(self, labels: Labels) -> Floats:
         """The weight of each class, in the order of the classes.

@@ -119,12 +119,7 @@ class Batches(keras.utils.PyDataset):
         self.every_task = every_task
         self.seed = seed
         self.channels = channels
-        if draws is not None and (int(draws) != draws or draws < 1):
-            raise UmsrepError(
-                f"draws={draws}: expected a whole number of at least 1, or "
-                "None to draw anew every epoch."
-            )
-        self.draws = draws
+        self.draws = _checked(draws)
         self.features = features
         self.inputs = tuple(inputs)
         self.epoch = 0
@@ -153,23 +148,9 @@ class Batches(keras.utils.PyDataset):
         self.class_counts: dict[str, dict[str, dict[str, Any]]] = {}
         self._shares: NDArray[np.float64] | None = None
         if balance is not None:
-            self._balance(balance)
-
-    def _balance(self, balance: ClassBalance) -> None:
-        """Has the classes of label tasks equal say."""
-        labels: dict[str, NDArray[np.int_]] = {
-            task: self.dataset.labels(task)
-            for task in self._cells
-            if self.dataset.task(task).classes
-        }
-        for task, values in labels.items():
-            classes = self.dataset.task(task).classes
-            self.class_counts[task] = balance.counts(values, classes)
-            if balance.method == "weights":
-                given = np.append(balance.weights(values), 0.0)  # Last: none.
-                self._labelled[task] *= given[values].astype(np.float32)
-        if labels and balance.method == "sampling":
-            self._shares = balance.shares(labels)
+            self.class_counts, self._shares = balance.applied(
+                dataset, self._cells, self._labelled
+            )
 
     def _at(self, place: str) -> list[str]:
         """The tasks whose targets lie in such a place."""
@@ -356,6 +337,15 @@ class Batches(keras.utils.PyDataset):
         elif self.corruption is not None:
             noisy = self.corruption(clean, rng)
         return clean, noisy, learnt, masks | maps
+
+
+def _checked(draws):
+    if draws is not None and (int(draws) != draws or draws < 1):
+        raise UmsrepError(
+            f"draws={draws}: expected a whole number of at least 1, or "
+            "None to draw anew every epoch."
+        )
+    return draws
 
 
 def ahead(

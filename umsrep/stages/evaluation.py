@@ -66,11 +66,7 @@ def evaluate_run(
     augmentation = TestTimeAugmentation(tta)
     whole = load(data)
     described = runs.describe_data([whole])[0]
-    subject = Subject(run_folder, whole, split)
-    if shift is not None:
-        subject = subject.shifted(shift)
-    if blank_outside is not None:
-        subject = subject.blanked(blank_outside)
+    subject = _subject(run_folder, whole, split, shift, blank_outside)
     for column in by:
         # A mistake is said before minutes of work.
         subgroups.groups_of(subject.dataset, column)
@@ -103,6 +99,15 @@ def evaluate_run(
             },
         )
     return metrics
+
+
+def _subject(run_folder, whole, split, shift, blank_outside):
+    subject = Subject(run_folder, whole, split)
+    if shift is not None:
+        subject = subject.shifted(shift)
+    if blank_outside is not None:
+        subject = subject.blanked(blank_outside)
+    return subject
 
 
 def _reported(subject, whole):

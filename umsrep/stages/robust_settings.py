@@ -1,11 +1,11 @@
-"""Settings of how a learnt encoder is treated, and of robust training."""
+"""Settings of how an encoder is treated, what it sees, and robust training."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from umsrep.stages.declaration import OneOf, Option
-from umsrep.stages.shared_settings import TRAINING
+from umsrep.stages.shared_settings import DATA, TRAINING
 
 EncoderRate = Annotated[
     float,
@@ -66,4 +66,43 @@ ClassBalanceBeta = Annotated[
         "2019), such as 0.999. Default: by the numbers of images.",
     ),
     TRAINING,
+]
+Focus = Annotated[
+    str | None,
+    Field(
+        description="Mask task: labels and numbers are learnt and "
+        "predicted from images without what lies outside its mask, as "
+        "predicted by the network itself (in training the reference mask, "
+        "where there is one). Learns the mask first."
+    ),
+    DATA,
+]
+FocusFill = Annotated[
+    str,
+    OneOf("fills"),
+    Field(
+        description="What takes the place of the outside: blank (black), "
+        "mean (of the inside), or crop: the mask's bounding box enlarged."
+    ),
+    DATA,
+]
+FocusMargin = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=0.5,
+        description="What is kept around the mask, as a share of the "
+        "image's sides.",
+    ),
+    DATA,
+]
+LabelledPatients = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="Training patients whose labels are used: a part of "
+        "any larger number of the same seed, with every class of every "
+        "task. Validation and test stay as they are. Default: all.",
+    ),
+    DATA,
 ]

@@ -421,35 +421,9 @@ class FinetuneSettings(StageSettings):
         ),
         DATA,
     ] = None
-    focus: Annotated[
-        str | None,
-        Field(
-            description="Mask task: labels and numbers are learnt and "
-            "predicted from images without what lies outside its mask, as "
-            "predicted by the network itself (in training the reference mask, "
-            "where there is one). Learns the mask first."
-        ),
-        DATA,
-    ] = None
-    focus_fill: Annotated[
-        str,
-        OneOf("fills"),
-        Field(
-            description="What takes the place of the outside: blank (black), "
-            "mean (of the inside), or crop: the mask's bounding box enlarged."
-        ),
-        DATA,
-    ] = "blank"
-    focus_margin: Annotated[
-        float,
-        Field(
-            ge=0,
-            le=0.5,
-            description="What is kept around the mask, as a share of the "
-            "image's sides.",
-        ),
-        DATA,
-    ] = 0.04
+    focus: robust.Focus = None
+    focus_fill: robust.FocusFill = "blank"
+    focus_margin: robust.FocusMargin = 0.04
     cache_features: Annotated[
         bool,
         Field(
@@ -459,16 +433,7 @@ class FinetuneSettings(StageSettings):
         TRAINING,
     ] = True
     split_seed: shared.SplitSeed = None
-    labelled_patients: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            description="Training patients whose labels are used: a part of "
-            "any larger number of the same seed, with every class of every "
-            "task. Validation and test stay as they are. Default: all.",
-        ),
-        DATA,
-    ] = None
+    labelled_patients: robust.LabelledPatients = None
 
     @pydantic.model_validator(mode="after")
     def _fields_that_need_each_other(self) -> Self:
