@@ -339,7 +339,7 @@ class Batches(keras.utils.PyDataset):
         return clean, noisy, learnt, masks | maps
 
 
-def _checked(draws):
+def _checked(draws: int | None) -> int | None:
     if draws is not None and (int(draws) != draws or draws < 1):
         raise UmsrepError(
             f"draws={draws}: expected a whole number of at least 1, or "
