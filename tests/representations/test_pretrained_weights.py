@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import zipfile
 
 import cv2
@@ -13,7 +14,11 @@ from keras_networks import KERAS, padded, prepare
 from tensors import array
 
 from umsrep.errors import UmsrepError
-from umsrep.representations import KerasApplication, efficientnet_lite0
+from umsrep.representations import (
+    APPLICATIONS,
+    KerasApplication,
+    efficientnet_lite0,
+)
 from umsrep.representations.torch_file import read_torch_file
 
 SIZE = (96, 96)
@@ -172,17 +177,25 @@ def test_imagenet_without_package_tells_how_to_get_it(monkeypatch):
         KerasApplication("efficientnet_lite0", weights="imagenet")
 
 
-def test_imagenet_without_network_names_file_and_place(monkeypatch, tmp_path):
-    def get_file(name, origin, **_):
+@pytest.mark.parametrize(
+    "architecture", sorted({*KERAS} - {"efficientnet_lite0"})
+)
+def test_imagenet_without_network_names_file_and_place(
+    architecture, monkeypatch, tmp_path
+):
+    from keras.src.utils import file_utils
+
+    def get_file(name, origin=None, **_):
         raise Exception(f"URL fetch failure on {origin}: None -- no network")
 
-    from keras.src.applications import densenet
-
-    monkeypatch.setattr(densenet.file_utils, "get_file", get_file)
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    file = re.escape(APPLICATIONS[architecture].file)
     with pytest.raises(
-        UmsrepError, match=r"densenet121\S*notop.h5.*put it into .*models"
+        UmsrepError,
+        match=rf"from \S*/{file}\. .* put it into {tmp_path}/models",
     ):
-        KerasApplication("densenet121", (32, 32, 1), weights="imagenet")
+        KerasApplication(architecture, (96, 96, 1), weights="imagenet")
 
 
 @pytest.mark.parametrize(

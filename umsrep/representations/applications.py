@@ -38,11 +38,12 @@ class Application:
         stages: A pattern per stage; the stage is the output of the last layer
             whose name matches it, or behind `BEFORE` the input of that layer.
         preprocessing: What its pretrained weights expect.
+        file: Name of Keras's file of ImageNet weights without the top.
         smallest: The smallest side that Keras accepts, in pixels.
         block: Pattern of the layers of residual blocks, with the groups
             (stage, number within it), or None if no block can be left out.
-        rounds_up: Whether its convolutions and poolings already round sizes
-            up.
+        padded: Pattern of the layers that do not round sizes up by themselves,
+            and are made to pad.
         options: Further arguments of `function`.
         whole: Whether it only comes as it is: at a width and depth of 1, and
             an output stride of 32.
@@ -51,9 +52,10 @@ class Application:
     function: Callable
     stages: tuple
     preprocessing: Preprocessing
+    file: str = ""
     smallest: int = 32
     block: str | None = None
-    rounds_up: bool = True
+    padded: str = ""
     options: tuple = ()
     whole: bool = False
 
@@ -70,6 +72,7 @@ class Application:
         )
 
 
+_KERNELS = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
 _PARTS = ("block1.*", "block2.*", "block3.*", "block5.*", "top_.*")
 _LETTERS = r"(block\d)([a-z])_.*"
 APPLICATIONS = {
@@ -78,6 +81,7 @@ APPLICATIONS = {
         tuple(f"conv{number}_.*" for number in range(1, 6)),
         CAFFE,
         block=r"(conv\d)_block(\d+)_.*",
+        file=f"resnet50{_KERNELS}",
     ),
     "efficientnetv2s": Application(
         keras.applications.EfficientNetV2S,
@@ -85,6 +89,7 @@ APPLICATIONS = {
         Preprocessing((255 / 128,) * 3, (-1.0,) * 3),
         block=_LETTERS,
         options=(("include_preprocessing", False),),
+        file="efficientnetv2-s_notop.h5",
     ),
     "inception_resnet_v2": Application(
         keras.applications.InceptionResNetV2,
@@ -97,13 +102,15 @@ APPLICATIONS = {
         ),
         TF,
         smallest=75,
-        rounds_up=False,
+        padded=".*",
+        file=f"inception_resnet_v2{_KERNELS}",
     ),
     "vgg16": Application(
         keras.applications.VGG16,
         (*(f"block{number}_conv.*" for number in range(1, 6)), "block5_pool"),
         CAFFE,
-        rounds_up=False,
+        padded=".*",
+        file=f"vgg16{_KERNELS}",
     ),
     "efficientnet_lite0": Application(
         efficientnet_lite0.build,
@@ -117,11 +124,14 @@ APPLICATIONS = {
         _PARTS,
         TORCH,
         block=_LETTERS,
+        file="efficientnetb0_notop.h5",
     ),
     "densenet121": Application(
         keras.applications.DenseNet121,
         ("conv1_relu", "pool2_relu", "pool3_relu", "pool4_relu", "relu"),
         TORCH,
+        padded=r"pool\d_pool",
+        file=f"densenet121{_KERNELS}",
     ),
     "mobilenetv3": Application(
         keras.applications.MobileNetV3Large,
@@ -134,6 +144,7 @@ APPLICATIONS = {
         ),
         TF,
         options=(("include_preprocessing", False),),
+        file="weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
     ),
     "convnexttiny": Application(
         keras.applications.ConvNeXtTiny,
@@ -142,9 +153,10 @@ APPLICATIONS = {
             r"layer_normalization_\d+",
         ),
         TORCH,
-        rounds_up=False,
+        padded=".*",
         options=(("include_preprocessing", False),),
         whole=True,
+        file="convnext_tiny_notop.h5",
     ),
 }
 

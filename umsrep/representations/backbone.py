@@ -74,7 +74,7 @@ def backbone(
             )
         if strides[layer.name] > output_stride and _steps(layer) > 1:
             config["strides"] = (1, 1)
-        if not chosen.rounds_up and "padding" in config:
+        if re.fullmatch(chosen.padded, layer.name) and "padding" in config:
             config["padding"] = "same"
         if config.get("filters"):
             config["filters"] = scaled(config["filters"], width)

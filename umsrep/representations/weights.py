@@ -148,7 +148,6 @@ def _imagenet(architecture):
         return _of_torch(path), origin
     home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
     cache = Path(home) / "models"
-    before = set(cache.glob("*"))
     try:
         model = APPLICATIONS[architecture].new(
             weights=IMAGENET, input_shape=_SHAPE
@@ -158,7 +157,7 @@ def _imagenet(architecture):
         found = re.search(r"https?://\S+", str(error))
         if found is None:
             raise
-        url = found[0]
+        url = found[0].rstrip(":.,")
         raise UmsrepError(
             f"The ImageNet weights of '{architecture}' are not on this "
             f"machine and could not be downloaded from {url}. On a machine "
@@ -168,25 +167,16 @@ def _imagenet(architecture):
             "'umsrep[lite]'."
         ) from error
     _check_normalization(model)
-    return _arrays(model), _keras_origin(architecture, cache, before)
+    return _arrays(model), _keras_origin(architecture, cache)
 
 
-def _keras_origin(architecture, cache, before):
-    """Where Keras's file lies: the one that is new, or the one it names."""
-    stem = architecture.replace("_", "").replace("s", "")
-    files = set(cache.glob("*.h5"))
-    named = [
-        path
-        for path in sorted(files - before) or sorted(files)
-        if "notop" in path.name
-        and re.sub(r"[-_s]", "", path.name.lower()).startswith(stem)
-    ]
-    file = named[0] if named else None
+def _keras_origin(architecture, cache):
+    file = cache / APPLICATIONS[architecture].file
     return Origin(
         IMAGENET,
         architecture,
-        file.name if file else "not known",
-        _checksum(file) if file else "not known",
+        file.name,
+        _checksum(file) if file.is_file() else "not known",
         "keras.applications",
         "that of Keras (Apache-2.0) or of the network's authors, see "
         "keras.io/api/applications",

@@ -20,8 +20,8 @@ from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
-# Of the first block of a decoder on pretrained features, which have more to
-# tell than half of their channels hold.
+# Of the first block of a decoder on pretrained features, which tell more than
+# half as many channels as they have can hold.
 PRETRAINED_FILTERS = 256
 
 
@@ -191,8 +191,8 @@ def _decoded(settings, representation):
         return features
     if "decoded" in representation.features:
         return "decoded"
-    # A decoder that begins at the coarsest stage of a wide encoder is mostly
-    # that beginning, and no better (docs/results-few-labels.md).
+    # A decoder that begins at the coarsest stage of a wide encoder has most of
+    # its parameters there, and its time goes there.
     fine = [n for n in representation.stages if representation.stride(n) <= 16]
     return tuple(fine) or "bottleneck"
 
