@@ -42,6 +42,7 @@ SLOW = (
     "stages/test_construction.py",
     "stages/test_focus_training.py",
     "stages/test_objectives.py",
+    "stages/test_pretrained_training.py",
     "stages/test_pretraining.py",
     "stages/test_robust_settings.py::test_a_run",
     "test_contributing.py::test_the_",
