@@ -191,6 +191,8 @@ def _decoded(settings, representation):
         return features
     if "decoded" in representation.features:
         return "decoded"
+    if representation.stride("bottleneck") <= 16:
+        return "bottleneck"
     # A decoder that begins at the coarsest stage of a wide encoder has most of
     # its parameters there, and its time goes there.
     fine = [n for n in representation.stages if representation.stride(n) <= 16]

@@ -288,8 +288,9 @@ class FinetuneSettings(StageSettings):
         Field(
             description="What segmentation heads read: decoded, features from "
             "coarse to fine, or stages: a new decoder joined to all of the "
-            "encoder's stages. Default: decoded, or where there is none, the "
-            "stages up to 16 pixels per cell."
+            "encoder's stages. Default: decoded; where there is none, a new "
+            "decoder on the bottleneck, or if that is coarser than 16 pixels "
+            "per cell, on all stages up to there."
         ),
         HEADS,
         Option("segment-from"),
