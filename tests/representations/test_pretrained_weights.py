@@ -3,6 +3,8 @@
 import io
 import pickle
 import re
+import sys
+import types
 import zipfile
 
 import cv2
@@ -239,9 +241,34 @@ def test_damaged_weights(tmp_path):
     with pytest.raises(UmsrepError, match="'encoder_top_conv' are not all fin"):
         KerasApplication(
             "efficientnet_lite0",
-            (32, 32, 1),
+            (32, 32, 3),
             weights=str(tmp_path / "nan.keras"),
         )
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("preprocessing", [True, False])
+def test_our_own_file_gives_the_same_network(channels, preprocessing, tmp_path):
+    # Blue first: a kernel turned twice would be another network.
+    shape = (32, 32, channels)
+    model = KerasApplication("resnet50", shape, preprocessing=preprocessing)
+    model.save(tmp_path / "ours.keras")
+    weights = str(tmp_path / "ours.keras")
+    copy = KerasApplication("resnet50", shape, weights=weights)
+    images = np.random.default_rng(0).uniform(0, 255, (2, *shape))
+    np.testing.assert_array_equal(
+        array(copy(images)["bottleneck"]), array(model(images)["bottleneck"])
+    )
+    assert copy.origin["file"] == "ours.keras"
+    with pytest.raises(UmsrepError, match="Choose the file's own"):
+        KerasApplication(
+            "resnet50", shape, weights=weights, preprocessing=not preprocessing
+        )
+    with pytest.raises(UmsrepError, match="Choose the file's own"):
+        KerasApplication("resnet50", (32, 32, 4 - channels), weights=weights)
+    with pytest.raises(UmsrepError, match="own architecture, not 'vgg16'"):
+        KerasApplication("vgg16", shape, weights=weights)
 
 
 def test_a_keras_file_with_code_is_refused(tmp_path):
@@ -263,6 +290,10 @@ def test_files_of_something_else(content, ending, tmp_path):
     file.write_bytes(content)
     with pytest.raises(UmsrepError, match="file"):
         KerasApplication("efficientnet_lite0", (32, 32, 1), weights=str(file))
+
+
+# What pickles of tensors name, {(module, name): something of that name}.
+GLOBALS = {}
 
 
 class Harmful:
@@ -302,6 +333,7 @@ def test_torch_tensors_are_read_as_torch_reads_them(archive, tmp_path):
         "transposed": whole.transpose(0, 2),
         "part": whole[1, 1:, ::2],
         "half": whole.half(),
+        "brain": whole.bfloat16(),
         "counts": torch.tensor(7),
         "parameter": torch.nn.Parameter(whole[0]),
         "empty": torch.zeros(0, 3),
@@ -311,9 +343,69 @@ def test_torch_tensors_are_read_as_torch_reads_them(archive, tmp_path):
     found = read_torch_file(file)
     assert list(found) == list(tensors)
     for name, tensor in tensors.items():
+        if tensor.dtype is torch.bfloat16:
+            assert found[name].dtype.name == "bfloat16"
+            tensor, found[name] = tensor.float(), found[name].astype("float32")
         want = tensor.detach().numpy()
         assert found[name].dtype == want.dtype
         np.testing.assert_array_equal(found[name], want)
+
+
+def archive_of(tmp_path, size, stride, count, compression):
+    """A PyTorch file of one tensor of zeros, written by hand."""
+
+    class Storage:
+        """Pickled as a reference to the stored numbers."""
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, found):
+            if isinstance(found, Storage):
+                kind = GLOBALS["torch", "FloatStorage"]
+                return "storage", kind, "0", "cpu", count
+            return None
+
+    class Tensor:
+        def __reduce__(self):
+            make = GLOBALS["torch._utils", "_rebuild_tensor_v2"]
+            return make, (Storage(), 0, size, stride, False, None)
+
+    content = io.BytesIO()
+    Pickler(content, 2).dump({"weight": Tensor()})
+    file = tmp_path / "net.pt"
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("net/data.pkl", content.getvalue())
+        archive.writestr("net/data/0", bytes(4 * count))
+    return file
+
+
+def named(module, name):
+    """Something that is pickled by a name that need not exist."""
+    made = type(name, (), {"__module__": module, "__qualname__": name})
+    container = types.ModuleType(module)
+    setattr(container, name, made)
+    sys.modules.setdefault(module, container)
+    setattr(sys.modules[module], name, made)
+    return made
+
+
+def test_a_tensor_is_not_larger_than_the_file(tmp_path, monkeypatch):
+    for module in ("torch", "torch._utils"):
+        monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+    for key in (
+        ("torch", "FloatStorage"),
+        ("torch._utils", "_rebuild_tensor_v2"),
+    ):
+        GLOBALS[key] = named(*key)
+    stored = zipfile.ZIP_STORED
+    file = archive_of(tmp_path, (2, 3), (3, 1), 6, stored)
+    assert read_torch_file(file)["weight"].shape == (2, 3)
+    # One number, shown a thousand million times.
+    file = archive_of(tmp_path, (10**9,), (0,), 1, stored)
+    with pytest.raises(UmsrepError, match="larger than what is stored"):
+        read_torch_file(file)
+    file = archive_of(tmp_path, (6,), (1,), 6, zipfile.ZIP_DEFLATED)
+    with pytest.raises(UmsrepError, match="tensors are compressed"):
+        read_torch_file(file)
 
 
 def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
@@ -324,7 +416,7 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
         for name in old.namelist():
             data = old.read(name)
             new.writestr(name, data[:100] if name.endswith("/0") else data)
-    with pytest.raises(UmsrepError, match="not a whole PyTorch file"):
+    with pytest.raises(UmsrepError, match="100 bytes are stored"):
         read_torch_file(cut)
 
 

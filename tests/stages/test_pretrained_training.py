@@ -1,5 +1,7 @@
 """Pretrained weights from the command line to the model card."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from tensors import array
@@ -9,6 +11,8 @@ from umsrep import runs
 from umsrep.cli.main import app
 from umsrep.errors import UmsrepError
 from umsrep.representations import KerasApplication, efficientnet_lite0
+from umsrep.runs.former import LATER, comparable
+from umsrep.stages.settings import FinetuneSettings
 
 SIZE = (32, 32)
 LITE0 = ("--architecture", "efficientnet_lite0", "--weights", "imagenet")
@@ -109,3 +113,41 @@ def test_no_representation_and_no_weights(prepared_folder, tmp_path):
         UmsrepError, match="none for new weights, or --architecture efficien"
     ):
         call("finetune", "--data", prepared_folder, "--out", tmp_path / "run")
+
+
+def test_a_resumed_training_knows_its_file_of_weights(tmp_path):
+    file = tmp_path / "net.weights.h5"
+    file.write_bytes(b"one")
+    one = runs.fingerprints([], [], {"weights": str(file)})
+    assert one == runs.fingerprints([], [], {"weights": str(file)})
+    file.write_bytes(b"two")
+    assert one != runs.fingerprints([], [], {"weights": str(file)})
+    assert runs.fingerprints([], [], {"weights": "imagenet"}) == {}
+
+
+@pytest.mark.parametrize(
+    "option", [LITE0, ("--normalization", "rank"), ("--filters", "4,8")]
+)
+def test_a_representation_has_its_network(option, prepared_folder, tmp_path):
+    with pytest.raises(UmsrepError, match="Leave one of them out"):
+        call(
+            *("finetune", "--data", prepared_folder, *option, *COMMON),
+            *("--representation", tmp_path, "--out", tmp_path / "run"),
+        )
+
+
+def test_runs_from_before_these_settings_are_resumed():
+    before = {"strategy": "joint", "epochs": 3}
+    today = {
+        **before,
+        "encoder_rate": 1.0,
+        "freeze_batch_norms": False,
+        "class_balance": "none",
+        "focus": None,
+        "focus_fill": "blank",
+        "focus_margin": 0.04,
+    }
+    assert comparable(before) == comparable(today)
+    assert comparable(before) != comparable({**today, "encoder_rate": 0.1})
+    known = {f.name: f.default for f in fields(FinetuneSettings)}
+    assert all(known[name] == value for name, value in LATER.items())

@@ -10,6 +10,12 @@ from umsrep.cli.command import Command
 from umsrep.cli.settings_options import over, with_settings
 from umsrep.stages.settings import FinetuneSettings
 
+# Settings of a new representation, as they are called on the command line.
+NETWORK = {
+    "architecture": "--architecture",
+    "arguments": "--argument (--weights, --normalization, --filters, ...)",
+}
+
 
 @with_settings(FinetuneSettings)
 def finetune(
@@ -77,6 +83,8 @@ def finetune(
         shared = sources["representation"] is not None or pretrained
         default = {} if shared else {"strategy": "separate"}
         settings = FinetuneSettings(**{**default, **chosen})
+    if sources.get("representation") is not None:
+        _refuse_network(chosen, sources["representation"])
     tasks = task or (stored.tasks if stored else None)
     metrics = run(data, tasks, out, settings=settings, **sources, resume=resume)
     if use(settings.distribution).leads:
@@ -86,6 +94,19 @@ def finetune(
             "it)",
         )
         print(f"Run folder: {out}")
+
+
+def _refuse_network(chosen, representation):
+    """Options of a new representation have no effect on one that there is."""
+    from umsrep.errors import UmsrepError
+
+    for field, option in NETWORK.items():
+        if field in chosen:
+            raise UmsrepError(
+                f"{option} is of a new representation, but --representation "
+                f"{representation} has its network. Leave one of them out "
+                "(--representation none takes new weights)."
+            )
 
 
 def add_to(app):

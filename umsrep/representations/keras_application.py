@@ -1,6 +1,7 @@
 """Backbones of `keras.applications` as representations."""
 
 from umsrep.errors import UmsrepError
+from umsrep.representations import applications
 from umsrep.representations import weights as pretrained
 from umsrep.representations.applications import APPLICATIONS
 from umsrep.representations.backbone import backbone
@@ -88,8 +89,16 @@ class KerasApplication(Representation):
         name: str = "keras_application",
         **kwargs,
     ):
+        applications.check(
+            architecture, tuple(image_shape), output_stride, width, depth
+        )
+        found = None
+        if weights is not None:
+            _check_whole(weights, width, depth)
+            found = pretrained.read(architecture, weights)
         if preprocessing is None:
-            preprocessing = weights is not None
+            given = found and (found.own or {"preprocessing": True})
+            preprocessing = bool(given and given["preprocessing"])
         graph = {
             "architecture": architecture,
             "image_shape": tuple(image_shape),
@@ -102,26 +111,29 @@ class KerasApplication(Representation):
         images, outputs, _ = backbone(**graph)
         super().__init__(inputs=images, outputs=outputs, name=name, **kwargs)
         self._config = graph
-        if weights is not None:
-            self._load(weights)
+        if found is not None:
+            self._load(found, f"weights='{weights}', {architecture}")
 
-    def _load(self, weights):
-        config = self._config
-        name = config["architecture"]
-        if config["width"] != 1 or config["depth"] != 1:
+    def _load(self, found, what):
+        own, config = found.own, self._config
+        first = found.arrays[0][0]
+        channels = self.image_shape[-1]
+        if own is None and config["preprocessing"]:
+            known = APPLICATIONS[config["architecture"]]
+            first = known.preprocessing.folded(first, channels)
+        elif own is not None and (
+            own["image_shape"][-1] != channels
+            or own["preprocessing"] != config["preprocessing"]
+        ):
             raise UmsrepError(
-                f"weights='{weights}' with width={config['width']} and depth="
-                f"{config['depth']}: pretrained weights are those of the whole "
-                "network. Pass width=1.0 and depth=1.0, or no weights."
+                f"{what}: the file is of {own['image_shape'][-1]} channels "
+                f"with preprocessing={own['preprocessing']}, the network of "
+                f"{channels} with preprocessing={config['preprocessing']}. "
+                "Choose the file's own."
             )
-        arrays, origin = pretrained.read(name, weights)
         layers = [layer for layer in self.layers if layer.weights]
-        first = arrays[0][0]
-        if config["preprocessing"] and first.shape[2:3] == (3,):
-            folded = APPLICATIONS[name].preprocessing.folded
-            first = folded(first, self.image_shape[-1])
-        pretrained.load(layers, arrays, first, f"weights='{weights}', {name}")
-        self.origin = origin.to_json()
+        pretrained.load(layers, found.arrays, first, what)
+        self.origin = found.origin
 
     def get_config(self) -> dict:
         return {**self._config, "origin": self.origin, "name": self.name}
@@ -137,3 +149,12 @@ class KerasApplication(Representation):
 
     def fresh(self) -> "KerasApplication":
         return type(self)(**self._config, name=self.name)
+
+
+def _check_whole(weights, width, depth):
+    if width != 1 or depth != 1:
+        raise UmsrepError(
+            f"weights='{weights}' with width={width} and depth={depth}: "
+            "pretrained weights are those of the whole network. Pass width=1.0 "
+            "and depth=1.0, or no weights."
+        )

@@ -6,6 +6,7 @@ refuses the file at any other name.
 """
 
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,7 @@ _STORAGES = {
     "CharStorage": np.dtype("i1"),
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
 }
 _Storage = NDArray[Any]
 
@@ -82,23 +85,29 @@ class _Unpickler(pickle.Unpickler):
     Args:
         file: The pickle.
         storage: From (dtype, key, number of elements) to a flat array.
+        tensors: Whether tensors are made; else None stands for each.
     """
 
     def __init__(
         self,
         file: IO[bytes],
         storage: Callable[[np.dtype, str, int], _Storage] | None = None,
+        tensors: bool = True,
     ) -> None:
         super().__init__(file)
         self._storage = storage
+        self._tensors = tensors
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
+        # New ones for each file: a pickle may set attributes of what it is
+        # given.
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
-            return _tensor
+            make = _tensor if self._tensors else lambda *_: None
+            return lambda *arguments: make(*arguments)
         if module == "torch._utils" and name == "_rebuild_parameter":
             return lambda data, *_: data
         raise UmsrepError(
@@ -121,6 +130,8 @@ def _tensor(storage, offset, size, stride, *_):
     size, stride = tuple(size), tuple(stride)
     if min((offset, *size, *stride), default=0) < 0:
         raise UmsrepError("a tensor has a negative size or stride.")
+    if math.prod(size) > len(storage):
+        raise UmsrepError("a tensor is larger than what is stored of it.")
     if 0 not in size:
         last = offset + sum(
             (n - 1) * s for n, s in zip(size, stride, strict=True)
@@ -148,8 +159,18 @@ def _read_archive(path):
 
         def storage(dtype, key, count):
             if key not in read:
-                data = archive.read(f"{folder}data/{key}")
-                read[key] = np.frombuffer(data, dtype, count)
+                entry = archive.getinfo(f"{folder}data/{key}")
+                if entry.file_size != count * dtype.itemsize:
+                    raise UmsrepError(
+                        f"of {count} numbers {entry.file_size} bytes are "
+                        "stored."
+                    )
+                if entry.compress_type != zipfile.ZIP_STORED:
+                    raise UmsrepError(
+                        "its tensors are compressed, which torch.save never "
+                        "does."
+                    )
+                read[key] = np.frombuffer(archive.read(entry), dtype, count)
             return read[key]
 
         return _Unpickler(io.BytesIO(archive.read(pickled)), storage).load()
@@ -171,11 +192,9 @@ def _read_legacy(file):
 
     def named(dtype, key, count):
         dtypes[key] = dtype
-        return np.lib.stride_tricks.as_strided(
-            np.zeros(1, dtype), (count,), (0,), writeable=False
-        )
+        return np.empty(0, dtype)
 
-    _Unpickler(file, named).load()
+    _Unpickler(file, named, tensors=False).load()
     read = {}
     for key in _Unpickler(file).load():
         count = int.from_bytes(file.read(8), "little")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from umsrep.errors import UmsrepError
 from umsrep.representations import efficientnet_lite0
 from umsrep.representations.applications import APPLICATIONS
+from umsrep.representations.base import Representation
 from umsrep.representations.torch_file import read_torch_file
 
 IMAGENET = "imagenet"
@@ -53,7 +54,23 @@ class Origin:
         return asdict(self)
 
 
-def read(architecture: str, weights: str | Path) -> tuple[Arrays, Origin]:
+@dataclass(frozen=True)
+class Found:
+    """The weights of a network.
+
+    Attributes:
+        arrays: Of its layers.
+        origin: Where they come from, as `Origin.to_json`.
+        own: The configuration of the `KerasApplication` that they were saved
+            from; None of weights of Keras's network of colours.
+    """
+
+    arrays: Arrays
+    origin: dict[str, str]
+    own: dict[str, Any] | None = None
+
+
+def read(architecture: str, weights: str | Path) -> Found:
     """The weights of a network of `applications.APPLICATIONS`.
 
     Args:
@@ -61,9 +78,6 @@ def read(architecture: str, weights: str | Path) -> tuple[Arrays, Origin]:
         weights: "imagenet", or a file: `.weights.h5` or `.h5` without the top
             (as Keras and RadImageNet publish them), `.keras`, or for
             "efficientnet_lite0" a PyTorch file.
-
-    Returns:
-        The arrays of its layers, and where they come from.
 
     Raises:
         UmsrepError: weights that are not there, are of another network, or
@@ -82,8 +96,10 @@ def read(architecture: str, weights: str | Path) -> tuple[Arrays, Origin]:
             f"{path} is not of a kind that is known as a file of weights. Pass "
             f"one of {', '.join(_ENDINGS)}."
         )
-    found = _of_file(architecture, path)
-    return found, Origin("file", architecture, path.name, _checksum(path))
+    origin = Origin("file", architecture, path.name, _checksum(path)).to_json()
+    if path.suffix == ".keras":
+        return _of_keras_file(architecture, path, origin)
+    return Found(_of_file(architecture, path), origin)
 
 
 def load(
@@ -145,7 +161,7 @@ def _imagenet(architecture):
             "EfficientNet-Lite0 of TensorFlow",
             "Apache-2.0",
         )
-        return _of_torch(path), origin
+        return Found(_of_torch(path), origin.to_json())
     home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
     cache = Path(home) / "models"
     try:
@@ -167,7 +183,7 @@ def _imagenet(architecture):
             "'umsrep[lite]'."
         ) from error
     _check_normalization(model)
-    return _arrays(model), _keras_origin(architecture, cache)
+    return Found(_arrays(model), _keras_origin(architecture, cache).to_json())
 
 
 def _keras_origin(architecture, cache):
@@ -192,8 +208,6 @@ def _of_file(architecture, path):
                 ".weights.h5."
             )
         return _of_torch(path)
-    if path.suffix == ".keras":
-        return _of_keras_file(path)
     model = APPLICATIONS[architecture].new(input_shape=_SHAPE)
     _forget(model)
     try:
@@ -214,7 +228,7 @@ def _of_file(architecture, path):
     return _arrays(model)
 
 
-def _of_keras_file(path):
+def _of_keras_file(architecture, path, origin):
     if not zipfile.is_zipfile(path):
         raise UmsrepError(
             f"{path} is not a Keras file (.keras is a ZIP archive). Save it "
@@ -229,8 +243,17 @@ def _of_keras_file(path):
             "Lambda layers and custom classes, or its weights alone by "
             "save_weights('x.weights.h5')."
         ) from error
-    representation = getattr(model, "representation", model)
-    return _arrays(representation)
+    ours = getattr(model, "representation", model)
+    if not isinstance(ours, Representation):
+        return Found(_arrays(model), origin)
+    config = ours.get_config()
+    if config.get("architecture") != architecture:
+        raise UmsrepError(
+            f"{path} is a '{config.get('architecture', ours.name)}' of umsrep. "
+            f"Choose the file's own architecture, not '{architecture}', or "
+            "pass the run that it is of as a representation."
+        )
+    return Found(_arrays(ours), ours.origin or origin, config)
 
 
 def _of_torch(path):

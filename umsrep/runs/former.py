@@ -52,14 +52,28 @@ def renamed_field(name: str) -> str:
     return f"arguments.{name}" if name in DEFAULT_ARGUMENTS else name
 
 
+# Settings that came later than runs that are still resumed, at what these did.
+LATER = {
+    "encoder_rate": 1.0,
+    "freeze_batch_norms": False,
+    "class_balance": "none",
+    "focus_fill": "blank",
+    "focus_margin": 0.04,
+}
+
+
 def comparable(config: dict[str, Any]) -> dict[str, Any]:
     """The same, with what may be left out left out: equal for equal runs.
 
     Args:
         config: The "config" of run.json.
     """
-    # A setting that came later, and is not used, is None.
-    config = {k: v for k, v in renamed(config).items() if v is not None}
+    # A setting that came later, and is not used, is None, or in `LATER`.
+    config = {
+        name: value
+        for name, value in renamed(config).items()
+        if value is not None and LATER.get(name) != value
+    }
     if config.get("objective") in STAGES.values():
         # Runs of these did not say so.
         del config["objective"]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ from umsrep.errors import UmsrepError
 
 
 def fingerprints(
-    datasets: Iterable[Dataset], run_folders: Iterable[str | Path | None] = ()
+    datasets: Iterable[Dataset],
+    run_folders: Iterable[str | Path | None] = (),
+    arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """{what: SHA-256}: a resumed training must find the same inputs.
 
     Args:
         datasets: `data.Dataset`s, each loaded from a prepared folder.
         run_folders: Run folders whose models are read; None is left out.
+        arguments: Of a new representation; its `weights` may be a file.
     """
     found = {
         f"data {number}": _fingerprint(dataset)
@@ -29,6 +32,9 @@ def fingerprints(
         if folder is not None:
             model = Path(folder) / "model.keras"
             found[f"model {number}"] = storage.sha256(model)
+    weights = (arguments or {}).get("weights")
+    if weights is not None and Path(weights).is_file():
+        found["weights"] = storage.sha256(Path(weights))
     return found
 
 

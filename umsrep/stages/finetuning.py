@@ -59,6 +59,7 @@ def finetune(
     tasks = focusing.with_focus(whole, tasks, settings)
     inputs = Inputs(whole, tasks, representation, denoise_with, leave_out)
     config = {**asdict(settings), **inputs.config}
+    config["fingerprints"] |= runs.fingerprints([], [], settings.arguments)
     with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")

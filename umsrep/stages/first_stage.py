@@ -222,7 +222,9 @@ def _config(objective, parts, representation):
         "objective": name_of(objective),
         "representation": representation and str(representation),
         "data": [str(runs.prepared_folder(part).path) for part in parts],
-        "fingerprints": runs.fingerprints(parts, [representation]),
+        "fingerprints": runs.fingerprints(
+            parts, [representation], objective.settings.arguments
+        ),
     }
 
 
