@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import yaml
 from number_folder import SETTINGS, write_folder
 
 import data_prep
@@ -197,3 +198,19 @@ def test_every_program_that_ci_calls_exists():
     for target in called:
         assert re.search(rf"^{target}:", makefile, re.M), target
     assert (ROOT / ".ci/wheel").stat().st_mode & 0o100
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/learning-curves.md", "docs/results-few-labels.md"]
+)
+def test_the_plans_on_the_page_are_read(page):
+    from umsrep.experiments.curve_plan import load_plan
+    from umsrep.stages.network import check_arguments
+
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (written,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    plan = load_plan(yaml.safe_load(written))
+    assert len(plan.candidates) > 2
+    for candidate in plan.candidates:
+        chosen = candidate.settings
+        check_arguments(chosen.architecture, chosen.arguments)
