@@ -326,14 +326,6 @@ def _budget(epochs, steps, draws):
     return min(epochs, steps), draws
 
 
-def _check_steps(steps):
-    if int(steps) != steps or steps < 1:
-        raise UmsrepError(
-            f"steps={steps}: expected a whole number of at least 1, or None "
-            "for passes over the images."
-        )
-
-
 def _adapt(model, train_data):
     """Lets every head take from the training images what it must know."""
     for part in getattr(model, "models", [model]):
