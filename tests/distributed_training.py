@@ -34,6 +34,8 @@ def build(balancer):
 def main(name, prepared, out):
     from umsrep import data, distribution, finetuning
     from umsrep.balancing import UncertaintyWeighting
+    from umsrep.evaluation.frozen_features import Reader
+    from umsrep.stages.watching import FeatureStatistics
     from umsrep.training import Schedule
 
     train, validation, _ = data.load(prepared).split(
@@ -70,6 +72,12 @@ def main(name, prepared, out):
             images, _, _ = validation.batches(5)[0]
             for task, value in model.predict_on_batch(images).items():
                 found[f"{key} predicted {task}"] = value
+            # What is watched while a representation is constructed.
+            reader = Reader(model.representation)
+            found[f"{key} pooled"], cells = reader.read(validation)
+            found[f"{key} shape of cells"] = cells.shape
+            watched = FeatureStatistics(model, validation)
+            found[f"{key} averaged"] = watched.averaged()
         for column in history.columns:
             if column.endswith("_loss") or column.startswith("sigma"):
                 found[f"{key} {column}"] = history[column].to_numpy()

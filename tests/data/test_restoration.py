@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from umsrep import data
-from umsrep.data.corruption import GaussianNoise
+from umsrep.data.corruption import GaussianNoise, RandomChoice
 from umsrep.data.restoration import (
     Chain,
     Downscale,
@@ -196,6 +196,46 @@ def test_a_chain_applies_all_and_sometimes_some(image, rng):
     np.testing.assert_array_equal(never(image, rng), image)
     with pytest.raises(UmsrepError, match="Pass for example"):
         Chain([])
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "drawn"),
+    [
+        (Chain([GaussianNoise(10), PatchMask(8)]), True),
+        (Sometimes(PatchMask(8), 1.0), True),
+        (RandomChoice((PatchMask(8),)), True),
+        (Chain([Sometimes(RandomChoice((PatchMask(8),)), 1.0)]), True),
+        (Sometimes(PatchMask(8), 0.0), False),
+        (Chain([GaussianNoise(10), Downscale()]), False),
+    ],
+)
+def test_what_is_learnt_of_a_corruption_inside(wrapped, drawn, image, rng):
+    """The hidden pixels alone, as of the corruption that hides them."""
+    parameters = wrapped.draw(rng)
+    learnt = wrapped.learnt(image.shape, parameters)
+    if not drawn:
+        assert learnt is None
+        return
+    inner = parameters
+    while "seed" not in inner:
+        inner = inner["parameters"]
+        inner = inner[-1] if isinstance(inner, list) else inner
+    expected = PatchMask(8).learnt(image.shape, inner)
+    assert expected.any()
+    np.testing.assert_array_equal(learnt, expected)
+
+
+def test_two_masks_are_learnt_together(image, rng):
+    chain = Chain([PatchMask(8, 0.3), PatchMask(4, 0.3)])
+    parameters = chain.draw(rng)
+    parts = [
+        each.learnt(image.shape, drawn)
+        for each, drawn in zip(
+            chain.corruptions, parameters["parameters"], strict=True
+        )
+    ]
+    found = chain.learnt(image.shape, parameters)
+    np.testing.assert_array_equal(found, parts[0] | parts[1])
 
 
 class TestPairs:

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from umsrep import backend
 from umsrep.data import load
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import cell_probe, probes, probing
@@ -46,6 +47,22 @@ def test_features_are_means_over_the_image(representation, sides):
     np.testing.assert_allclose(std, expected.std((1, 2)), atol=1e-4)
     with pytest.raises(UmsrepError, match="Its features: stage1"):
         frozen_features(representation, data, feature="nose")
+
+
+def test_replicas_do_not_repeat_images(representation, sides, monkeypatch):
+    """Where several devices train, Keras predicts one copy for each."""
+    data = sides[0].subset(np.arange(5))
+    reader = Reader(representation)
+    alone = reader.read(data)
+    real = reader._model.predict_on_batch
+
+    def twice(images):
+        return {k: np.concatenate([v, v]) for k, v in real(images).items()}
+
+    monkeypatch.setattr(reader._model, "predict_on_batch", twice)
+    monkeypatch.setattr(backend, "replicas", lambda: 2)
+    for found, expected in zip(reader.read(data), alone, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-2, rtol=1e-3)
 
 
 def test_cells_are_those_of_the_coarsest_fine_stage(representation, sides):

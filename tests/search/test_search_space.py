@@ -63,6 +63,10 @@ from umsrep.search import jobs, scanning
             "Choose another metric",
         ),
         (
+            {"space": {"focus": [None, "blob"]}},
+            "blob is learnt as one more task.*Add it to tasks, or name a task",
+        ),
+        (
             {"stage": "construct", "tasks": None, "settings": {}},
             "Write task: NAME",
         ),
@@ -80,6 +84,22 @@ def test_mistakes_in_a_search_space(toy_space, tmp_path, changes, advice):
     with pytest.raises(UmsrepError, match=advice) as error:
         search.load_space(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tasks": ["blob", "level"]},
+        {"tasks": None},
+        {"objective": {"task": "level", "metric": "loss"}},
+        {"objective": {"task": "level", "metric": "auc"}},
+    ],
+)
+def test_a_focus_where_rounds_compare(toy_space, changes):
+    """Every round adds up the same losses, or ranks by one task's figure."""
+    space = {"focus": [None, "blob"]}
+    plan = search.load_space(toy_space(space=space, **changes))
+    assert plan.space["focus"] == [None, "blob"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from umsrep.evaluation import predict
 from umsrep.export import export_run, formats
 from umsrep.inference.predict_files import predict_files
 from umsrep.representations import Focused
-from umsrep.stages import FinetuneSettings, finetune
+from umsrep.stages import FinetuneSettings, finetune, focusing
 from umsrep.stages.evaluation import evaluate_run
 
 SIZE = 32
@@ -180,6 +180,49 @@ def test_it_was_trained_on_what_it_sees(trained, marks):
     # The mark is gone.
     assert not seen[:, :6, :7].any()
     assert not seen[:, :6, -7:].any()
+
+
+def test_a_balance_and_what_is_kept_of_a_frozen_encoder(marks, tmp_path):
+    """Each training has its own part; the mask has no classes to balance."""
+    settings = replace(
+        FOCUS,
+        epochs=2,
+        freeze=("encoder",),
+        segmentation_features="stage2",
+        class_balance="weights",
+        class_balance_beta=0.9,
+    )
+    out = tmp_path / "out"
+    finetune(marks, ["level"], out, settings=settings, progress=False)
+    info = runs.read_run(out)
+    assert set(info["class_balance"]) == {"level"}
+    assert info["config"]["class_balance"] == "weights"
+    assert set(info["cached_features"]) == {"blob", "level"}
+    for kept in info["cached_features"].values():
+        assert kept["in_memory"]
+        assert set(kept) == {"draws", "gib", "in_memory"}
+    header, *_ = (out / "history.csv").read_text().splitlines()
+    columns = header.split(",")
+    assert len(set(columns)) == len(columns)
+    assert "seconds_features" in columns
+
+
+def test_seconds_of_both_trainings_are_added_up():
+    one = pd.DataFrame({"epoch": [0, 1, 2], "seconds": [1.0, 2.0, 3.0]})
+    two = pd.DataFrame(
+        {
+            "epoch": [0, 1],
+            "seconds": [4.0, 5.0],
+            "seconds_features": [0.5, 0.25],
+        }
+    )
+    for tables in ((one, two), (two, one)):
+        found = focusing._side_by_side([t.set_index("epoch") for t in tables])
+        assert found["epoch"].tolist() == [0, 1, 2]
+        assert found["seconds"].tolist() == [5, 7, 3]
+        assert found["seconds_features"].tolist() == [0.5, 0.25, 0]
+    both = focusing._side_by_side([two.set_index("epoch")] * 2)
+    assert both["seconds_features"].tolist() == [1, 0.5]
 
 
 def test_an_interrupted_training_goes_on(marks, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from umsrep.report.page import render
 from umsrep.stages import objectives, watching
 from umsrep.stages.finetuning import finetune
 from umsrep.stages.first_stage import learn
+from umsrep.stages.objectives import mean_teacher, vicreg
 from umsrep.stages.objectives.mean_teacher import Teacher, paired
 from umsrep.stages.objectives.reconstruction import reconstructing
 from umsrep.stages.settings import STAGES, FinetuneSettings, has_tasks
@@ -93,6 +94,8 @@ class TestEveryObjective:
         assert (history["feature_rank"] >= 1).all()
         assert history["feature_spread"].between(0, 1).all()
         assert set(run.metrics) == set(run.tasks)
+        for counted in ("steps_by_task", "labels_by_task"):
+            assert set(run.info[counted]) == set(run.tasks)
         assert run.remarks == []
 
     @pytest.mark.parametrize("name", ["masked", "vicreg"])
@@ -274,7 +277,8 @@ class TestViews:
 
         def contrast():
             """Distance of two views, in those of two images."""
-            pairs = objective.batches(training, 1)
+            augmentation = objective.augmentation(training)
+            pairs = objective.batches(training, augmentation, 1)
             pairs.set_epoch(100)
             found = array(model.predict_on_batch(pairs[0][0])["views"])
             one, two = found[0::2], found[1::2]
@@ -430,6 +434,37 @@ class TestMeanTeacher:
             strict=True,
         ):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("vicreg", vicreg), ("mean_teacher", mean_teacher)]
+)
+def test_scanner_augmentation_matches_training_images(
+    name, where, dataset, monkeypatch
+):
+    """What trains is offered the histograms, and VICReg records the same."""
+    settings = settings_of(name, augmentation_kind="scanner", seed=3)
+    objective = objectives.registry.get(name)(settings)
+    training, validation, _ = objective.split(dataset)
+    model = objective.new_model(training)
+    lanes = []
+
+    def stop(groups, *arguments, **options):
+        lanes.extend(lane for group in groups for lane in group.lanes)
+        raise KeyboardInterrupt("stop here")
+
+    monkeypatch.setattr(where, "train", stop)
+    with pytest.raises(KeyboardInterrupt, match="stop here"):
+        objective.train(model, training, validation)
+    (lane,) = lanes
+    drawn = getattr(lane.training, "views", [lane.training])
+    used = drawn[0].augmentation
+    expected = data.Augmentation.of("scanner", settings.augmentation)
+    expected = expected.with_references(training, 3)
+    assert len(used.scanner.references) > 1
+    assert all(each.augmentation == expected for each in drawn)
+    if name == "vicreg":
+        assert objective.entries(model)["augmentation"] == used.get_config()
 
 
 class TestSupervised:

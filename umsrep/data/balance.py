@@ -1,6 +1,6 @@
 """Classes of unequal numbers of images, in training."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from umsrep.errors import UmsrepError
 
 if TYPE_CHECKING:
     from umsrep.data.dataset import Dataset
+    from umsrep.data.prepared import TaskSpec
 
 METHODS = ("sampling", "weights")
 Labels = NDArray[np.int_]
@@ -67,6 +68,19 @@ class ClassBalance:
             raise UmsrepError(
                 f"beta={self.beta}: expected a number from 0 to below 1, such "
                 "as 0.999, or None for the inverse of the numbers of images."
+            )
+
+    def check(self, specs: Sequence["TaskSpec"]) -> None:
+        """Raises unless one of some tasks has classes to balance.
+
+        Args:
+            specs: `data.TaskSpec`s, or specs of other kinds.
+        """
+        if not any(getattr(spec, "classes", ()) for spec in specs):
+            raise UmsrepError(
+                f"class_balance='{self.method}', but none of "
+                f"{', '.join(spec.name for spec in specs)} is a label task "
+                "with classes. Leave it out."
             )
 
     def applied(

@@ -264,6 +264,12 @@ class RandomChoice(Corruption):
         corruption = self.corruptions[parameters["choice"]]
         return corruption.apply(image, parameters["parameters"])
 
+    def learnt(
+        self, shape: tuple[int, ...], parameters: Parameters
+    ) -> NDArray | None:
+        corruption = self.corruptions[parameters["choice"]]
+        return corruption.learnt(shape, parameters["parameters"])
+
 
 # The test levels of Table 2 of the UMS-Rep paper. Its sigma and Poisson values
 # are missing in the text at hand, so both are ours. The paper's denoised PSNR

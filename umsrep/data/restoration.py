@@ -350,11 +350,21 @@ class Sometimes(Corruption):
             return as_float_image(image)
         return self.corruption.apply(image, parameters["parameters"])
 
+    def learnt(
+        self, shape: tuple[int, ...], parameters: Parameters
+    ) -> NDArray | None:
+        if parameters["parameters"] is None:
+            return None
+        return self.corruption.learnt(shape, parameters["parameters"])
+
 
 @registry.register("chain")
 @dataclass(frozen=True)
 class Chain(Corruption):
     """Applies several corruptions one after the other.
+
+    Where some of them leave pixels that are not to be reconstructed, the
+    pixels to be are those of any of these (`learnt`), whatever the others do.
 
     Args:
         corruptions: The corruptions, in their order.
@@ -376,6 +386,18 @@ class Chain(Corruption):
         ):
             found = each.apply(found, drawn)
         return found
+
+    def learnt(
+        self, shape: tuple[int, ...], parameters: Parameters
+    ) -> NDArray | None:
+        parts = (
+            each.learnt(shape, drawn)
+            for each, drawn in zip(
+                self.corruptions, parameters["parameters"], strict=True
+            )
+        )
+        chosen = [part for part in parts if part is not None]
+        return np.any(chosen, axis=0) if chosen else None
 
 
 def models_genesis(noise: Corruption | None = None) -> Chain:

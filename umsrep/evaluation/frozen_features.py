@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from umsrep import backend
 from umsrep.data import Dataset
 from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
@@ -84,16 +85,28 @@ class Reader:
         pooled, cells = [], []
         batches = dataset.batches(BATCH_SIZE, tasks=(), channels=self.channels)
         for images, _, _ in ahead(batches):
-            found = self._model.predict_on_batch(images)
-            pooled.append(np.asarray(found["pooled"]).astype(np.float32))
+            found = self._seen(images)
+            pooled.append(found["pooled"])
             if "cells" in found:
-                values = np.asarray(found["cells"]).astype(np.float32)
+                values = found["cells"]
                 most = np.finfo(np.float16).max
                 cells.append(values.clip(-most, most).astype(np.float16))
         return (
             np.concatenate(pooled),
             np.concatenate(cells) if cells else None,
         )
+
+    def _seen(self, images: NDArray) -> dict[str, Floats]:
+        """The outputs of one batch, whatever devices train the model."""
+        if backend.replicas() == 1:
+            found = self._model.predict_on_batch(images)
+        else:
+            # Keras would give one copy of the batch per replica.
+            found = self._model(images, training=False)
+        return {
+            name: np.asarray(keras.ops.convert_to_numpy(values), np.float32)
+            for name, values in found.items()
+        }
 
 
 def cell_stages(representation: "Representation") -> list[str]:

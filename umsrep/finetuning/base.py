@@ -27,8 +27,8 @@ class History:
             best epoch and seconds.
         trainable_parameters: As `parameter_counts`; what was frozen counts 0.
         cached: What was kept of a frozen encoder: {"draws": versions of each
-            image, None for new ones each epoch, "gib": size, "in_memory"}; or
-            None.
+            image, None for new ones each epoch, "gib": size, "in_memory"}, or
+            None; with `--focus` {part: this} of its two trainings, or None.
     """
 
     table: pd.DataFrame
@@ -241,7 +241,8 @@ class FineTuning:
         """
         _check(model, train_data, validation_data)
         epochs, draws = _budget(epochs, steps, draws)
-        self._check_balance(model, train_data)
+        if self.class_balance is not None:
+            self.class_balance.check([train_data.task(t) for t in model.tasks])
         lane = Lanes(
             self,
             train_data,
@@ -290,17 +291,6 @@ class FineTuning:
         )
         return table, groups
 
-    def _check_balance(self, model, train_data):
-        if self.class_balance is None:
-            return
-        specs = [train_data.task(task) for task in model.tasks]
-        if not any(getattr(spec, "classes", ()) for spec in specs):
-            raise UmsrepError(
-                f"class_balance='{self.class_balance.method}', but none of "
-                f"{', '.join(model.tasks)} is a label task with classes. "
-                "Leave it out."
-            )
-
     def _release_epoch(self, epochs):
         """The first epoch in which the encoder trains, or None."""
         if self.release_after is None:
@@ -324,14 +314,6 @@ def _budget(epochs, steps, draws):
             "or None for passes over the images."
         )
     return min(epochs, steps), draws
-
-
-def _check_steps(steps):
-    if int(steps) != steps or steps < 1:
-        raise UmsrepError(
-            f"steps={steps}: expected a whole number of at least 1, or None "
-            "for passes over the images."
-        )
 
 
 def _adapt(model, train_data):

@@ -96,6 +96,17 @@ class Objective:
                 "losses do not compare. Choose another metric, such as "
                 "objective: {task: NAME, metric: auc}."
             )
+        if self.metric != LOSS or self.task or not plan.tasks:
+            return
+        # A focus is learnt as a task, so rounds would add up other tasks.
+        for name in plan.space.get("focus", ()):
+            if name is not None and name not in plan.tasks:
+                raise UmsrepError(
+                    f"{where}: space: focus: {name} is learnt as one more "
+                    "task, so sums of losses do not compare. Add it to tasks, "
+                    "or name a task, such as objective: {task: "
+                    f"{plan.tasks[0]}, metric: loss}}."
+                )
 
     def check_tasks(self, stage, specs):
         """Raises unless the rounds will have the figure.

@@ -100,7 +100,7 @@ def _train(inputs, settings, training, validation, writer, progress):
     """(network, `finetuning.History`, facts of the focus or None)."""
     augmentation = _augmentation(settings, training)
 
-    def fit(network, training, validation, part=""):
+    def fit(network, settings, training, validation, part=""):
         return strategy(settings).fit(
             network,
             *_attended(network, settings, training, validation),
@@ -117,7 +117,7 @@ def _train(inputs, settings, training, validation, writer, progress):
     if settings.focus:
         return focusing.train(inputs, settings, training, validation, fit)
     network = new_network(inputs.whole, inputs.tasks, settings, inputs.source)
-    history = fit(network, training, validation)
+    history = fit(network, settings, training, validation)
     if settings.attention:
         # What predicts needs neither gaze nor the attention's output.
         network = network.view(inputs.tasks)

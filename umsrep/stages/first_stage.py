@@ -240,6 +240,11 @@ def _learnt(objective, training, history, group):
     tasks = objective.tasks
     name = tasks[0] if len(tasks) == 1 else "joint"
     source = objective.source
+    # A task's companions, such as a consistency, are no tasks of the run.
+    steps, labels = (
+        {task: n for task, n in totals(history, kind).items() if task in tasks}
+        for kind in ("steps", "labels")
+    )
     return {
         "strategy": None,
         "objective": name_of(objective),
@@ -249,8 +254,8 @@ def _learnt(objective, training, history, group):
         "source_has_labels": source is not None and source.has_labels,
         "seconds": group.seconds,
         "epochs_run": group.epochs_run,
-        "steps_by_task": totals(history, "steps"),
-        "labels_by_task": totals(history, "labels"),
+        "steps_by_task": steps,
+        "labels_by_task": labels,
         "best_epochs": {name: group.schedule.best_epoch + 1},
     }
 

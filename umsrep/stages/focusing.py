@@ -9,7 +9,7 @@ together as one network of whole images (`representations.Focused`).
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -23,11 +23,11 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
 from umsrep.model import MultiTaskModel
 from umsrep.stages.inputs import Inputs
-from umsrep.stages.network import new_network
+from umsrep.stages.network import class_balance, new_network
 from umsrep.stages.settings import FinetuneSettings
 
-# What trains one network: (network, training images, validation images, name
-# of the folder of its state) -> `finetuning.History`.
+# What trains one network: (network, its settings, training images, validation
+# images, name of the folder of its state) -> `finetuning.History`.
 Fit = Callable[..., finetuning.History]
 
 
@@ -37,7 +37,8 @@ def with_focus(
     """The tasks of a run: those asked for, and the mask of `focus`.
 
     Raises:
-        UmsrepError: it is no mask task, or there is nothing to focus for.
+        UmsrepError: it is no mask task, there is nothing to focus for, or
+            a weighting or balance that neither training has a use for.
     """
     if settings.focus is None:
         return tasks
@@ -56,7 +57,63 @@ def with_focus(
         )
     if settings.focus not in wanted:
         wanted = (*wanted, settings.focus)
+    balance = class_balance(settings)
+    if balance is not None:
+        balance.check([dataset.task(name) for name in wanted])
+    _check_weighting(_split(dataset, wanted), settings)
     return wanted
+
+
+def _check_weighting(parts, settings):
+    """Raises at loss weights that change nothing.
+
+    Args:
+        parts: Names of the tasks of each training.
+        settings: `FinetuneSettings`.
+    """
+    weighting = settings.weighting
+    if weighting == "equal":
+        return
+    joint = [name for part in parts if len(part) > 1 for name in part]
+    if not joint:
+        raise UmsrepError(
+            f"weighting={weighting!r} with focus='{settings.focus}': "
+            f"{' and '.join(name for part in parts for name in part)} are "
+            "learnt one after the other, so no losses are added up. Leave "
+            "the weights or --focus out."
+        )
+    if isinstance(weighting, dict):
+        idle = [name for name in weighting if name not in joint]
+        if idle:
+            raise UmsrepError(
+                f"weighting: '{idle[0]}' with focus='{settings.focus}': its "
+                "loss is added to no other. Weigh only tasks that are learnt "
+                f"together: {', '.join(joint)}."
+            )
+
+
+def stage_settings(
+    settings: FinetuneSettings, dataset: Dataset, names: Sequence[str]
+) -> FinetuneSettings:
+    """The settings of one training, without what its tasks have no use for.
+
+    Args:
+        settings: Those of the whole run.
+        dataset: The `data.Dataset` of the tasks.
+        names: Names of the tasks of this training.
+
+    Returns:
+        The same, with no class balance where no task has classes, and the
+        loss weights of these tasks alone.
+    """
+    changes: dict[str, Any] = {}
+    if not any(dataset.task(name).classes for name in names):
+        changes |= {"class_balance": "none", "class_balance_beta": None}
+    weighting = settings.weighting
+    if isinstance(weighting, dict):
+        own = {n: value for n, value in weighting.items() if n in names}
+        changes["weighting"] = own or "equal"
+    return replace(settings, **changes)
 
 
 def train(
@@ -74,12 +131,16 @@ def train(
     """
     task = str(settings.focus)
     pictured, labelled = _split(inputs.whole, inputs.tasks)
+    stages = [
+        stage_settings(settings, inputs.whole, names)
+        for names in (pictured, labelled)
+    ]
     # Both before the first step, so that a resumed training begins alike.
     whole, seen = (
-        new_network(inputs.whole, names, settings, inputs.source)
-        for names in (pictured, labelled)
+        new_network(inputs.whole, names, stage, inputs.source)
+        for names, stage in zip((pictured, labelled), stages, strict=True)
     )
-    first = fit(whole, training, validation, task)
+    first = fit(whole, stages[0], training, validation, task)
     view = whole.view(task)
     rule = Focusing(settings.focus_fill, settings.focus_margin)
     sides, facts = [], {}
@@ -91,7 +152,7 @@ def train(
         sides.append(side)
         facts[name] = found
     _warn(facts)
-    second = fit(seen, *sides, "focused")
+    second = fit(seen, stages[1], *sides, "focused")
     history = _joined((first, "_".join(pictured)), (second, "_".join(labelled)))
     network = _whole_network(whole, seen, task, rule)
     entry = {"task": task, **asdict(rule), "images": facts}
@@ -200,7 +261,19 @@ def _joined(*parts):
         tables.append(table.set_index("epoch"))
         for part, count in history.trainable_parameters.items():
             counts[part] = counts.get(part, 0) + count
-    seconds = pd.concat([t["seconds"] for t in tables], axis=1).sum(axis=1)
-    table = pd.concat([t.drop(columns="seconds") for t in tables], axis=1)
-    table = table.assign(seconds=seconds).reset_index()
-    return finetuning.History(table, groups, counts)
+    cached = {name: h.cached for h, name in parts if h.cached is not None}
+    return finetuning.History(
+        _side_by_side(tables), groups, counts, cached or None
+    )
+
+
+def _side_by_side(tables):
+    """One table of several; seconds that all of them have are added up."""
+    table = pd.concat(tables, axis=1)
+    # A list of one name gives a table, also where one training has the column.
+    sums = {
+        column: table[[column]].sum(axis=1)
+        for column in ("seconds_features", "seconds")
+        if column in table
+    }
+    return table.drop(columns=list(sums)).assign(**sums).reset_index()

@@ -247,15 +247,21 @@ def strategy(settings: FinetuneSettings) -> finetuning.FineTuning:
         "release_after": settings.release_after,
         "weight_average": settings.weight_average,
     }
-    if settings.class_balance != "none":
-        options["class_balance"] = ClassBalance(
-            settings.class_balance, settings.class_balance_beta
-        )
+    balance = class_balance(settings)
+    if balance is not None:
+        options["class_balance"] = balance
     if settings.freeze is not None:
         options["freeze"] = settings.freeze
     if "ratio" in arguments_of(cls):
         options["ratio"] = settings.ratio
     return cls(**options)
+
+
+def class_balance(settings: FinetuneSettings) -> ClassBalance | None:
+    """The `data.ClassBalance` that the settings describe, or None."""
+    if settings.class_balance == "none":
+        return None
+    return ClassBalance(settings.class_balance, settings.class_balance_beta)
 
 
 def schedule(settings: FinetuneSettings) -> Schedule:

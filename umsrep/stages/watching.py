@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from umsrep import backend
 from umsrep import tasks as task_kinds
 from umsrep.data import Dataset
-from umsrep.data.batches import ahead
 from umsrep.evaluation import probes
+from umsrep.evaluation.frozen_features import Reader
 from umsrep.metrics import features as feature_metrics
 from umsrep.model import MultiTaskModel
 
@@ -60,8 +59,7 @@ class FeatureStatistics:
 
     def __init__(self, model: MultiTaskModel, dataset: Dataset) -> None:
         self.dataset = _some(dataset)
-        self.model = model.feature_model(["bottleneck"])
-        self.channels = model.representation.image_shape[-1]
+        self._reader = Reader(model.representation, cells=False)
 
     def __call__(self, epoch: int) -> dict[str, float]:
         """{"feature_spread", "feature_rank"} of the bottleneck."""
@@ -73,16 +71,7 @@ class FeatureStatistics:
 
     def averaged(self) -> NDArray[np.float32]:
         """(images, channels): the bottleneck averaged over each image."""
-        found = []
-        batches = self.dataset.batches(32, tasks=(), channels=self.channels)
-        for images, _, _ in ahead(batches):
-            if backend.replicas() == 1:
-                output = self.model.predict_on_batch(images)
-            else:
-                output = self.model(images, training=False)
-            values = backend_array(output["bottleneck"])
-            found.append(values.mean(axis=(1, 2)))
-        return np.concatenate(found)
+        return self._reader.read(self.dataset)[0]
 
 
 class ProbedTasks:
@@ -138,15 +127,6 @@ def _some(dataset):
 def _labelled(dataset, tasks):
     known = [dataset.labelled(task) for task in tasks]
     return dataset.subset(np.any(known, axis=0))
-
-
-def backend_array(tensor) -> NDArray[np.float32]:
-    """A tensor as a float32 array, also of half precision."""
-    import keras
-
-    return np.asarray(
-        keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
-    )
 
 
 def remarks(history: pd.DataFrame, tasks: Sequence[str]) -> list[str]:

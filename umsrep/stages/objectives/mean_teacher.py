@@ -79,7 +79,7 @@ class MeanTeacher(Supervised):
         if settings.augmentation:
             augmentation = Augmentation.of(
                 settings.augmentation_kind, settings.augmentation
-            )
+            ).with_references(training, settings.seed)
         lane = Lane(
             "joint",
             student,

@@ -28,9 +28,13 @@ class VICReg(Objective):
 
     Args:
         settings: `ViewsSettings`.
+
+    Attributes:
+        used: The `data.Augmentation` of the training; None before it.
     """
 
     tasks = ("views",)
+    used: Augmentation | None = None
 
     def check(self, data: Dataset) -> None:
         if self.settings.distribution != "none":
@@ -49,20 +53,28 @@ class VICReg(Objective):
         )
         return MultiTaskModel(self.representation(data), [head], name="views")
 
-    def augmentation(self) -> Augmentation:
-        """What makes the views differ."""
+    def augmentation(self, training: Dataset) -> Augmentation:
+        """What makes the views differ.
+
+        Args:
+            training: Images whose histograms it may match, see
+                `data.Augmentation.with_references`.
+        """
         settings = self.settings
-        return Augmentation.of(
+        augmentation = Augmentation.of(
             settings.augmentation_kind, settings.augmentation
         )
+        return augmentation.with_references(training, settings.seed)
 
-    def batches(self, data: Dataset, channels: int) -> Pairs:
+    def batches(
+        self, data: Dataset, augmentation: Augmentation, channels: int
+    ) -> Pairs:
         """Pairs of views of a data set."""
         settings = self.settings
         return Pairs(
             data,
             self.task,
-            self.augmentation(),
+            augmentation,
             settings.batch_size,
             settings.seed,
             channels,
@@ -81,11 +93,13 @@ class VICReg(Objective):
             jit_compile=model.jit(settings.xla),
         )
         channels = model.representation.image_shape[-1]
+        augmentation = self.augmentation(training)
+        self.used = augmentation
         lane = Lane(
             self.task,
             model,
-            self.batches(training, channels),
-            self.batches(validation, channels),
+            self.batches(training, augmentation, channels),
+            self.batches(validation, augmentation, channels),
         )
         schedule = Schedule(
             settings.learning_rate,
@@ -119,4 +133,4 @@ class VICReg(Objective):
         return metrics
 
     def entries(self, model: MultiTaskModel) -> dict[str, Any]:
-        return {"augmentation": self.augmentation().get_config()}
+        return {"augmentation": self.used and self.used.get_config()}
