@@ -1,9 +1,15 @@
 import pytest
 
+from umsrep import runs
+from umsrep.data import load
+from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.experiments import curve_folder
 from umsrep.experiments.curve_plan import load_plan, short_plan
 from umsrep.experiments.learning_curve import with_sizes
+from umsrep.stages import first_stage, objectives
+from umsrep.stages.network import head, new_representation
+from umsrep.stages.settings import STAGES, FinetuneSettings
 
 PLAN = {
     "data": "prepared/x",
@@ -164,3 +170,51 @@ def test_a_representation_is_compared_with_its_own_network(write_run, kind):
     for candidate, strategy in ((joint, "joint"), (frozen, "independent")):
         assert candidate.sources["representation"] == str(run)
         assert candidate.settings.strategy == strategy
+
+
+def test_new_weights_of_a_pretrained_network_are_not_pretrained(write_run):
+    """The same graph, its heads too: weights are all that differs."""
+    arguments = {"width": 1.0, "weights": "imagenet"}
+    run = write_run(
+        "r",
+        config={"architecture": "vgg16", "arguments": arguments},
+        pretrained={"weights": "imagenet"},
+    )
+    new = load_plan(short_plan("prepared/x", run)).candidates[0].settings
+    assert new.architecture == "vgg16"
+    assert new.arguments == {"width": 1.0, "preprocessing": True}
+    made = new_representation((64, 64), new.architecture, new.arguments)
+    assert made.origin is None
+    spec = TaskSpec("lung", "mask")
+    pretrained = new_representation((64, 64), "vgg16", new.arguments)
+    pretrained.origin = {"weights": "imagenet"}
+    usual = FinetuneSettings()
+    assert (
+        head(spec, new, made).get_config()
+        == head(spec, usual, pretrained).get_config()
+    )
+
+
+def test_a_choice_against_preprocessing_stays(write_run):
+    arguments = {"weights": "imagenet", "preprocessing": False}
+    config = {"architecture": "vgg16", "arguments": arguments}
+    run = write_run("r", config=config)
+    new = load_plan(short_plan("prepared/x", run)).candidates[0].settings
+    assert new.arguments == {"preprocessing": False}
+
+
+def test_a_network_that_was_trained_further_is_known(
+    write_run, prepared_folder
+):
+    """Its run names its own network, not the default of the settings."""
+    config = {"architecture": "unet", "arguments": {"width": 4}}
+    first = write_run("first", config=config, task_specs={})
+    (first / "model.keras").write_bytes(b"weights")
+    objective = objectives.registry.get("restoration")(
+        STAGES["restoration"](epochs=1)
+    )
+    objective.source = runs.Run(first)
+    further = first_stage.config_of(objective, [load(prepared_folder)], first)
+    second = write_run("second", config=further, task_specs={})
+    new = load_plan(short_plan("prepared/x", second)).candidates[0].settings
+    assert (new.architecture, new.arguments) == ("unet", {"width": 4})

@@ -32,9 +32,13 @@ from umsrep import runs
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
 from umsrep.runs.former import renamed
-from umsrep.search.jobs import OF_A_NEW_ONE
 from umsrep.search.reduction import whole_number
 from umsrep.stages import settings_file
+from umsrep.stages.network import (
+    OF_A_NEW_ONE,
+    PRETRAINED_FILTERS,
+    of_run,
+)
 from umsrep.stages.settings import FinetuneSettings
 
 KEYS = (
@@ -197,13 +201,7 @@ def short_plan(
         }
     else:
         source = runs.Run(representation)
-        config = renamed(source.info["config"])
-        # The same network, so that weights are all that differs.
-        new = {
-            key: config[key]
-            for key in ("architecture", "arguments")
-            if key in config
-        }
+        new = _new_weights(source)
         if source.has_labels:
             # The patients whose labels the representation knows.
             new["leave_out"] = str(representation)
@@ -217,6 +215,23 @@ def short_plan(
             },
         }
     return {"data": str(data), "candidates": candidates}
+
+
+def _new_weights(source):
+    """Settings of a network like that of a `runs.Run`, newly drawn.
+
+    Weights are all that differs, also where the run's own came from a file.
+    """
+    new = of_run(source)
+    arguments = dict(new.get("arguments") or {})
+    if arguments.pop("weights", None) is not None:
+        # The graph of a network with pretrained weights.
+        if arguments.get("preprocessing") is None:
+            arguments["preprocessing"] = True
+        new["arguments"] = arguments
+    if source.info.get("pretrained"):
+        new["decoder_filters"] = PRETRAINED_FILTERS
+    return new
 
 
 def _candidates(stored, over, where):

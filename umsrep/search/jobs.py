@@ -18,9 +18,6 @@ from umsrep.stages import (
 )
 from umsrep.stages.settings import STAGES, has_tasks
 
-# Settings that a given representation decides.
-OF_A_NEW_ONE = ("architecture", "arguments")
-
 
 def job(plan, chosen, scratch=None):
     """What a worker needs to train a round: plain values.
@@ -64,7 +61,7 @@ def check(plan, chosen):
     settings = settings_of(plan, chosen)
     if plan.sources["representation"] is not None:
         for name in {**plan.settings, **chosen}:
-            if name.partition(".")[0] in OF_A_NEW_ONE:
+            if name.partition(".")[0] in network.OF_A_NEW_ONE:
                 raise UmsrepError(
                     f"'{name}' is of a new representation, and "
                     f"{plan.sources['representation']} is given. Remove "
