@@ -7,7 +7,8 @@ from umsrep.errors import UmsrepError
 from umsrep.experiments import curve_folder
 from umsrep.experiments.curve_plan import load_plan, short_plan
 from umsrep.experiments.learning_curve import with_sizes
-from umsrep.stages import first_stage, objectives
+from umsrep.search.evaluated import train_and_evaluate
+from umsrep.stages import finetuning, first_stage, objectives
 from umsrep.stages.network import head, new_representation
 from umsrep.stages.settings import STAGES, FinetuneSettings
 
@@ -59,6 +60,7 @@ def test_what_the_command_says_takes_precedence():
         ({"candidates": {"a": {"seed": 3}}}, "Remove it there"),
         ({"candidates": {"a": {"steps": 3}}}, "write it in 'settings'"),
         ({"settings": {"labelled_patients": 3}}, "the plan's 'sizes'"),
+        ({"settings": {"labelled_tasks": ["x"]}}, "share patients"),
         ({"candidates": {"a": {"nose": 3}}}, "Its settings: architecture"),
         ({"candidates": {"a": {"epochs": 0}}}, "Fix the value"),
         ({"candidates": {"a b": {}, "a-b": {}}}, "Rename one"),
@@ -92,6 +94,75 @@ def test_default_sizes_are_halves_of_all(prepared_folder):
         assert small == large // 2
     with pytest.raises(UmsrepError, match="Pass at most that many"):
         with_sizes(plan(**new, sizes=[labelled + 1]))
+
+
+def test_candidates_learn_from_the_same_patients(
+    prepared_writer, tmp_path, monkeypatch
+):
+    """Whatever their tasks; a focus learns a mask besides."""
+    data = prepared_writer(tmp_path / "many", count=120, mask_share=0.3)
+
+    class NotTrained(Exception):
+        pass
+
+    trained = []
+
+    def stop(inputs, settings, training, *others):
+        trained.append(set(training.table["patient"]))
+        raise NotTrained
+
+    monkeypatch.setattr(finetuning, "_train", stop)
+    found = with_sizes(
+        plan(
+            data=str(data),
+            sizes=[8, 16],
+            repeats=2,
+            candidates={
+                "label": {},
+                "inside": {"focus": "blob"},
+                "mask": {"tasks": ["blob"]},
+            },
+        )
+    )
+    folder = curve_folder.CurveFolder(
+        tmp_path / "curve", found, 3, curve_folder.tests_of(found)
+    )
+    patients = {}
+    for run in folder.runs():
+        with pytest.raises(NotTrained):
+            train_and_evaluate(folder.job(run, False))
+        point = patients.setdefault((run.patients, run.repeat), [])
+        point.append(trained.pop())
+    assert len(patients) == 4
+    for (count, _), point in patients.items():
+        assert len(point) == 3
+        assert point[0] == point[1] == point[2]
+        assert len(point[0]) == count
+    # A folder of candidates that drew otherwise is another one.
+    alone = with_sizes(
+        plan(data=str(data), sizes=[8], candidates={"label": {}})
+    )
+    one = curve_folder.CurveFolder(tmp_path / "curve", alone, 3, [])
+    assert (
+        one.identity["candidates"]["label"]
+        != folder.identity["candidates"]["label"]
+    )
+
+
+def test_a_focus_counts_where_sizes_and_steps_are_found(
+    prepared_writer, tmp_path
+):
+    data = prepared_writer(tmp_path / "many", count=60, mask_share=0.3)
+    focused = {"data": str(data), "candidates": {"a": {"focus": "blob"}}}
+    both = {
+        "data": str(data),
+        "candidates": {"a": {"tasks": ["level", "blob"]}},
+    }
+    one, other = with_sizes(plan(**focused)), with_sizes(plan(**both))
+    assert one.sizes == other.sizes
+    assert curve_folder.budget(one) == curve_folder.budget(other)
+    with pytest.raises(UmsrepError, match="no mask task.*Name one"):
+        with_sizes(plan(data=str(data), candidates={"a": {"focus": "level"}}))
 
 
 def test_the_budget_is_one_for_all_sizes_and_candidates(prepared_folder):

@@ -59,6 +59,7 @@ DECIDED = {
     "seed": "repeats have the seeds from the plan's 'seed' on",
     "split_seed": "all candidates have one split",
     "labelled_patients": "the plan's 'sizes' say it",
+    "labelled_tasks": "all candidates share patients",
     "fractions": "all candidates have one split; write it in 'settings'",
     "steps": "all candidates have one budget; write it in 'settings'",
 }
@@ -76,12 +77,15 @@ class CurveCandidate:
         tasks: Names of its tasks; empty for all of the data set.
         sources: {"representation", "denoise_with", "leave_out": run folder or
             None}.
+        labelled_tasks: Tasks that its labelled patients are drawn by; None
+            for its own.
     """
 
     name: str
     settings: FinetuneSettings
     tasks: tuple[str, ...]
     sources: dict[str, str | None]
+    labelled_tasks: tuple[str, ...] | None = None
 
     @property
     def slug(self) -> str:
@@ -125,6 +129,7 @@ class CurvePlan:
             seed=self.seed + repeat,
             split_seed=self.seed,
             labelled_patients=patients,
+            labelled_tasks=candidate.labelled_tasks if patients else None,
         )
 
 

@@ -11,6 +11,7 @@ from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
 from umsrep.stages import (
+    focusing,
     inputs,
     network,
     objectives,
@@ -114,7 +115,8 @@ def splits(plan):
             settings,
             plan.sources["representation"],
             plan.sources["leave_out"],
-            plan.tasks,
+            settings.labelled_tasks
+            or focusing.with_focus(parts[0], plan.tasks, settings),
         )
     else:
         objective = objectives.registry.get(plan.stage)(settings)
