@@ -1,6 +1,8 @@
 import pytest
+from typer.testing import CliRunner
 
 from umsrep import runs
+from umsrep.cli.main import app
 from umsrep.data import load
 from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
@@ -8,7 +10,7 @@ from umsrep.experiments import curve_folder
 from umsrep.experiments.curve_plan import load_plan, short_plan
 from umsrep.experiments.learning_curve import with_sizes
 from umsrep.search.evaluated import train_and_evaluate
-from umsrep.stages import finetuning, first_stage, objectives
+from umsrep.stages import finetuning, first_stage, network, objectives
 from umsrep.stages.network import head, new_representation
 from umsrep.stages.settings import STAGES, FinetuneSettings
 
@@ -72,6 +74,10 @@ def test_what_the_command_says_takes_precedence():
             },
             "or write representation: none",
         ),
+        (
+            {"settings": {"arguments": {"width": 4}}},
+            "b: arguments, of all candidates.*with new weights alone",
+        ),
         ({"baseline": "c"}, "name of a candidate"),
         ({"sizes": [0]}, "sizes: 0; expected a whole number"),
         ({"repeats": 0}, "at least 1"),
@@ -82,6 +88,76 @@ def test_what_the_command_says_takes_precedence():
 def test_mistakes_say_what_to_do(changes, advice):
     with pytest.raises(UmsrepError, match=advice):
         plan(**changes)
+
+
+def test_arguments_of_the_network_are_merged():
+    """One more for all leaves a candidate's own; another network has others."""
+    found = plan(
+        settings={"arguments": {"normalization": "mean", "filters": [4, 8]}},
+        candidates={
+            "a": {},
+            "b": {"arguments": {"filters": [2, 4]}},
+            "c": {"architecture": "unet", "arguments": {"width": 4}},
+        },
+    )
+    assert [c.settings.arguments for c in found.candidates] == [
+        {"normalization": "mean", "filters": [4, 8]},
+        {"normalization": "mean", "filters": [2, 4]},
+        {"width": 4},
+    ]
+    new = {"a": {"arguments": {"filters": [2, 4]}}}
+    over = {"arguments": {"normalization": "rank"}}
+    (one,) = load_plan(PLAN | {"candidates": new}, None, over).candidates
+    assert one.settings.arguments == {
+        "filters": [2, 4],
+        "normalization": "rank",
+    }
+    with pytest.raises(UmsrepError, match="options of the command.*alone"):
+        load_plan(PLAN, None, over)
+
+
+def test_the_strategy_is_that_of_a_single_training(monkeypatch, tmp_path):
+    """Of a plan's candidate as of `umsrep finetune`, if none is named."""
+    made = []
+    monkeypatch.setattr(
+        finetuning,
+        "finetune",
+        lambda *given, settings, **others: made.append(settings.strategy) or {},
+    )
+    for options, entry in (
+        (["--representation", "none"], {}),
+        (
+            ["--architecture", "vgg16", "--weights", "imagenet"],
+            {"architecture": "vgg16", "arguments": {"weights": "imagenet"}},
+        ),
+        (["--representation", "runs/r"], {"representation": "runs/r"}),
+    ):
+        (candidate,) = plan(candidates={"a": entry}).candidates
+        call = ["finetune", "--data", "d", "--out", str(tmp_path), *options]
+        result = CliRunner().invoke(app, call)
+        assert result.exit_code == 0, result.output
+        assert candidate.settings.strategy == made[-1]
+    assert made == ["separate", "independent", "independent"]
+
+
+def test_workers_elsewhere_find_weights(prepared_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.h5").write_bytes(b"weights")
+    for given, expected in (
+        ("mine.h5", str(tmp_path / "mine.h5")),
+        ("imagenet", "imagenet"),
+        ("lost.h5", "lost.h5"),
+    ):
+        entry = {"architecture": "vgg16", "arguments": {"weights": given}}
+        found = plan(
+            data=str(prepared_folder), candidates={"a": entry}, sizes=[4]
+        )
+        folder = curve_folder.CurveFolder(tmp_path / "curve", found, 3, [])
+        job = folder.job(next(folder.runs()), False)
+        assert job["settings"]["arguments"]["weights"] == expected
+        values = network.with_absolute_weights(entry)
+        assert values["arguments"]["weights"] == expected
+        assert entry["arguments"]["weights"] == given
 
 
 def test_default_sizes_are_halves_of_all(prepared_folder):

@@ -24,6 +24,7 @@ from umsrep.experiments.curve_plan import CurveCandidate, CurvePlan, slug
 from umsrep.search.evaluated import is_evaluated, is_trained
 from umsrep.stages.focusing import with_focus
 from umsrep.stages.inputs import splits
+from umsrep.stages.network import with_absolute_weights
 
 # Resamples of an evaluation's intervals.
 BOOTSTRAP = 500
@@ -186,7 +187,8 @@ class CurveFolder:
                     name: folder and str(Path(folder).absolute())
                     for name, folder in sources.items()
                 },
-                "settings": asdict(settings) | {"steps": self.steps},
+                "settings": with_absolute_weights(asdict(settings))
+                | {"steps": self.steps},
                 "run": run.folder.absolute(),
                 "keep_models": keep_models,
                 "evaluations": [

@@ -265,16 +265,8 @@ def _candidates(stored, over, where):
         outside = (*settings_file.SOURCES, "tasks")
         values = renamed({k: v for k, v in entry.items() if k not in outside})
         _refuse(values, here)
-        if sources["representation"] and set(values) & set(OF_A_NEW_ONE):
-            raise UmsrepError(
-                f"{here}: {' and '.join(OF_A_NEW_ONE)} are of a new "
-                f"representation, and {sources['representation']} is given. "
-                "Remove them, or write representation: none."
-            )
-        default = {} if sources["representation"] else {"strategy": "separate"}
-        settings = settings_file.make(
-            "finetune", {**default, **shared, **values, **over}, here
-        )
+        values = _merged(shared, values, over, sources["representation"], here)
+        settings = settings_file.make("finetune", values, here)
         found.append(CurveCandidate(name, settings, own or tasks, sources))
     slugs = [candidate.slug for candidate in found]
     for candidate in found:
@@ -284,6 +276,38 @@ def _candidates(stored, over, where):
                 f"the same folder, {candidate.slug}. Rename one."
             )
     return tuple(found)
+
+
+def _merged(shared, values, over, representation, here):
+    """A candidate's settings: those of all, its own, those of the command.
+
+    Arguments of a new representation are merged one by one, unless they are
+    of another architecture.
+    """
+    for given, whose in (
+        (values, "the candidate's"),
+        (shared, "of all candidates (settings)"),
+        (over, "of all candidates (options of the command)"),
+    ):
+        named = [name for name in OF_A_NEW_ONE if name in given]
+        if representation and named:
+            raise UmsrepError(
+                f"{here}: {' and '.join(named)}, {whose}, are of a new "
+                f"representation, and {representation} is given. Write them "
+                "at the candidates with new weights alone, or write "
+                "representation: none."
+            )
+    layers = shared, values, over
+    arguments: dict[str, Any] = {}
+    for layer in layers:
+        if "architecture" in layer:
+            arguments = {}
+        arguments |= settings_file.mapping(
+            layer.get("arguments"), "arguments", here
+        )
+    default = settings_file.default_strategy(representation, arguments)
+    merged = {**default, **shared, **values, **over}
+    return {**merged, "arguments": arguments}
 
 
 def _refuse(values, where, but=()):

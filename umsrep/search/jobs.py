@@ -38,7 +38,7 @@ def job(plan, chosen, scratch=None):
             name: folder and os.path.abspath(folder)
             for name, folder in plan.sources.items()
         },
-        "settings": storage.plain(values),
+        "settings": storage.plain(network.with_absolute_weights(values)),
         "scratch": scratch and str(scratch),
     }
 

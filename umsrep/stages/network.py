@@ -1,6 +1,7 @@
 """From settings to a network, a balancer and a strategy."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from umsrep import (
@@ -61,6 +62,24 @@ def of_run(run: runs.Run) -> dict[str, Any]:
     """
     config = renamed(run.info["config"])
     return {key: config[key] for key in OF_A_NEW_ONE if key in config}
+
+
+def with_absolute_weights(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for a worker that may be in another folder.
+
+    Args:
+        values: {field: value}; where `weights` among the arguments name a
+            file, its path becomes absolute.
+    """
+    arguments = values.get("arguments") or {}
+    weights = arguments.get("weights")
+    if weights in (None, "imagenet"):
+        return dict(values)
+    path = Path(str(weights)).expanduser()
+    if not path.is_file():
+        return dict(values)
+    given = {**arguments, "weights": str(path.absolute())}
+    return {**values, "arguments": given}
 
 
 def check_arguments(
