@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -60,6 +61,19 @@ def test_the_fewest_have_every_class_of_every_task(dataset, seed):
     chosen = few_labels(dataset, TASKS, fewest, seed)
     assert chosen.labelled("blob").any()
     assert {0, 1} <= set(chosen.labels("level"))
+
+
+def test_the_fewest_are_those_of_every_seed(dataset, monkeypatch):
+    """One after the other, it takes 2 or 3 of these four by their order."""
+    labels = {"p0": "abd", "p1": "de", "p2": "e", "p3": "abc"}
+    known = {who: frozenset(found) for who, found in labels.items()}
+    module = sys.modules[few_labels.__module__]
+    monkeypatch.setattr(module, "_labels", lambda *arguments: known)
+    alone = [bounds(dataset, TASKS, [seed])[0] for seed in range(6)]
+    assert set(alone) == {2, 3}
+    assert bounds(dataset, TASKS, range(6)) == (3, 4)
+    with pytest.raises(UmsrepError, match="Pass at least that many"):
+        few_labels(dataset, TASKS, 2, alone.index(3))
 
 
 @pytest.mark.parametrize("count", [20, 40])

@@ -10,6 +10,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import probes
 from umsrep.experiments import frozen_probes
 from umsrep.stages import FinetuneSettings, PretrainSettings, pretrain
+from umsrep.stages.construction import ConstructionSettings, construct
 
 SETTINGS = FinetuneSettings(fractions=(0.5, 0.1, 0.4))
 NEW = frozen_probes.Probed("new", None, "conv_autoencoder", {"filters": (4, 8)})
@@ -77,6 +78,33 @@ def test_names_are_told_apart(prepared_folder):
         table([NEW, NEW], prepared_folder)
     with pytest.raises(UmsrepError, match="--architecture for new weights"):
         frozen_probes.probed_of([])
+
+
+def test_all_are_judged_on_the_same_patients(prepared_folder, tmp_path, capsys):
+    """Whose labels one of them knows, is left out for the others too."""
+    out = tmp_path / "knows"
+    settings = ConstructionSettings(
+        task="level",
+        architecture="conv_autoencoder",
+        arguments={"filters": (4, 8)},
+        epochs=1,
+        precision="float32",
+        fractions=(0.3, 0.1, 0.6),
+        seed=3,
+    )
+    construct([prepared_folder], out, settings, progress=False)
+    capsys.readouterr()
+    knows = frozen_probes.Probed("knows", out)
+    found = table([NEW, knows], prepared_folder)
+    assert capsys.readouterr().err.count("are left out") == 1
+    keys = ["task", "metric", "patients", "test_patients"]
+    new, other = (
+        part[keys].reset_index(drop=True)
+        for _, part in found.groupby("representation", sort=False)
+    )
+    pd.testing.assert_frame_equal(new, other)
+    alone = table([NEW], prepared_folder)
+    assert alone["patients"].min() > new["patients"].max()
 
 
 def test_the_command(prepared_folder, learnt, tmp_path):

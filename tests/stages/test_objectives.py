@@ -575,6 +575,10 @@ class TestStartingFromWeights:
                 one.trainable_weights, two.trainable_weights, strict=True
             ):
                 np.testing.assert_allclose(array(a), array(b), atol=1e-6)
+        # Its settings are those of the network that it has.
+        config = run.info["config"]
+        assert config["architecture"] == COMMON["architecture"]
+        assert config["arguments"] == COMMON["arguments"]
         # It still knows the labels that its source has learnt from.
         assert run.has_labels
         knows = run.split()

@@ -58,7 +58,11 @@ def finetune(
     from umsrep.distribution import use
     from umsrep.errors import UmsrepError
     from umsrep.stages.finetuning import finetune as run
-    from umsrep.stages.settings_file import read_settings, source
+    from umsrep.stages.settings_file import (
+        default_strategy,
+        read_settings,
+        source,
+    )
 
     stored = settings and read_settings(settings, ("finetune",))
     pretrained = "weights" in chosen.get("arguments", {})
@@ -80,8 +84,9 @@ def finetune(
     if stored:
         settings = over(stored.settings, chosen)
     else:
-        shared = sources["representation"] is not None or pretrained
-        default = {} if shared else {"strategy": "separate"}
+        default = default_strategy(
+            sources["representation"], chosen.get("arguments")
+        )
         settings = FinetuneSettings(**{**default, **chosen})
     if sources.get("representation") is not None:
         _refuse_network(chosen, sources["representation"])

@@ -15,7 +15,7 @@ from umsrep.stages.settings import FinetuneSettings
 SETTINGS = {
     option.parameter
     for name, setting in declared(FinetuneSettings).items()
-    if name not in ("seed", "split_seed", "labelled_patients")
+    if name not in ("seed", "split_seed", "labelled_patients", "labelled_tasks")
     for option in setting.options
 }
 

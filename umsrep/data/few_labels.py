@@ -63,16 +63,20 @@ def few_labels(
     return dataset.subset(np.array([who in chosen for who in whose], bool))
 
 
-def bounds(dataset: "Dataset", tasks: Iterable[str]) -> tuple[int, int]:
+def bounds(
+    dataset: "Dataset", tasks: Iterable[str], seeds: Iterable[int] = (0,)
+) -> tuple[int, int]:
     """(fewest, most) patients that `few_labels` may be asked for.
 
-    The fewest that every seed can have.
+    The fewest depend on the order of the patients, and so on the seed.
 
     Args:
         dataset, tasks: As for `few_labels`.
+        seeds: Seeds that all can have so many.
     """
     labels = _labels(dataset, list(tasks), owners(dataset))
-    return len(_covering(labels, sorted(labels))), len(labels)
+    fewest = max((_ordered(labels, seed)[1] for seed in seeds), default=0)
+    return fewest, len(labels)
 
 
 def _labels(dataset: "Dataset", tasks: list[str], whose: np.ndarray) -> Labels:

@@ -11,7 +11,7 @@ report.html           the same as one page
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from umsrep.evaluation.curve_folder import FORMAT, FORMAT_VERSION, HEADER
 from umsrep.experiments.budget import equal_steps
 from umsrep.experiments.curve_plan import CurveCandidate, CurvePlan, slug
 from umsrep.search.evaluated import is_evaluated, is_trained
+from umsrep.stages.focusing import with_focus
 from umsrep.stages.inputs import splits
+from umsrep.stages.network import with_absolute_weights
 
 # Resamples of an evaluation's intervals.
 BOOTSTRAP = 500
@@ -185,7 +187,8 @@ class CurveFolder:
                     name: folder and str(Path(folder).absolute())
                     for name, folder in sources.items()
                 },
-                "settings": asdict(settings) | {"steps": self.steps},
+                "settings": with_absolute_weights(asdict(settings))
+                | {"steps": self.steps},
                 "run": run.folder.absolute(),
                 "keep_models": keep_models,
                 "evaluations": [
@@ -261,6 +264,35 @@ def _check_test(home: Dataset, dataset: Dataset, folder, names) -> None:
         )
 
 
+def learnt_by(candidate: CurveCandidate, whole: Dataset) -> tuple[str, ...]:
+    """Names of a candidate's tasks, the mask of its focus among them.
+
+    Args:
+        candidate: A `CurveCandidate`.
+        whole: The plan's data set.
+
+    Raises:
+        UmsrepError: a focus that is no mask task.
+    """
+    tasks = with_focus(whole, candidate.tasks or None, candidate.settings)
+    return tuple(tasks or whole.tasks)
+
+
+def with_common_patients(plan: CurvePlan) -> CurvePlan:
+    """The plan with all candidates' patients drawn by the tasks of all.
+
+    A candidate whose tasks these are draws by its own.
+    """
+    whole = load(plan.data)
+    learnt = [learnt_by(candidate, whole) for candidate in plan.candidates]
+    union = tuple(dict.fromkeys(task for tasks in learnt for task in tasks))
+    candidates = [
+        replace(c, labelled_tasks=union if set(tasks) != set(union) else None)
+        for c, tasks in zip(plan.candidates, learnt, strict=True)
+    ]
+    return replace(plan, candidates=tuple(candidates))
+
+
 def common_split(plan: CurvePlan) -> list[Dataset]:
     """The training side of each candidate, all labels being there.
 
@@ -269,13 +301,14 @@ def common_split(plan: CurvePlan) -> list[Dataset]:
             images.
     """
     sides, names = [], []
+    whole = load(plan.data)
     for candidate in plan.candidates:
         found = splits(
             plan.data,
             plan.settings_of(candidate, None, 0),
             candidate.sources["representation"],
             candidate.sources["leave_out"],
-            candidate.tasks or None,
+            learnt_by(candidate, whole),
         )
         sides.append(found["train"])
         names.append(
@@ -300,7 +333,7 @@ def budget(plan: CurvePlan) -> int:
     steps.
     """
     whole = load(plan.data)
-    tasks = [t for c in plan.candidates for t in c.tasks or whole.tasks]
+    tasks = [t for c in plan.candidates for t in learnt_by(c, whole)]
     return max(
         equal_steps(
             plan.data,
@@ -327,7 +360,12 @@ def _identity(plan: CurvePlan, steps: int, tests: list[EvaluationSet]):
                         k: v
                         for k, v in asdict(c.settings).items()
                         if v is not None and k not in ("seed", "steps")
-                    },
+                    }
+                    | (
+                        {"labelled_tasks": c.labelled_tasks}
+                        if c.labelled_tasks
+                        else {}
+                    ),
                     "tasks": c.tasks,
                     "sources": {
                         name: folder and runs.fingerprints([], [folder])

@@ -32,9 +32,13 @@ from umsrep import runs
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
 from umsrep.runs.former import renamed
-from umsrep.search.jobs import OF_A_NEW_ONE
 from umsrep.search.reduction import whole_number
 from umsrep.stages import settings_file
+from umsrep.stages.network import (
+    OF_A_NEW_ONE,
+    PRETRAINED_FILTERS,
+    of_run,
+)
 from umsrep.stages.settings import FinetuneSettings
 
 KEYS = (
@@ -55,6 +59,7 @@ DECIDED = {
     "seed": "repeats have the seeds from the plan's 'seed' on",
     "split_seed": "all candidates have one split",
     "labelled_patients": "the plan's 'sizes' say it",
+    "labelled_tasks": "all candidates share patients",
     "fractions": "all candidates have one split; write it in 'settings'",
     "steps": "all candidates have one budget; write it in 'settings'",
 }
@@ -72,12 +77,15 @@ class CurveCandidate:
         tasks: Names of its tasks; empty for all of the data set.
         sources: {"representation", "denoise_with", "leave_out": run folder or
             None}.
+        labelled_tasks: Tasks that its labelled patients are drawn by; None
+            for its own.
     """
 
     name: str
     settings: FinetuneSettings
     tasks: tuple[str, ...]
     sources: dict[str, str | None]
+    labelled_tasks: tuple[str, ...] | None = None
 
     @property
     def slug(self) -> str:
@@ -121,6 +129,7 @@ class CurvePlan:
             seed=self.seed + repeat,
             split_seed=self.seed,
             labelled_patients=patients,
+            labelled_tasks=candidate.labelled_tasks if patients else None,
         )
 
 
@@ -197,13 +206,7 @@ def short_plan(
         }
     else:
         source = runs.Run(representation)
-        config = renamed(source.info["config"])
-        # The same network, so that weights are all that differs.
-        new = {
-            key: config[key]
-            for key in ("architecture", "arguments")
-            if key in config
-        }
+        new = _new_weights(source)
         if source.has_labels:
             # The patients whose labels the representation knows.
             new["leave_out"] = str(representation)
@@ -217,6 +220,23 @@ def short_plan(
             },
         }
     return {"data": str(data), "candidates": candidates}
+
+
+def _new_weights(source):
+    """Settings of a network like that of a `runs.Run`, newly drawn.
+
+    Weights are all that differs, also where the run's own came from a file.
+    """
+    new = of_run(source)
+    arguments = dict(new.get("arguments") or {})
+    if arguments.pop("weights", None) is not None:
+        # The graph of a network with pretrained weights.
+        if arguments.get("preprocessing") is None:
+            arguments["preprocessing"] = True
+        new["arguments"] = arguments
+    if source.info.get("pretrained"):
+        new["decoder_filters"] = PRETRAINED_FILTERS
+    return new
 
 
 def _candidates(stored, over, where):
@@ -245,16 +265,8 @@ def _candidates(stored, over, where):
         outside = (*settings_file.SOURCES, "tasks")
         values = renamed({k: v for k, v in entry.items() if k not in outside})
         _refuse(values, here)
-        if sources["representation"] and set(values) & set(OF_A_NEW_ONE):
-            raise UmsrepError(
-                f"{here}: {' and '.join(OF_A_NEW_ONE)} are of a new "
-                f"representation, and {sources['representation']} is given. "
-                "Remove them, or write representation: none."
-            )
-        default = {} if sources["representation"] else {"strategy": "separate"}
-        settings = settings_file.make(
-            "finetune", {**default, **shared, **values, **over}, here
-        )
+        values = _merged(shared, values, over, sources["representation"], here)
+        settings = settings_file.make("finetune", values, here)
         found.append(CurveCandidate(name, settings, own or tasks, sources))
     slugs = [candidate.slug for candidate in found]
     for candidate in found:
@@ -264,6 +276,38 @@ def _candidates(stored, over, where):
                 f"the same folder, {candidate.slug}. Rename one."
             )
     return tuple(found)
+
+
+def _merged(shared, values, over, representation, here):
+    """A candidate's settings: those of all, its own, those of the command.
+
+    Arguments of a new representation are merged one by one, unless they are
+    of another architecture.
+    """
+    for given, whose in (
+        (values, "the candidate's"),
+        (shared, "of all candidates (settings)"),
+        (over, "of all candidates (options of the command)"),
+    ):
+        named = [name for name in OF_A_NEW_ONE if name in given]
+        if representation and named:
+            raise UmsrepError(
+                f"{here}: {' and '.join(named)}, {whose}, are of a new "
+                f"representation, and {representation} is given. Write them "
+                "at the candidates with new weights alone, or write "
+                "representation: none."
+            )
+    layers = shared, values, over
+    arguments: dict[str, Any] = {}
+    for layer in layers:
+        if "architecture" in layer:
+            arguments = {}
+        arguments |= settings_file.mapping(
+            layer.get("arguments"), "arguments", here
+        )
+    default = settings_file.default_strategy(representation, arguments)
+    merged = {**default, **shared, **values, **over}
+    return {**merged, "arguments": arguments}
 
 
 def _refuse(values, where, but=()):

@@ -13,8 +13,8 @@ from umsrep.experiments import curve_statistics as statistics
 from umsrep.experiments.curve_folder import CurveFolder, CurveRun
 from umsrep.metrics import catalogue
 
-# One point of a curve: what the repeats of a candidate and size gave.
-Points = dict[tuple[str, int, str], list[Evaluation]]
+# {(candidate, patients, test set): {repeat: what it gave}}.
+Points = dict[tuple[str, int, str], dict[int, Evaluation]]
 
 
 def write_results(folder: CurveFolder) -> dict[str, pd.DataFrame]:
@@ -36,19 +36,19 @@ def write_results(folder: CurveFolder) -> dict[str, pd.DataFrame]:
         for name, path in run.evaluations.items():
             evaluation = _read(path)
             key = (run.candidate.name, run.patients, name)
-            points.setdefault(key, []).append(evaluation)
+            points.setdefault(key, {})[run.repeat] = evaluation
             rows += _rows(run, name, evaluation, folder.plan.seed)
     headlines = {
         spec.name: statistics.headline(spec)
-        for evaluations in points.values()
-        for spec in evaluations[0].tasks
+        for repeats in points.values()
+        for spec in _tasks(repeats)
     }
     summary = _summary(points)
-    differences = _differences(points, folder.plan.baseline)
+    compared = differences(points, folder.plan.baseline)
     tables = {
         "curve": pd.DataFrame(rows),
         "summary": summary,
-        "differences": differences,
+        "differences": compared,
         "reached": statistics.reached(summary, folder.plan.baseline, headlines),
         "cost": _cost(done),
     }
@@ -100,9 +100,11 @@ def _rows(run: CurveRun, data: str, evaluation: Evaluation, seed: int):
 
 def _summary(points: Points) -> pd.DataFrame:
     rows = []
-    for (candidate, patients, data), evaluations in points.items():
-        for spec in evaluations[0].tasks:
-            entries = [(e.metrics or {}).get(spec.name) for e in evaluations]
+    for (candidate, patients, data), repeats in points.items():
+        for spec in _tasks(repeats):
+            entries = [
+                (e.metrics or {}).get(spec.name) for e in repeats.values()
+            ]
             for metric in statistics.shown(spec):
                 found = [e for e in entries if e and _known(e.get(metric))]
                 if not found:
@@ -135,6 +137,11 @@ def _summary(points: Points) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _tasks(repeats: dict[int, Evaluation]):
+    """The `data.TaskSpec`s of a point's evaluations."""
+    return next(iter(repeats.values())).tasks
+
+
 def _known(value) -> bool:
     return isinstance(value, (int, float)) and bool(np.isfinite(value))
 
@@ -145,21 +152,30 @@ def _ends(value) -> tuple[float, float]:
     return value[0], value[1]
 
 
-def _differences(points: Points, baseline: str) -> pd.DataFrame:
+def differences(points: Points, baseline: str) -> pd.DataFrame:
+    """Each candidate less the baseline, of the repeats that both have.
+
+    Args:
+        points: {(candidate, patients, test set): {repeat: `Evaluation`}}.
+        baseline: Name of a candidate.
+    """
     rows = []
     for (candidate, patients, data), ours in points.items():
         theirs = points.get((baseline, patients, data))
         if candidate == baseline or theirs is None:
             continue
-        # Of an unfinished curve, the repeats that both have.
-        count = min(len(ours), len(theirs))
+        # Of an unfinished curve, the repeats that both have: those of one
+        # number have the same patients and seed.
+        both = sorted(set(ours) & set(theirs))
+        if not both:
+            continue
         tables = [
-            [evaluation.predictions for evaluation in side[:count]]
+            [side[repeat].predictions for repeat in both]
             for side in (ours, theirs)
         ]
-        others = {spec.name for spec in theirs[0].tasks}
-        for spec in ours[0].tasks:
-            told = (ours[0].metrics or {}).get(spec.name) or {}
+        others = {spec.name for spec in _tasks(theirs)}
+        for spec in _tasks(ours):
+            told = (ours[both[0]].metrics or {}).get(spec.name) or {}
             if spec.name not in others or not told.get("images"):
                 continue
             for metric in statistics.shown(spec):
@@ -173,7 +189,7 @@ def _differences(points: Points, baseline: str) -> pd.DataFrame:
                             "data": data,
                             "task": spec.name,
                             "metric": metric,
-                            "repeats": count,
+                            "repeats": len(both),
                             **found,
                         }
                     )

@@ -17,6 +17,7 @@ import pandas as pd
 from umsrep import runs
 from umsrep.data import Dataset, load
 from umsrep.data.few_labels import few_labels
+from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import probes
 from umsrep.evaluation.frozen_features import Reader
@@ -24,6 +25,7 @@ from umsrep.progress import Progress
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.network import new_representation
 from umsrep.stages.settings import FinetuneSettings
+from umsrep.stages.unseen import Unseen
 
 METRICS = ("linear_auc", "knn_auc", "cell_dice")
 
@@ -65,6 +67,9 @@ def probe_table(
 ) -> pd.DataFrame:
     """Probes each representation with each number of labelled patients.
 
+    All on the same patients: whose labels one of the representations has
+    learnt from is left out for all of them.
+
     Args:
         probed: `Probed` representations.
         data: A prepared data set; its test side is judged on.
@@ -92,14 +97,15 @@ def probe_table(
             "their folders different names."
         )
     settings = settings or FinetuneSettings()
-    home = load(data)
+    unseen = _unseen_by_all(probed, load(data))
+    unseen.tell()
+    home = unseen.data
     others = [load(folder) for folder in test_data]
     rows = []
     with Progress("probe", len(probed), enabled=progress) as bar:
         for each in probed:
             inputs = Inputs(home, tasks, each.run, None, None)
             sides = inputs.split(settings)
-            inputs.unseen.tell()
             inputs.warn_of_seen(sides["test"])
             for row in _rows(
                 each, inputs, sides, others, sizes, draws, settings
@@ -107,6 +113,12 @@ def probe_table(
                 rows.append({"representation": each.name, **row})
             bar.advance(1)
     return pd.DataFrame(rows)
+
+
+def _unseen_by_all(probed, home):
+    """`Unseen` images: those of no patient whose labels a run knows."""
+    known = [runs.Run(each.run) for each in probed if each.run is not None]
+    return Unseen(with_copies(home), [run for run in known if run.has_labels])
 
 
 def _rows(each, inputs, sides, others, sizes, draws, settings):

@@ -95,28 +95,31 @@ def learning_curve(
 def with_sizes(plan: CurvePlan) -> CurvePlan:
     """The plan with numbers of patients that every candidate can have.
 
+    In every repeat all candidates get the same patients: these are drawn by
+    the tasks of all (`curve_folder.with_common_patients`).
+
     Raises:
         UmsrepError: a number above what there is, or below what all classes
             need.
     """
+    plan = curve_folder.with_common_patients(plan)
     sides = curve_folder.common_split(plan)
-    pairs = list(zip(plan.candidates, sides, strict=True))
-    found = [bounds(side, c.tasks or side.tasks) for c, side in pairs]
+    seeds = [plan.seed + repeat for repeat in range(plan.repeats)]
+    pairs = [
+        (side, c.labelled_tasks or curve_folder.learnt_by(c, side))
+        for c, side in zip(plan.candidates, sides, strict=True)
+    ]
+    found = [bounds(side, tasks, seeds) for side, tasks in pairs]
     fewest = max(low for low, _ in found)
     most = min(high for _, high in found)
     if not plan.sizes:
         halves = [most // 2**power for power in range(SIZES)]
         sizes = [n for n in halves if n >= max(fewest, SMALLEST)] or [most]
-        return replace(plan, sizes=tuple(sorted(sizes)))
-    for candidate, side in pairs:
+        plan = replace(plan, sizes=tuple(sorted(sizes)))
+    for side, tasks in pairs:
         for size in plan.sizes:
-            for repeat in range(plan.repeats):
-                few_labels(
-                    side,
-                    candidate.tasks or side.tasks,
-                    size,
-                    plan.seed + repeat,
-                )
+            for seed in seeds:
+                few_labels(side, tasks, size, seed)
     return plan
 
 

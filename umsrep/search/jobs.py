@@ -11,15 +11,13 @@ from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.search.space import with_values
 from umsrep.stages import (
+    focusing,
     inputs,
     network,
     objectives,
     settings_file,
 )
 from umsrep.stages.settings import STAGES, has_tasks
-
-# Settings that a given representation decides.
-OF_A_NEW_ONE = ("architecture", "arguments")
 
 
 def job(plan, chosen, scratch=None):
@@ -40,7 +38,7 @@ def job(plan, chosen, scratch=None):
             name: folder and os.path.abspath(folder)
             for name, folder in plan.sources.items()
         },
-        "settings": storage.plain(values),
+        "settings": storage.plain(network.with_absolute_weights(values)),
         "scratch": scratch and str(scratch),
     }
 
@@ -64,7 +62,7 @@ def check(plan, chosen):
     settings = settings_of(plan, chosen)
     if plan.sources["representation"] is not None:
         for name in {**plan.settings, **chosen}:
-            if name.partition(".")[0] in OF_A_NEW_ONE:
+            if name.partition(".")[0] in network.OF_A_NEW_ONE:
                 raise UmsrepError(
                     f"'{name}' is of a new representation, and "
                     f"{plan.sources['representation']} is given. Remove "
@@ -117,7 +115,8 @@ def splits(plan):
             settings,
             plan.sources["representation"],
             plan.sources["leave_out"],
-            plan.tasks,
+            settings.labelled_tasks
+            or focusing.with_focus(parts[0], plan.tasks, settings),
         )
     else:
         objective = objectives.registry.get(plan.stage)(settings)

@@ -15,6 +15,7 @@ from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
 from umsrep.stages import copies, focusing
 from umsrep.stages.inputs import Inputs
+from umsrep.stages.inputs import splits as splits_of
 from umsrep.stages.network import new_network, strategy
 from umsrep.stages.settings import FinetuneSettings
 
@@ -65,7 +66,7 @@ def finetune(
             return storage.read_json(writer.path / "metrics.json")
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        splits = inputs.split(settings)
+        splits = _splits(inputs, settings, representation, leave_out)
         dropped = copies.left_out(inputs.unseen.data, splits)
         writer.save_split(splits, [*inputs.unseen.seen, *dropped])
         storage.write_csv(writer.path / runs.stage_one.FILE, inputs.stage_one)
@@ -94,6 +95,21 @@ def finetune(
             }
         )
     return metrics
+
+
+def _splits(inputs, settings, representation, leave_out):
+    """As of `Inputs.split`, the patients drawn by `labelled_tasks`."""
+    if settings.labelled_tasks is None:
+        return inputs.split(settings)
+    found = splits_of(
+        inputs.whole,
+        settings,
+        representation,
+        leave_out,
+        settings.labelled_tasks,
+    )
+    inputs.unseen.require(inputs.tasks, found)
+    return found
 
 
 def _train(inputs, settings, training, validation, writer, progress):

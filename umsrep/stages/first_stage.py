@@ -17,7 +17,7 @@ from umsrep.finetuning.parameters import parameter_counts
 from umsrep.registry import Registry
 from umsrep.runs import stage_one
 from umsrep.stages import copies, inputs, watching
-from umsrep.stages.network import new_representation
+from umsrep.stages.network import new_representation, of_run
 from umsrep.training import totals
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def learn(
     objective.source = inputs.source(representation, parts[0], "representation")
     for part in parts:
         objective.check(part)
-    config = _config(objective, parts, representation)
+    config = config_of(objective, parts, representation)
     with runs.RunWriter(out, "pretrain", config, resume, devices) as writer:
         if writer.complete:
             return _returned(
@@ -215,10 +215,23 @@ def learn(
     return _returned(objective, metrics)
 
 
-def _config(objective, parts, representation):
-    """The "config" of run.json."""
+def config_of(
+    objective: Objective,
+    parts: Sequence[Dataset],
+    representation: str | Path | None,
+) -> dict[str, Any]:
+    """The "config" of run.json.
+
+    Args:
+        objective: An `Objective`, whose `source` is known.
+        parts: `data.Dataset`s.
+        representation: Folder of the source, or None.
+    """
+    source = objective.source
     return {
         **asdict(objective.settings),
+        # The network that it has, not the one that the settings would make.
+        **(of_run(source) if source is not None else {}),
         "objective": name_of(objective),
         "representation": representation and str(representation),
         "data": [str(runs.prepared_folder(part).path) for part in parts],

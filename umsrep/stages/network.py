@@ -1,6 +1,7 @@
 """From settings to a network, a balancer and a strategy."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from umsrep import (
@@ -16,10 +17,13 @@ from umsrep import (
 from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
+from umsrep.runs.former import renamed
 from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
+# Settings that a given representation decides.
+OF_A_NEW_ONE = ("architecture", "arguments")
 # Of the first block of a decoder on pretrained features, which tell more than
 # half as many channels as they have can hold.
 PRETRAINED_FILTERS = 256
@@ -48,6 +52,34 @@ def new_representation(
     paper = arguments.get("preset") == "paper"
     channels = arguments.pop("channels", 3 if paper else 1)
     return cls(image_shape=(*image_size, channels), **arguments)
+
+
+def of_run(run: runs.Run) -> dict[str, Any]:
+    """{"architecture", "arguments"} of a run's representation, as it says.
+
+    Args:
+        run: A `runs.Run` of `pretrain`.
+    """
+    config = renamed(run.info["config"])
+    return {key: config[key] for key in OF_A_NEW_ONE if key in config}
+
+
+def with_absolute_weights(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for a worker that may be in another folder.
+
+    Args:
+        values: {field: value}; where `weights` among the arguments name a
+            file, its path becomes absolute.
+    """
+    arguments = values.get("arguments") or {}
+    weights = arguments.get("weights")
+    if weights in (None, "imagenet"):
+        return dict(values)
+    path = Path(str(weights)).expanduser()
+    if not path.is_file():
+        return dict(values)
+    given = {**arguments, "weights": str(path.absolute())}
+    return {**values, "arguments": given}
 
 
 def check_arguments(

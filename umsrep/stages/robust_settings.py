@@ -106,3 +106,13 @@ LabelledPatients = Annotated[
     ),
     DATA,
 ]
+LabelledTasks = Annotated[
+    tuple[str, ...] | None,
+    Field(
+        min_length=1,
+        description="Tasks that labelled patients are drawn by, so that "
+        "trainings of different tasks get the same patients. Default: the "
+        "tasks learnt.",
+    ),
+    DATA,
+]

@@ -435,6 +435,7 @@ class FinetuneSettings(StageSettings):
     ] = True
     split_seed: shared.SplitSeed = None
     labelled_patients: robust.LabelledPatients = None
+    labelled_tasks: robust.LabelledTasks = None
 
     @pydantic.model_validator(mode="after")
     def _fields_that_need_each_other(self) -> Self:
@@ -479,6 +480,12 @@ class FinetuneSettings(StageSettings):
                 "by a sigma each. Leave weighting out."
             )
         self._check_focus()
+        if self.labelled_tasks and self.labelled_patients is None:
+            raise UmsrepError(
+                f"labelled_tasks={self.labelled_tasks} without "
+                "labelled_patients: all patients are used, and none is drawn. "
+                "Give their number, or leave the tasks out."
+            )
         return self
 
     def _check_focus(self) -> None:

@@ -121,6 +121,22 @@ def make(
         raise UmsrepError(f"{where}: {error}") from error
 
 
+def default_strategy(
+    representation: str | None, arguments: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """{"strategy"} of a fine-tuning whose settings name none; or the default.
+
+    Heads on a frozen encoder make sense where it has learnt something:
+    without a representation and pretrained weights, models are separate.
+
+    Args:
+        representation: Run folder, or None for a new one.
+        arguments: Of a new representation.
+    """
+    learnt = representation is not None or (arguments or {}).get("weights")
+    return {} if learnt else {"strategy": "separate"}
+
+
 def check_value(stage: str, name: str, value: Any, where: str | Path) -> None:
     """Raises unless a field exists and may hold the value by itself."""
     try:
