@@ -88,8 +88,7 @@ def finetune(
             sources["representation"], chosen.get("arguments")
         )
         settings = FinetuneSettings(**{**default, **chosen})
-    if sources.get("representation") is not None:
-        _refuse_network(chosen, sources["representation"])
+    _refuse_network(chosen, sources.get("representation"))
     tasks = task or (stored.tasks if stored else None)
     metrics = run(data, tasks, out, settings=settings, **sources, resume=resume)
     if use(settings.distribution).leads:
@@ -106,7 +105,7 @@ def _refuse_network(chosen, representation):
     from umsrep.errors import UmsrepError
 
     for field, option in NETWORK.items():
-        if field in chosen:
+        if field in chosen and representation is not None:
             raise UmsrepError(
                 f"{option} is of a new representation, but --representation "
                 f"{representation} has its network. Leave one of them out "
