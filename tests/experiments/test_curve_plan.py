@@ -178,14 +178,11 @@ def test_candidates_learn_from_the_same_patients(
     """Whatever their tasks; a focus learns a mask besides."""
     data = prepared_writer(tmp_path / "many", count=120, mask_share=0.3)
 
-    class NotTrained(Exception):
-        pass
-
     trained = []
 
     def stop(inputs, settings, training, *others):
         trained.append(set(training.table["patient"]))
-        raise NotTrained
+        raise RuntimeError("not trained")
 
     monkeypatch.setattr(finetuning, "_train", stop)
     found = with_sizes(
@@ -205,7 +202,7 @@ def test_candidates_learn_from_the_same_patients(
     )
     patients = {}
     for run in folder.runs():
-        with pytest.raises(NotTrained):
+        with pytest.raises(RuntimeError, match="not trained"):
             train_and_evaluate(folder.job(run, False))
         point = patients.setdefault((run.patients, run.repeat), [])
         point.append(trained.pop())

@@ -234,11 +234,11 @@ def test_a_run_that_fails_is_told_and_the_others_are_kept(plan, tmp_path):
 def test_an_interruption_leaves_tables_of_what_is_done(plan, tmp_path):
     def work(job):
         if "8-0" in job["run"]:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stop here")
         return {"status": "complete", **train_and_evaluate(job)}
 
     out = tmp_path / "curve"
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop here"):
         learning_curve(plan(), out, Watched(work), progress=False)
     assert set(pd.read_csv(out / "cost.csv")["patients"]) == {4}
     header = storage.read_json(out / "learning_curve.json")

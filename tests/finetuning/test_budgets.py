@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from interruptions import interrupted
 from tensors import array
 
 from umsrep import MultiTaskModel, data, finetuning
@@ -155,19 +156,9 @@ def test_interrupted_steps_go_on_exactly(strategy, rare, tmp_path, monkeypatch):
         return history, [array(w) for w in model.weights]
 
     straight, expected = train(tmp_path / "straight")
-    run, calls = loop._run_epoch, []
-
-    def interrupted(*arguments):
-        # In the third epoch, in the middle of a pass over the images.
-        if len(calls) == 2 * len(straight.groups):
-            raise KeyboardInterrupt("stop here")
-        calls.append(1)
-        return run(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_run_epoch", interrupted)
-        with pytest.raises(KeyboardInterrupt, match="stop here"):
-            train(tmp_path / "broken")
+    # In the third epoch, in the middle of a pass over the images.
+    with interrupted(monkeypatch, 2 * len(straight.groups)):
+        train(tmp_path / "broken")
     resumed, got = train(tmp_path / "broken")
     assert resumed.steps == straight.steps == {"blob": 10, "level": 10}
     assert resumed.labels == straight.labels

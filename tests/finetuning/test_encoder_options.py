@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from interruptions import interrupted
 from tensors import array
 
 from umsrep import MultiTaskModel, data, finetuning
@@ -464,19 +465,8 @@ class TestRelease:
         keras.utils.set_random_seed(3)
         straight, expected = train(build(), tmp_path / "straight")
         keras.utils.set_random_seed(3)
-        run = loop._run_epoch
-        calls = []
-
-        def interrupted(*arguments):
-            if len(calls) == stop:
-                raise KeyboardInterrupt("stop here")
-            calls.append(1)
-            return run(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "_run_epoch", interrupted)
-            with pytest.raises(KeyboardInterrupt, match="stop here"):
-                train(build(), tmp_path / "broken")
+        with interrupted(monkeypatch, stop):
+            train(build(), tmp_path / "broken")
         keras.utils.set_random_seed(99)
         resumed, got = train(build(), tmp_path / "broken")
         losses = [c for c in straight.columns if c.endswith("_loss")]

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from interruptions import interrupted
 
 from umsrep import MultiTaskModel, backend, finetuning
 from umsrep.balancing import UncertaintyWeighting
@@ -191,25 +192,14 @@ def test_interrupted_and_resumed_equals_straight(
         keras.utils.set_random_seed(3)
         model = build(UncertaintyWeighting())
         if stop_after is not None:
-            run = loop._run_epoch
-            calls = []
-
-            def interrupted(*arguments):
-                if len(calls) == stop_after:
-                    raise KeyboardInterrupt("stop here")
-                calls.append(1)
-                return run(*arguments)
-
-            with monkeypatch.context() as patch:
-                patch.setattr(loop, "_run_epoch", interrupted)
-                with pytest.raises(KeyboardInterrupt, match="stop here"):
-                    fit(
-                        strategy(schedule=SCHEDULE),
-                        model,
-                        dataset,
-                        epochs=3,
-                        checkpoint=folder,
-                    )
+            with interrupted(monkeypatch, stop_after):
+                fit(
+                    strategy(schedule=SCHEDULE),
+                    model,
+                    dataset,
+                    epochs=3,
+                    checkpoint=folder,
+                )
             # A new process starts from other weights.
             keras.utils.set_random_seed(99)
             model = build(UncertaintyWeighting())

@@ -231,10 +231,10 @@ def test_an_interrupted_training_goes_on(marks, tmp_path, monkeypatch):
     real = predict.probabilities
 
     def stop(*arguments, **options):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stop here")
 
     monkeypatch.setattr(predict, "probabilities", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop here"):
         finetune(
             marks, None, tmp_path / "two", settings=settings, progress=False
         )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from interruptions import interrupted
 from tensors import array
 
 from umsrep import MultiTaskModel, finetuning
@@ -146,19 +147,8 @@ class TestTraining:
         keras.utils.set_random_seed(3)
         straight, expected = train(tmp_path / "straight")
         keras.utils.set_random_seed(3)
-        run = loop._run_epoch
-        calls = []
-
-        def interrupted(*arguments):
-            if len(calls) == 3:
-                raise KeyboardInterrupt("stop here")
-            calls.append(1)
-            return run(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "_run_epoch", interrupted)
-            with pytest.raises(KeyboardInterrupt, match="stop here"):
-                train(tmp_path / "broken")
+        with interrupted(monkeypatch, 3):
+            train(tmp_path / "broken")
         keras.utils.set_random_seed(99)
         resumed, got = train(tmp_path / "broken")
         losses = [c for c in straight.columns if c.endswith("_loss")]

@@ -18,14 +18,13 @@ from umsrep.registry import Registry
 from umsrep.runs import stage_one
 from umsrep.stages import copies, inputs, watching
 from umsrep.stages.network import new_representation, of_run
-from umsrep.training import totals
+from umsrep.training import Group, Lane, Schedule, totals, train
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from umsrep.model import MultiTaskModel
     from umsrep.representations import Representation
-    from umsrep.training import Group
 
 registry = Registry("objective", serializable=False)
 
@@ -107,6 +106,24 @@ class Objective:
                 `training.train`.
         """
         raise NotImplementedError
+
+    def schedule(self) -> "Schedule":
+        """The learning rate, by the settings' patience if they have one."""
+        settings = self.settings
+        return Schedule(
+            settings.learning_rate,
+            decay="plateau" if settings.patience else "constant",
+            patience=settings.patience or 1,
+            stop_patience=settings.stop_patience,
+        )
+
+    def run(
+        self, lane: "Lane", loop: dict[str, Any]
+    ) -> "tuple[pd.DataFrame, Group]":
+        """What `train` returns, from a single lane."""
+        group = Group([lane], self.schedule())
+        history = train([group], self.settings.epochs, title="pretrain", **loop)
+        return history, group
 
     def keep(self, training: Dataset, folder: Path) -> None:
         """Writes what `measure` must know of training images, if anything."""

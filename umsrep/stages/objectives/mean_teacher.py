@@ -17,7 +17,7 @@ from umsrep.errors import UmsrepError
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import registry
 from umsrep.stages.objectives.supervised import Supervised
-from umsrep.training import Companion, Group, Lane, train
+from umsrep.training import Companion, Group, Lane
 
 # The noise that the student sees and the teacher does not, in grey levels.
 NOISE = (0.0, 15.0)
@@ -40,7 +40,13 @@ class MeanTeacher(Supervised):
 
     Args:
         settings: `MeanTeacherSettings`.
+
+    Attributes:
+        used: The `data.Augmentation` of the training; None before it, and
+            where there is none.
     """
+
+    used: Augmentation | None = None
 
     def check(self, data: Dataset) -> None:
         super().check(data)
@@ -80,6 +86,7 @@ class MeanTeacher(Supervised):
             augmentation = Augmentation.of(
                 settings.augmentation_kind, settings.augmentation
             ).with_references(training, settings.seed)
+        self.used = augmentation
         lane = Lane(
             "joint",
             student,
@@ -98,12 +105,14 @@ class MeanTeacher(Supervised):
                 settings.rampup,
             ),
         )
-        group = Group([lane], self.schedule())
-        history = train([group], settings.epochs, title="pretrain", **loop)
+        found = self.run(lane, loop)
         # What is measured and kept is the teacher.
         for own, better in zip(model.weights, teacher.weights, strict=True):
             own.assign(better)
-        return history, group
+        return found
+
+    def entries(self, model: MultiTaskModel) -> dict[str, Any]:
+        return {"augmentation": self.used and self.used.get_config()}
 
 
 class ConsistencyHead(heads.Head):

@@ -18,7 +18,7 @@ from umsrep.metrics import image_quality
 from umsrep.model import MultiTaskModel
 from umsrep.representations import Representation
 from umsrep.stages.first_stage import Objective
-from umsrep.training import Group, Lane, Schedule, train
+from umsrep.training import Group, Lane
 
 MEASURES: dict[str, Callable] = {
     "psnr": image_quality.psnr,
@@ -98,15 +98,7 @@ class Reconstruction(Objective):
             training.batches(shuffle=True, **options),
             validation.batches(**options),
         )
-        schedule = Schedule(
-            settings.learning_rate,
-            decay="plateau",
-            patience=settings.patience or 1,
-            stop_patience=settings.stop_patience,
-        )
-        group = Group([lane], schedule)
-        history = train([group], settings.epochs, title="pretrain", **loop)
-        return history, group
+        return self.run(lane, loop)
 
     def measure(
         self, model: MultiTaskModel, test: Dataset, folder: Path

@@ -16,7 +16,7 @@ from umsrep.representations import Representation
 from umsrep.runs import gaze_reference
 from umsrep.stages.first_stage import Objective, registry
 from umsrep.stages.settings import ConstructionSettings
-from umsrep.training import Group, Schedule
+from umsrep.training import Group
 
 
 @registry.register("supervised")
@@ -92,16 +92,6 @@ class Supervised(Objective):
         return cls(
             name=spec.name,
             **{key: value for key, value in offered.items() if key in taken},
-        )
-
-    def schedule(self) -> Schedule:
-        """The `training.Schedule` of the settings."""
-        settings = self.settings
-        return Schedule(
-            settings.learning_rate,
-            decay="plateau" if settings.patience else "constant",
-            patience=settings.patience or 1,
-            stop_patience=settings.stop_patience,
         )
 
     def train(

@@ -14,7 +14,7 @@ from umsrep.errors import UmsrepError
 from umsrep.losses import views
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import Objective, registry
-from umsrep.training import Group, Lane, Schedule, train
+from umsrep.training import Group, Lane
 
 
 @registry.register("vicreg")
@@ -101,15 +101,7 @@ class VICReg(Objective):
             self.batches(training, augmentation, channels),
             self.batches(validation, augmentation, channels),
         )
-        schedule = Schedule(
-            settings.learning_rate,
-            decay="plateau" if settings.patience else "constant",
-            patience=settings.patience or 1,
-            stop_patience=settings.stop_patience,
-        )
-        group = Group([lane], schedule)
-        history = train([group], settings.epochs, title="pretrain", **loop)
-        return history, group
+        return self.run(lane, loop)
 
     def measure(
         self, model: MultiTaskModel, test: Dataset, folder: Path
