@@ -305,18 +305,15 @@ def nearest_neighbours(
     Returns:
         (m, classes) shares of the votes.
     """
-    fitted, scored = (
-        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
-        for x in _standardised(features, others)
+    from sklearn.neighbors import KNeighborsClassifier
+
+    fitted, scored = _standardised(features, others)
+    model = KNeighborsClassifier(
+        int(np.clip(neighbours, 1, max(len(fitted) // 2, 1))),
+        weights=lambda distances: np.exp(-distances / TEMPERATURE),
+        metric="cosine",
     )
-    count = int(np.clip(neighbours, 1, max(len(fitted) // 2, 1)))
-    alike = scored @ fitted.T
-    nearest = np.argsort(-alike, axis=1, kind="stable")[:, :count]
-    votes = np.exp((np.take_along_axis(alike, nearest, 1) - 1) / TEMPERATURE)
-    result = np.zeros((len(scored), int(labels.max()) + 1))
-    for label in range(result.shape[1]):
-        result[:, label] = (votes * (labels[nearest] == label)).sum(1)
-    return result / result.sum(1, keepdims=True)
+    return model.fit(fitted, labels).predict_proba(scored)
 
 
 def _standardised(

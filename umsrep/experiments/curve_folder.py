@@ -365,7 +365,8 @@ def _identity(plan: CurvePlan, steps: int, tests: list[EvaluationSet]):
                         {"labelled_tasks": c.labelled_tasks}
                         if c.labelled_tasks
                         else {}
-                    ),
+                    )
+                    | runs.fingerprints([], [], c.settings.arguments),
                     "tasks": c.tasks,
                     "sources": {
                         name: folder and runs.fingerprints([], [folder])

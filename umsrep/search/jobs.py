@@ -97,6 +97,9 @@ def key(plan, chosen, common):
     values = with_values(plan.settings, chosen)
     defaults = asdict(STAGES[plan.stage]())
     whole = {**common, "settings": {**defaults, **values}}
+    weights = runs.fingerprints([], [], values.get("arguments"))
+    if weights:
+        whole["weights"] = weights
     text = json.dumps(storage.plain(whole), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
