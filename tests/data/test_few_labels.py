@@ -152,7 +152,7 @@ def test_the_run_tells_how_many_were_used(many):
     inputs = Inputs(many, TASKS, None, None, None)
     settings = FinetuneSettings(labelled_patients=12)
     found = inputs.entries(inputs.split(settings))
-    assert found["labelled_patients"]["level"] <= 12
+    assert found["labelled_patients_by_task"]["level"] <= 12
     assert found["images"][runs.UNLABELLED] > 0
     assert found["copies"]["left_out"] == 0
     assert {"train", runs.UNLABELLED} <= {

@@ -91,7 +91,7 @@ def test_every_point_is_trained_once_at_the_same_budget(finished):
         info = runs.read_run(run)
         assert info["steps_by_task"]["level"] == SETTINGS["steps"]
     patients = {
-        folder.name: runs.read_run(folder)["labelled_patients"]["level"]
+        folder.name: runs.read_run(folder)["labelled_patients_by_task"]["level"]
         for folder in (out / "runs" / "plain").iterdir()
     }
     assert patients == {"4-0": 4, "4-1": 4, "8-0": 8, "8-1": 8}

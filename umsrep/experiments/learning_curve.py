@@ -33,6 +33,7 @@ from umsrep.search.engines import Local
 
 # By default: all labelled patients, half of them, and so on.
 SIZES, SMALLEST = 5, 8
+AGAIN = "repeat the command"
 
 
 def learning_curve(
@@ -165,24 +166,11 @@ def _ended(folder, left, engine, executor, keep_models):
         future = executor.submit(engine.run_round, job)
         if future.done():
             # Of an engine that works while it is handed the job.
-            yield run, _record(future)
+            yield run, worker.record_of(future, AGAIN)
         else:
             waiting[future] = run
     for future in futures.as_completed(waiting):
-        yield waiting[future], _record(future)
-
-
-def _record(future):
-    error = future.exception()
-    if error is not None and not isinstance(error, Exception):
-        raise error
-    record = future.result() if error is None else worker.lost(error)
-    if record.get("in_use"):
-        raise UmsrepError(
-            f"{record['reason']} A worker of an earlier command ends a second "
-            "after it; then repeat the command."
-        )
-    return record
+        yield waiting[future], worker.record_of(future, AGAIN)
 
 
 def _keep_log(folder, run, record):

@@ -62,15 +62,7 @@ class Rounds:
         )
 
     def _keep(self, future, key, chosen):
-        error = future.exception()
-        if error is not None and not isinstance(error, Exception):
-            raise error
-        record = future.result() if error is None else worker.lost(error)
-        if record.pop("in_use", False):
-            raise UmsrepError(
-                f"{record['reason']} A worker of an earlier scan ends a "
-                "second after it; then repeat the command with --resume."
-            )
+        record = worker.record_of(future, "repeat the command with --resume")
         self.done[key] = self.folder.save(key, chosen, record)
 
     def _tell(self, record):

@@ -15,6 +15,8 @@ import traceback
 from concurrent import futures
 from pathlib import Path
 
+from umsrep.errors import UmsrepError
+
 # Kept of what a round printed; enough for a traceback and the last epochs.
 LOG_CHARACTERS = 20_000
 
@@ -96,6 +98,29 @@ def killed(how):
         "reason": "the worker process ended, most often because memory was "
         f"exhausted; {how}"[:500],
     }
+
+
+def record_of(future, again):
+    """The record of a round that has ended.
+
+    Args:
+        future: Its future.
+        again: How the command is repeated, for the message.
+
+    Raises:
+        UmsrepError: another worker is still at its folder.
+        BaseException: what is no `Exception`, such as an interruption.
+    """
+    error = future.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise error
+    record = future.result() if error is None else lost(error)
+    if record.pop("in_use", False):
+        raise UmsrepError(
+            f"{record['reason']} A worker of an earlier command ends a second "
+            f"after it; then {again}."
+        )
+    return record
 
 
 def lost(error):

@@ -133,7 +133,9 @@ class Inputs:
             "task_specs": {spec.name: spec.to_json() for spec in self.specs},
             "data": runs.describe_data([self.whole]),
             "intensities": _intensities(splits["train"]),
-            "labelled_patients": self._labelled_patients(splits["train"]),
+            "labelled_patients_by_task": self._labelled_patients(
+                splits["train"]
+            ),
             "images": {
                 **{name: len(images) for name, images in splits.items()},
                 "left_out": left_out,

@@ -70,9 +70,9 @@ class RatePerPart(keras.optimizers.Optimizer):
 
     def _shares(self, variables):
         """(optimizer, factor, positions of its variables) of both."""
-        part, rest = [], []
+        part, rest, paths = [], [], set(self.paths)
         for position, variable in enumerate(variables):
-            (part if variable.path in self.paths else rest).append(position)
+            (part if variable.path in paths else rest).append(position)
         return (self.rest, 1.0, rest), (self.part, self.factor, part)
 
     def get_config(self):
