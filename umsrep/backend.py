@@ -104,6 +104,25 @@ def set_random_state(states: list[np.ndarray]) -> None:
         torch.cuda.set_rng_state(state, device)
 
 
+def outputs(model, images) -> dict[str, np.ndarray]:
+    """{name: float32 array} of a model's outputs in inference mode.
+
+    Args:
+        model: A Keras model from images to a dict.
+        images: A batch; of several devices, one computes it.
+    """
+    if replicas() == 1:
+        with quiet_tracing():
+            found = model.predict_on_batch(images)
+    else:
+        # Keras would give one copy of the batch per replica.
+        found = model(images, training=False)
+    return {
+        name: np.asarray(keras.ops.convert_to_numpy(values), np.float32)
+        for name, values in found.items()
+    }
+
+
 def optimizer_slots(optimizer, variables):
     """What an optimizer remembers of some variables, such as their momentum.
 

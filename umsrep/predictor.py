@@ -81,14 +81,14 @@ class Predictor(ABC):
             return np.argmax(probabilities, axis=1)
         return (np.asarray(probabilities)[:, 1] >= threshold).astype(int)
 
-    def explain(self, images, task, classes=None, method="grad_cam"):
+    def explain(self, images, task, classes=None, method=None):
         """What speaks for a class, at each image's own size.
 
         Args:
             images: As in a call.
             task: A label task.
             classes: (n,) class indices to explain; None is the decision.
-            method: Registered name of an explainer.
+            method: Registered name of an explainer; None is the head's.
 
         Returns:
             List of (height, width) float32 in [0, 1].
@@ -98,10 +98,10 @@ class Predictor(ABC):
         """
         self.check_explainable(task, method)
 
-    def check_explainable(self, task, method="grad_cam"):
+    def check_explainable(self, task, method=None):
         """Raises unless `explain` can do this."""
         raise UmsrepError(
-            f"--explain {method}: an exported file gives results only, "
+            f"--explain {method or task}: an exported file gives results only, "
             "without the features and gradients that explain them. Pass the "
             "run folder it was exported from."
         )

@@ -179,3 +179,16 @@ def test_reaching_what_the_baseline_has_at_its_largest_number():
     assert (row["candidate"], row["metric"]) == ("better", "auc")
     assert row["baseline_patients"] == 40
     assert row["patients"] == pytest.approx(np.sqrt(200))
+
+
+def test_p_values_are_adjusted_within_one_metric_of_one_test_set():
+    table = pd.DataFrame(
+        {
+            "data": ["home"] * 3 + ["abroad"],
+            "task": "level",
+            "metric": ["auc", "auc", "brier", "auc"],
+            "p": [0.01, 0.04, 0.02, 0.03],
+        }
+    )
+    adjusted = statistics.with_holm(table)["p_holm"]
+    np.testing.assert_allclose(adjusted, [0.02, 0.04, 0.02, 0.03])

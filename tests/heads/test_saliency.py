@@ -4,6 +4,7 @@ import pytest
 from tensors import array, gradients
 
 from umsrep import MultiTaskModel
+from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
 from umsrep.heads import ClassificationHead, SaliencyHead
 from umsrep.losses import KLDivergence
@@ -50,6 +51,46 @@ def test_moving_the_feature_moves_the_map():
         peak = np.unravel_index(p.argmax(), p.shape)
         assert abs(peak[0] - (4 * row + 1.5)) <= 1
         assert abs(peak[1] - (4 * column + 1.5)) <= 1
+
+
+def test_several_features_are_added_on_the_cells_of_the_finest():
+    head = SaliencyHead(
+        "gaze", ("coarse", "fine"), width=1, stride=4, image_size=(32, 32)
+    )
+    coarse, fine = np.zeros((1, 2, 2, 5)), np.zeros((1, 8, 8, 3))
+    head([coarse, fine])
+    for lateral in head.laterals:
+        lateral.kernel.assign(np.ones(lateral.kernel.shape))
+    coarse[0, 1, 0], fine[0, 1, 6] = 1, 1
+    joined = array(head._joined([coarse, fine]))[0, ..., 0]
+    assert joined.shape == (8, 8)
+    # A coarse cell is 4 x 4 fine ones; its value is in their middle.
+    assert joined[6:, :2].min() == pytest.approx(5)
+    assert joined[1, 6] == pytest.approx(3)
+    assert joined[0, 5] == joined[4, 7] == 0
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 46)])
+def test_several_features_give_a_distribution(size, tmp_path):
+    representation = UNet((*size, 1), width=2, depth=3)
+    model = MultiTaskModel(
+        representation,
+        SaliencyHead("gaze", features=("bottleneck", "stage2"), width=4),
+    )
+    p = array(model(images(size))["gaze"])
+    assert p.shape == (2, *size, 1)
+    np.testing.assert_allclose(p.sum(axis=(1, 2, 3)), 1, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(array(again(images(size))["gaze"]), p, atol=1e-6)
+
+
+def test_features_from_fine_to_coarse_are_refused():
+    with pytest.raises(UmsrepError, match="List them from coarse to fine"):
+        MultiTaskModel(
+            UNet((32, 32, 1), width=2, depth=3),
+            SaliencyHead("gaze", features=("stage2", "bottleneck")),
+        )
 
 
 class TestKLDivergence:

@@ -18,9 +18,12 @@ def explain(
         typer.Option(help="Class to explain. Default: the winning one."),
     ] = None,
     method: Annotated[
-        str,
-        typer.Option(help="One of $explainers; occlusion is slow."),
-    ] = "grad_cam",
+        str | None,
+        typer.Option(
+            help="One of $explainers; occlusion is slow. Default: cam for a "
+            "linear head, else grad_cam."
+        ),
+    ] = None,
 ):
     """Where a classification task looks in these images."""
     from umsrep.cli.quiet import load_backend

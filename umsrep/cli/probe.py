@@ -61,8 +61,8 @@ def probe(
     """What frozen features tell of each task, in seconds.
 
     A logistic regression (linear_auc) and nearest neighbours (knn_auc) on the
-    means of the bottleneck for labels, a ridge regression per cell (cell_dice)
-    for masks; fitted on training patients, judged on the test side.
+    means and deviations of features for labels, a ridge regression per cell
+    (cell_dice) for masks; fitted on training patients, judged on the test side.
     """
     from umsrep.cli.quiet import load_backend
 

@@ -12,12 +12,13 @@ class CAM(Explainer):
     """What each cell adds to the score of a class; no gradient is needed.
 
     `Omega_c = sum_k Lambda_ck A_k + lambda_c` (Zhou et al. 2016; GG-CAM,
-    Equation 4), exact for a `CAMHead` and for a `ClassificationHead` with
+    Equation 4), exact for a `CAMHead`, a `LinearHead` (whose squared distances
+    from the mean are such a sum, too) and a `ClassificationHead` with
     `hidden_units=0` on one feature: the average of `grids` is the class's
     value before the softmax, sign and bias included (except for a head of
     fidelity "code", whose maps lack the bias). The full-size map is the
-    positive part divided by its maximum; where the bias is 0, it equals
-    Grad-CAM's.
+    positive part divided by its maximum; of means alone, where the bias is 0,
+    it equals Grad-CAM's.
 
     Args:
         task, class_index, batch_size, and call arguments: As for `Explainer`.
@@ -29,14 +30,13 @@ class CAM(Explainer):
             raise UmsrepError(
                 f"Head '{head.name}' ({type(head).__name__}) has no class "
                 "activation map: that takes an average over the cells of one "
-                "feature and a single dense layer. Use GradCAM, a CAMHead, or "
-                "a ClassificationHead with hidden_units=0."
+                "feature and a single dense layer. Use GradCAM, a CAMHead, a "
+                "LinearHead, or a ClassificationHead with hidden_units=0."
             )
         return head
 
     def feature_of(self, model):
-        (feature,) = self.head(model).feature_names
-        return feature
+        return self.head(model).map_feature
 
     def function(self, model, head):
         names = head.feature_names

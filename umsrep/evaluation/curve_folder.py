@@ -14,6 +14,8 @@ FORMAT_VERSION = 1
 HEADER = "learning_curve.json"
 # Its tables, each a file of this name.
 TABLES = ("summary", "differences", "reached", "cost")
+# Words of the table "reached" where there is no number of patients.
+AT_ONCE, NEVER = "at the smallest", "not reached"
 
 
 @dataclass

@@ -25,19 +25,20 @@ COARSEST, WIDEST = 16, 512
 def frozen_features(
     representation: "Representation",
     dataset: Dataset,
-    feature: str = "bottleneck",
+    feature: str | tuple[str, ...] = "bottleneck",
     deviations: bool = False,
 ) -> Floats:
-    """Means of a feature over each image.
+    """Means of a feature, or several, over each image.
 
     Args:
         representation: A `Representation`, of whatever weights.
         dataset: The images.
-        feature: Name of one of its features.
+        feature: Name of one of its features, or several names.
         deviations: Add the standard deviations over each image.
 
     Returns:
-        (n, channels) float32, or (n, 2 channels) with the deviations.
+        (n, channels of all features) float32, or twice as many columns with
+        the deviations.
     """
     reader = Reader(representation, feature, deviations, cells=False)
     return reader.read(dataset)[0]
@@ -58,20 +59,22 @@ class Reader:
     def __init__(
         self,
         representation: "Representation",
-        feature: str = "bottleneck",
+        feature: str | tuple[str, ...] = "bottleneck",
         deviations: bool = False,
         cells: bool = True,
     ) -> None:
-        if feature not in representation.features:
+        names = (feature,) if isinstance(feature, str) else tuple(feature)
+        missing = [n for n in names if n not in representation.features]
+        if missing:
             raise UmsrepError(
                 f"Representation '{representation.name}' has no feature "
-                f"'{feature}'. Its features: "
+                f"'{missing[0]}'. Its features: "
                 f"{', '.join(representation.features)}."
             )
         self.channels = representation.image_shape[-1]
         self.cells: Cells | None = None
-        tensor = representation.output[feature]
-        outputs = {"pooled": _pooled(tensor, deviations)}
+        pooled = [_pooled(representation.output[n], deviations) for n in names]
+        outputs = {"pooled": keras.ops.concatenate(pooled, axis=-1)}
         if cells and (stages := cell_stages(representation)):
             self.cells = representation.cells(stages[0])
             outputs["cells"] = _side_by_side(representation, stages)
@@ -85,7 +88,7 @@ class Reader:
         pooled, cells = [], []
         batches = dataset.batches(BATCH_SIZE, tasks=(), channels=self.channels)
         for images, _, _ in ahead(batches):
-            found = self._seen(images)
+            found = backend.outputs(self._model, images)
             pooled.append(found["pooled"])
             if "cells" in found:
                 values = found["cells"]
@@ -95,18 +98,6 @@ class Reader:
             np.concatenate(pooled),
             np.concatenate(cells) if cells else None,
         )
-
-    def _seen(self, images: NDArray) -> dict[str, Floats]:
-        """The outputs of one batch, whatever devices train the model."""
-        if backend.replicas() == 1:
-            found = self._model.predict_on_batch(images)
-        else:
-            # Keras would give one copy of the batch per replica.
-            found = self._model(images, training=False)
-        return {
-            name: np.asarray(keras.ops.convert_to_numpy(values), np.float32)
-            for name, values in found.items()
-        }
 
 
 def cell_stages(representation: "Representation") -> list[str]:

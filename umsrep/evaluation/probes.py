@@ -1,9 +1,9 @@
 """Linear probes and nearest neighbours on frozen features.
 
 How much of a task a representation tells before anything is fine-tuned, in
-seconds: a logistic regression and the nearest neighbours on the means of a
-feature for a label, and a ridge regression per cell for a mask. Fitted on some
-images, judged on others; nothing is written.
+seconds: a logistic regression and the nearest neighbours on means and standard
+deviations of features for a label, and a ridge regression per cell for a mask.
+Fitted on some images, judged on others; nothing is written.
 """
 
 from collections.abc import Iterable
@@ -19,6 +19,8 @@ from umsrep.data import Dataset
 from umsrep.data.owners import owners
 from umsrep.evaluation import cell_probe, intervals, probing
 from umsrep.evaluation.frozen_features import Reader
+from umsrep.heads import logistic
+from umsrep.heads.linear import usual_features
 
 if TYPE_CHECKING:
     from umsrep.cells import Cells
@@ -29,8 +31,6 @@ Found = dict[str, dict[str, Any]]
 
 # Images of a class, at least, to learn from and to be judged on.
 FEWEST_TRAINING, FEWEST_JUDGED = 2, 5
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-FOLDS = 5
 NEIGHBOURS = 20
 # Of the similarity in a vote (Wu et al. 2018, "Unsupervised feature learning
 # via non-parametric instance discrimination").
@@ -42,7 +42,7 @@ def probe(
     training: Dataset,
     validation: Dataset,
     tasks: Iterable[str] | None = None,
-    feature: str = "bottleneck",
+    feature: str | tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> Found:
     """What frozen features tell of tasks.
@@ -55,7 +55,8 @@ def probe(
         training: Images to fit on.
         validation: Images to judge on; of other patients.
         tasks: Names of tasks; None is all of `training`.
-        feature: The feature whose means tell labels.
+        feature: The feature, or several, whose means and deviations tell
+            labels; None are those that a `heads.LinearHead` reads.
         seed: Seed of folds and resamples.
 
     Returns:
@@ -81,12 +82,12 @@ class Probes:
         training: Dataset,
         validation: Dataset,
         tasks: Iterable[str] | None = None,
-        feature: str = "bottleneck",
+        feature: str | tuple[str, ...] | None = None,
     ) -> None:
         self.tasks = tuple(training.tasks if tasks is None else tasks)
         self.sides = training, validation
         masks = any(training.task(t).kind == "mask" for t in self.tasks)
-        self._reader = Reader(representation, feature, cells=masks)
+        self._reader = reader(representation, feature, cells=masks)
 
     def __call__(self, seed: int = 0) -> Found:
         """What the weights of now tell; returns as `probe`."""
@@ -94,6 +95,21 @@ class Probes:
             Side.read(self._reader, side, self.tasks) for side in self.sides
         )
         return measure(fitted, judged, self.tasks, seed)
+
+
+def reader(
+    representation: "Representation",
+    feature: str | tuple[str, ...] | None = None,
+    cells: bool = True,
+) -> Reader:
+    """What reads the columns that labels are probed on.
+
+    Args:
+        representation, feature: As in `probe`.
+        cells: Also read what masks are probed on.
+    """
+    names = usual_features(representation) if feature is None else feature
+    return Reader(representation, names, deviations=True, cells=cells)
 
 
 @dataclass(frozen=True)
@@ -264,8 +280,7 @@ def linear_probe(
 ) -> NDArray[np.float64]:
     """Scores of a logistic regression on frozen features.
 
-    Columns are standardised; the penalty is the one of `PENALTIES` with the
-    lowest loss on patients left out in turn, and classes count alike.
+    The one that a `heads.LinearHead` is solved by (`heads.logistic.fit`).
 
     Args:
         features: (n, columns) to fit on.
@@ -277,12 +292,7 @@ def linear_probe(
     Returns:
         (m, classes) decision values, higher for the class.
     """
-    fitted, scored = _rotated(*_standardised(features, others))
-    model = _logistic(_penalty(fitted, labels, groups, seed))
-    given = model.fit(fitted, labels).decision_function(scored)
-    if given.ndim == 1:
-        given = np.stack([-given, given], axis=1)
-    return given
+    return logistic.fit(features, labels, groups, seed=seed).scores(others)
 
 
 def nearest_neighbours(
@@ -324,53 +334,3 @@ def _standardised(
     # A column that is the same in every image says nothing.
     spread[spread <= 1e-6 * (np.abs(mean) + 1e-6)] = np.inf
     return (features - mean) / spread, (others - mean) / spread
-
-
-def _rotated(
-    fitted: NDArray[np.float64], scored: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same fit in no more columns than there are images.
-
-    A penalty on the length of the weights does not see a rotation, and
-    directions in which the images do not differ get no weight.
-    """
-    if fitted.shape[1] <= fitted.shape[0]:
-        return fitted, scored
-    *_, directions = np.linalg.svd(fitted, full_matrices=False)
-    return fitted @ directions.T, scored @ directions.T
-
-
-def _logistic(penalty: float) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=penalty, class_weight="balanced", max_iter=1000)
-
-
-def _penalty(
-    columns: NDArray[np.float64],
-    labels: NDArray[np.int_],
-    groups: NDArray,
-    seed: int,
-) -> float:
-    from sklearn.metrics import log_loss
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    people = [len(set(groups[labels == k])) for k in np.unique(labels)]
-    count = min(FOLDS, *people)
-    if count < 2:
-        return 0.1
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    known = np.unique(labels)
-    losses = np.zeros(len(PENALTIES))
-    for fit, held in folds.split(columns, labels, groups):
-        if len(np.unique(labels[fit])) < len(known):
-            continue
-        for number, penalty in enumerate(PENALTIES):
-            model = _logistic(penalty).fit(columns[fit], labels[fit])
-            losses[number] += log_loss(
-                labels[held],
-                model.predict_proba(columns[held]),
-                labels=known,
-                normalize=False,
-            )
-    return PENALTIES[int(np.argmin(losses))]

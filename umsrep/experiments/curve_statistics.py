@@ -11,12 +11,12 @@ from statsmodels.stats import multitest
 from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.evaluation import pairing, ranking_tests, table_metrics
+from umsrep.evaluation.curve_folder import AT_ONCE, NEVER
 from umsrep.metrics import catalogue
 from umsrep.tasks.base import MCNEMAR, RANKING, WILCOXON
 
 KEY = ["candidate", "patients", "data", "task", "metric"]
 # "Reaches": below any interpolation.
-AT_ONCE, NEVER = "at the smallest", "not reached"
 
 
 def headline(spec: TaskSpec) -> str:
@@ -206,11 +206,20 @@ def _of_rankings(kind, metric, pairs, patients, seed):
 
 
 def with_holm(table: pd.DataFrame) -> pd.DataFrame:
-    """The differences with p-values adjusted (Holm 1979) for all rows."""
+    """The differences with adjusted p-values (Holm 1979).
+
+    A family are the candidates and numbers of patients of one metric of one
+    task on one test set. Metrics of one task say nearly the same, and what
+    another test set asks is another question.
+    """
     if table.empty:
         return table
-    adjusted = multitest.multipletests(table["p"], method="holm")[1]
-    return table.assign(p_holm=adjusted)
+
+    def adjusted(p):
+        return multitest.multipletests(p, method="holm")[1]
+
+    families = table.groupby(["data", "task", "metric"])["p"]
+    return table.assign(p_holm=families.transform(adjusted))
 
 
 def reached(

@@ -20,7 +20,6 @@ from umsrep.data.few_labels import few_labels
 from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import probes
-from umsrep.evaluation.frozen_features import Reader
 from umsrep.progress import Progress
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.network import new_representation
@@ -125,7 +124,7 @@ def _rows(each, inputs, sides, others, sizes, draws, settings):
     tasks, training = inputs.tasks, sides["train"]
     network = each.make(training.image_size, settings.seed)
     masks = any(spec.kind == "mask" for spec in inputs.specs)
-    reader = Reader(network, cells=masks)
+    reader = probes.reader(network, cells=masks)
     fitted = probes.Side.read(reader, training, tasks)
     judged = {
         dataset.name: probes.Side.read(reader, dataset, tasks)

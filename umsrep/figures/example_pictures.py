@@ -7,7 +7,7 @@ import pandas as pd
 
 from umsrep import tasks
 from umsrep.data.images import write_png
-from umsrep.derived import GradCAM
+from umsrep.derived import registry as explainers
 from umsrep.figures import overlays
 from umsrep.metrics import catalogue
 
@@ -120,7 +120,8 @@ def _heat_pictures(folder, dataset, network, table, spec):
     model = getattr(network, "models", None)
     model = network.view(spec.name) if model else network
     classes = [spec.classes.index(predicted[index]) for index in chosen]
-    heats = GradCAM(spec.name)(model, images, classes)
+    explainer = explainers.get(model.head(spec.name).explainer)(spec.name)
+    heats = explainer(model, images, classes)
     entries = []
     for position, (index, heat) in enumerate(zip(chosen, heats, strict=True)):
         image, label = table["image"][index], predicted[index]

@@ -10,6 +10,7 @@ from umsrep.errors import UmsrepError
 from umsrep.finetuning.freezing import Frozen
 from umsrep.finetuning.lanes import Lanes
 from umsrep.finetuning.parameters import parameter_counts
+from umsrep.finetuning.solving import solve
 from umsrep.registry import Registry
 from umsrep.training import Group, Release, Schedule, totals, train
 from umsrep.training.averaging import check_decay
@@ -70,7 +71,9 @@ class FineTuning:
     sees each of its labelled images once per epoch, in a new order each time;
     a task with few labels then makes fewer steps by itself than in joint
     training, whose batches hold every task's images. With `steps`, each task
-    makes exactly so many optimizer steps with its labels.
+    makes exactly so many optimizer steps with its labels. Heads that can be
+    solved (`Head.solve`) are, at the start; they make no steps as long as the
+    encoder is frozen.
 
     A subclass implements `groups(model, lane)`: which tasks train together.
 
@@ -253,9 +256,12 @@ class FineTuning:
         with Frozen(model, self.freeze_batch_norms) as frozen:
             try:
                 _adapt(model, train_data)
+                lane.solved = solve(model, train_data, self.class_balance, seed)
                 table, groups = self._train(
                     model, lane, frozen, epochs, checkpoint, progress, watch
                 )
+                # What was solved is learnt, and counts.
+                frozen.choose(lane.frozen)
                 counts = parameter_counts(model)
             finally:
                 # The history that is returned refers to the batches.
@@ -267,7 +273,8 @@ class FineTuning:
         others = tuple(part for part in self.freeze if part != "encoder")
         released = self._release_epoch(epochs)
         lane.frozen = self.freeze if released is None else (*others, "encoder")
-        frozen.choose(lane.frozen)
+        kept = _heads(model, lane.solved) if "encoder" in lane.frozen else ()
+        frozen.choose(lane.frozen, kept)
         lane.open_stores(model, checkpoint)
         groups = [
             Group(lanes, copy.deepcopy(self.schedule), self.weight_average)
@@ -314,6 +321,12 @@ def _budget(epochs, steps, draws):
             "or None for passes over the images."
         )
     return min(epochs, steps), draws
+
+
+def _heads(model, names):
+    """The heads of these names."""
+    parts = getattr(model, "models", [model])
+    return [head for p in parts for head in p.heads if head.name in names]
 
 
 def _adapt(model, train_data):

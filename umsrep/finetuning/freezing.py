@@ -26,9 +26,16 @@ class Frozen:
     def __exit__(self, *error):
         self._undo()
 
-    def choose(self, parts):
-        """Freezes these parts of the representation, and no others."""
+    def choose(self, parts, heads=()):
+        """Freezes these parts of the representation and heads, and no others.
+
+        Args:
+            parts: Names of parts of the representation.
+            heads: Heads, as those that were solved.
+        """
         self._undo()
+        for head in heads:
+            self._freeze(head)
         for representation in self.representations:
             for part in parts:
                 for layer in representation.part(part):

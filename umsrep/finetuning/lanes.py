@@ -30,6 +30,8 @@ class Lanes:
         stores: `FeatureStore`s of (training, validation) images, or None.
         cached: What is kept of the frozen encoder, for run.json: versions of
             each image (`draws`), GiB, and whether in memory; None: nothing.
+        solved: {task: `solving.Solved`} of heads that make no steps as long as
+            the encoder is frozen.
     """
 
     def __init__(self, strategy, train_data, validation_data, budget, drawn):
@@ -39,6 +41,7 @@ class Lanes:
         self.frozen = ()
         self.stores = None
         self.cached = None
+        self.solved = {}
         # {name of a lane: its optimizer while the encoder is frozen}
         self._optimizers = {}
         self.batch_size = budget["batch_size"]
@@ -54,6 +57,9 @@ class Lanes:
             run_length: As of `Lane`.
         """
         strategy, stores = self.strategy, self.stores
+        idle = not view.trainable_variables
+        if idle and strategy.keeps_encoder:
+            stores = None
         inputs = sources(view, self.frozen) if stores else ()
         options = {
             "batch_size": self.batch_size,
@@ -88,6 +94,10 @@ class Lanes:
             run_length,
             whole=view,
             steps=self.steps,
+            idle=idle,
+            solved={t: self.solved[t] for t in view.tasks if t in self.solved}
+            if "encoder" in self.frozen
+            else {},
         )
 
     def _optimizer(self, name, model):
@@ -103,9 +113,18 @@ class Lanes:
         return RatePerPart(
             before or keras.optimizers.get(strategy.optimizer),
             new,
-            encoder_paths(model.representation),
+            [*encoder_paths(model.representation), *self._solved_paths(model)],
             strategy.encoder_rate,
         )
+
+    def _solved_paths(self, model):
+        """Variables of heads that go on from their solution."""
+        return [
+            variable.path
+            for head in model.heads
+            if head.name in self.solved
+            for variable in head.variables
+        ]
 
     def open_stores(self, model, folder):
         """Has lanes made from now on read features, if that can save time.
@@ -116,6 +135,12 @@ class Lanes:
         """
         if not self._cacheable(model):
             return
+        if self.strategy.keeps_encoder:
+            trained = [t for t in model.tasks if t not in self.solved]
+            if not trained:
+                return
+            if len(trained) < len(model.tasks):
+                model = model.view(trained)
         names = sources(model, self.frozen)
         pictured = [
             task

@@ -1,10 +1,11 @@
 """Heads: features -> one task."""
 
 from umsrep.heads.attention import AttentionHead
-from umsrep.heads.base import Head, registry
+from umsrep.heads.base import Head, Solution, registry
 from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.embedding import EmbeddingHead
+from umsrep.heads.linear import LinearHead
 from umsrep.heads.reconstruction import ReconstructionHead
 from umsrep.heads.regression import RegressionHead
 from umsrep.heads.result import ResultHead
@@ -17,10 +18,12 @@ __all__ = [
     "ClassificationHead",
     "EmbeddingHead",
     "Head",
+    "LinearHead",
     "ReconstructionHead",
     "RegressionHead",
     "ResultHead",
     "SaliencyHead",
     "SegmentationHead",
+    "Solution",
     "registry",
 ]

@@ -1,11 +1,26 @@
 """The contract of a head."""
 
+from dataclasses import dataclass
+
 import keras
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
 
 registry = Registry("head")
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What solving a head on frozen features gave.
+
+    Attributes:
+        loss: Mean loss on the images that it was solved on.
+        images: Their number.
+    """
+
+    loss: float
+    images: int
 
 
 class Head(keras.layers.Layer):
@@ -34,6 +49,8 @@ class Head(keras.layers.Layer):
     """
 
     kind = None
+    # Registered name of the derived task that explains its classes.
+    explainer = "grad_cam"
 
     def __init__(self, name, features, loss=None, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -96,6 +113,28 @@ class Head(keras.layers.Layer):
         Args:
             training: The training images, a `data.Dataset`.
         """
+
+    def columns(self, features):
+        """What the head is solved on, (batch, columns); None: it trains.
+
+        A function of the features alone, of no variable of the head.
+        """
+        return None
+
+    def solve(self, columns, labels, groups, weights=None, seed=0):
+        """Sets the head's weights by the columns of training images.
+
+        Args:
+            columns: (n, columns) as `columns` returns.
+            labels: (n,) class indices, none missing.
+            groups: (n,) whose each image is.
+            weights: Weight of an image by its class; None is 1.
+            seed: Seed of what is drawn.
+
+        Returns:
+            A `Solution`.
+        """
+        raise NotImplementedError
 
     def provide(self, features):
         """{name: tensor} for the heads after this one; nothing by default.

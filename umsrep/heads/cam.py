@@ -66,6 +66,11 @@ class CAMHead(Head):
             num_classes, fidelity, name=f"{name}_cam"
         )
 
+    @property
+    def map_feature(self):
+        """The feature whose cells the maps have."""
+        return self.feature_names[0]
+
     def default_loss(self):
         return losses.CategoricalCrossentropy()
 

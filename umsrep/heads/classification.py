@@ -118,6 +118,11 @@ class ClassificationHead(Head):
         """Whether the logits are averages of class activation maps."""
         return self.hidden is None and len(self.feature_names) == 1
 
+    @property
+    def map_feature(self):
+        """The feature whose cells `maps` has."""
+        return self.feature_names[0]
+
     def maps(self, features, training=None):
         """Class activation maps: what each cell adds to each class's score.
 

@@ -73,6 +73,7 @@ class RegressionHead(Head):
                 shape=(),
                 initializer=initial,
                 trainable=False,
+                autocast=False,
                 dtype="float32",
                 name=name,
             )

@@ -5,6 +5,7 @@ from keras import ops
 
 from umsrep import layers, losses
 from umsrep.cells import Cells
+from umsrep.errors import UmsrepError
 from umsrep.heads.base import Head, registry
 
 
@@ -18,12 +19,18 @@ class SaliencyHead(Head):
     coarser feature, the map before the softmax is enlarged bilinearly, each
     cell's value at the centre of its receptive field.
 
+    Several features are brought to `width` channels by 1x1 convolutions, to
+    the cells of the finest by bilinear enlargement, and added (Lin et al. 2017,
+    "Feature pyramid networks for object detection", Section 3).
+
     Args:
         name: The task.
-        features: Name of the feature it reads.
+        features: Name of the feature it reads, or several names, the finest
+            last.
         loss: Default: the KL divergence (MT-UNet, Equation 2).
-        stride, image_size: Stride of the feature and (height, width) of the
-            image; found from the representation.
+        width: Channels to which several features are brought.
+        stride, image_size: Stride of the (finest) feature and (height, width)
+            of the image; found from the representation.
         offset: (row, column) of the first cell's centre in pixels (see
             `umsrep.Cells`); found from the representation together with the
             stride. None is a cell that begins at the image's border.
@@ -38,16 +45,25 @@ class SaliencyHead(Head):
         name,
         features="decoded",
         loss=None,
+        width=64,
         stride=None,
         image_size=None,
         offset=None,
         **kwargs,
     ):
         super().__init__(name=name, features=features, loss=loss, **kwargs)
+        self.width = width
         self.stride = stride
         self.image_size = None if image_size is None else tuple(image_size)
         self.offset = None if offset is None else tuple(offset)
         self.block = None
+        several = len(self.feature_names) > 1
+        self.laterals = [
+            keras.layers.Conv2D(
+                width, 1, dtype=self.dtype_policy, name=f"lateral_{number}"
+            )
+            for number in range(len(self.feature_names) if several else 0)
+        ]
         self.map = keras.layers.Conv2D(
             1, 1, dtype=self.dtype_policy, name="map"
         )
@@ -58,8 +74,15 @@ class SaliencyHead(Head):
     def attach(self, representation):
         super().attach(representation)
         if self.stride is None:
-            (feature,) = self.feature_names
-            self.stride = representation.stride(feature)
+            feature = self.feature_names[-1]
+            strides = [representation.stride(n) for n in self.feature_names]
+            if strides != sorted(strides, reverse=True):
+                raise UmsrepError(
+                    f"Head '{self.name}': features={self.feature_names} have "
+                    f"the strides {tuple(strides)}. List them from coarse to "
+                    "fine."
+                )
+            self.stride = strides[-1]
             cells = representation.cells(feature)
             begins_at_border = ((self.stride - 1) / 2,) * 2
             if (
@@ -71,7 +94,10 @@ class SaliencyHead(Head):
             self.image_size = tuple(representation.image_shape[:2])
 
     def build(self, input_shape):
-        shape = tuple(input_shape[0])
+        shape = tuple(input_shape[-1])
+        for lateral, one in zip(self.laterals, input_shape, strict=False):
+            lateral.build(tuple(one))
+            shape = (*shape[:3], self.width)
         self.block = layers.ConvBlock(
             shape[-1], dtype=self.dtype_policy, name="block"
         )
@@ -81,7 +107,8 @@ class SaliencyHead(Head):
             self.image_size = shape[1:3]
 
     def call(self, features, training=None):
-        x = self.map(self.block(features[0], training=training))
+        x = self._joined(features)
+        x = self.map(self.block(x, training=training))
         # Small probabilities have no digits left in half precision.
         x = ops.cast(x, "float32")
         height, width = self.image_size
@@ -89,6 +116,19 @@ class SaliencyHead(Head):
             x = self._enlarged(x)
         flat = ops.softmax(ops.reshape(x, (-1, height * width)))
         return ops.reshape(flat, (-1, height, width, 1))
+
+    def _joined(self, features):
+        """All features on the cells of the finest."""
+        if not self.laterals:
+            return features[0]
+        size = tuple(features[-1].shape[1:3])
+        total = 0
+        for lateral, feature in zip(self.laterals, features, strict=True):
+            x = lateral(feature)
+            if tuple(x.shape[1:3]) != size:
+                x = ops.image.resize(x, size, "bilinear")
+            total = total + x
+        return total
 
     def _enlarged(self, x):
         """Maps of cells at the size of the image."""
@@ -115,6 +155,7 @@ class SaliencyHead(Head):
     def get_config(self):
         return {
             **super().get_config(),
+            "width": self.width,
             "stride": self.stride,
             "image_size": self.image_size,
             "offset": self.offset,

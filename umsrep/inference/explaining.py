@@ -15,7 +15,7 @@ from umsrep.progress import Progress
 BATCH_SIZE = 8
 
 
-def explain(run_folder, task, files, out, target=None, method="grad_cam"):
+def explain(run_folder, task, files, out, target=None, method=None):
     """Writes an overlay per image and explanations.csv.
 
     Args:
@@ -26,7 +26,7 @@ def explain(run_folder, task, files, out, target=None, method="grad_cam"):
         target: Name of the class to explain; None is the winning one.
         method: Registered name of an explainer: "grad_cam",
             "grad_cam_plus_plus", "cam" (needs a head of pooled maps) or
-            "occlusion" (slow).
+            "occlusion" (slow); None is the head's own (`Head.explainer`).
 
     Returns:
         A data frame: image, predicted, probability, explained, overlay.

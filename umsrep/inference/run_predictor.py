@@ -94,7 +94,7 @@ class RunPredictor(Predictor):
         maps = [n for n, spec in self.specs.items() if spec.kind == "map"]
         return self._tta.mean(model.predict_on_batch, batch, maps)
 
-    def explain(self, images, task, classes=None, method="grad_cam"):
+    def explain(self, images, task, classes=None, method=None):
         check_images(images)
         model, explainer = self._explainer(task, method)
         heats = []
@@ -114,7 +114,7 @@ class RunPredictor(Predictor):
             ]
         return heats
 
-    def check_explainable(self, task, method="grad_cam"):
+    def check_explainable(self, task, method=None):
         self._explainer(task, method)
 
     def _explainer(self, task, method):
@@ -127,14 +127,15 @@ class RunPredictor(Predictor):
                 f"{self.run.path} has no classification task '{task}'. Its "
                 f"classification tasks: {', '.join(classes) or 'none'}."
             )
-        cls = registry.get(method)
+        model = self.run.model(task).view(task)
+        cls = registry.get(method or model.head(task).explainer)
         if not issubclass(cls, Explainer):
             names = [n for n, c in registry.items() if issubclass(c, Explainer)]
             raise UmsrepError(
                 f"'{method}' is a derived task, but it explains no class. "
                 f"Choose one of {', '.join(names)}."
             )
-        model, explainer = self.run.model(task).view(task), cls(task)
+        explainer = cls(task)
         explainer.head(model)
         self._explainers[task, method] = model, explainer
         return model, explainer

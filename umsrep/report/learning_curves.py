@@ -1,6 +1,7 @@
 """The report's section on learning curves."""
 
 from umsrep import figures
+from umsrep.evaluation.curve_folder import AT_ONCE, NEVER
 from umsrep.metrics import catalogue
 from umsrep.report.embedding import figure_uri
 
@@ -30,10 +31,8 @@ def section(curve):
         "several": repeats > 1,
         "steps": curve.info["steps"],
         "figure": figure_uri(figures.learning_curves(summary, panels)),
-        "findings": [
-            {**row, "words": _finding(row, plan["baseline"])}
-            for row in reached.to_dict("records")
-        ],
+        "others": list(reached["candidate"].unique()) if len(reached) else [],
+        "findings": list(_findings(reached)),
         "blocks": [block for key, block in blocks.items() if key in panels],
         "more": [block for key, block in blocks.items() if key not in panels],
         "differences": len(differences) > 0,
@@ -47,20 +46,34 @@ def _of(table, key):
     return table[(table[["data", "task", "metric"]] == list(key)).all(axis=1)]
 
 
-def _finding(row, baseline):
-    about = catalogue.metric(row["metric"])
-    had = (
-        f"what '{baseline}' has with {row['baseline_patients']} labelled "
-        f"patients ({about.words} {row['target']:.3f})"
-    )
-    if row["words"] == "not reached":
-        return f"does not reach {had}."
-    if row["words"] == "at the smallest":
-        return (
-            f"reaches {had} with the smallest number tried, "
-            f"{row['patients']:.0f}."
-        )
-    return f"reaches {had} with about {row['words']} patients."
+def _findings(reached):
+    """A row for each task and test set of the table `reached`."""
+    if reached.empty:
+        return
+    others = reached["candidate"].unique()
+    for (data, task, metric), part in reached.groupby(
+        ["data", "task", "metric"], sort=False
+    ):
+        rows = {row["candidate"]: row for row in part.to_dict("records")}
+        first = next(iter(rows.values()))
+        yield {
+            "data": data,
+            "task": task,
+            "metric": catalogue.metric(metric).heading,
+            "target": first["target"],
+            "patients": first["baseline_patients"],
+            "cells": [_labels(rows.get(name)) for name in others],
+        }
+
+
+def _labels(row):
+    """How many patients it takes, in a few characters."""
+    if row is None:
+        return "–"
+    if row["words"] == NEVER:
+        return "not reached"
+    about = f"{row['patients']:.0f}"
+    return f"≤ {about}" if row["words"] == AT_ONCE else about
 
 
 def _block(summary, differences, key):

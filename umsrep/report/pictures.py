@@ -64,7 +64,7 @@ def _drawn_as(kind):
 def _title(kind):
     """Heading of the pictures of a task kind, or of explanations."""
     if kind == GRAD_CAM:
-        return "Grad-CAM"
+        return "Class activation map"
     return tasks.get(kind).title if kind in tasks.names() else kind
 
 

@@ -16,6 +16,7 @@ from umsrep import (
 )
 from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
+from umsrep.heads.linear import usual_features
 from umsrep.registry import arguments_of
 from umsrep.runs.former import renamed
 from umsrep.stages.settings import FinetuneSettings
@@ -182,7 +183,7 @@ def head(
         UmsrepError: a head that does not exist, or learns another kind.
     """
     kind = tasks.of(spec)
-    usual = settings.classifier if kind.form == "classes" else kind.head
+    usual = classifier(settings) if kind.form == "classes" else kind.head
     name = (settings.heads or {}).get(spec.name, usual)
     cls = heads.registry.get(name)
     if name != usual and cls.kind != spec.kind:
@@ -206,13 +207,49 @@ def head(
         offered["loss"] = losses.CategoricalCrossentropy(
             settings.label_smoothing
         )
-    if kind.form in _FEATURES:
+    if cls is heads.LinearHead:
+        offered["features"] = _solved(settings, representation)
+    elif kind.form in _FEATURES:
         offered["features"] = _FEATURES[kind.form](settings, representation)
     taken = arguments_of(cls)
     return cls(
         name=spec.name,
         **{key: value for key, value in offered.items() if key in taken},
     )
+
+
+def classifier(settings: FinetuneSettings) -> str:
+    """Registered name of the head of label tasks.
+
+    Raises:
+        UmsrepError: settings that the head named has no use for.
+    """
+    usual = FinetuneSettings()
+    changed = [
+        n for n in _OF_DENSE if getattr(settings, n) != getattr(usual, n)
+    ]
+    if settings.classifier == "linear" and changed:
+        raise UmsrepError(
+            f"{changed[0]}={getattr(settings, changed[0])!r} with "
+            "classifier='linear', which has no such layer and is solved, not "
+            "trained. Pass classifier='dense', or leave it out."
+        )
+    if settings.classifier is not None:
+        return settings.classifier
+    strategy = finetuning.registry.get(settings.strategy)
+    kept = "encoder" in settings.freeze if settings.freeze else False
+    frozen = strategy.keeps_encoder or kept or settings.release_after
+    return "linear" if frozen and not changed else "dense"
+
+
+# Settings of the head "dense" alone.
+_OF_DENSE = (
+    "convolutions",
+    "hidden_units",
+    "hidden_activation",
+    "dropout",
+    "label_smoothing",
+)
 
 
 def _decoded(settings, representation):
@@ -231,6 +268,12 @@ def _decoded(settings, representation):
     return tuple(fine) or "bottleneck"
 
 
+def _solved(settings, representation):
+    if settings.classification_features is not None:
+        return settings.classification_features
+    return usual_features(representation)
+
+
 def _pooled(settings, representation):
     if settings.classification_features is not None:
         return settings.classification_features
@@ -238,12 +281,21 @@ def _pooled(settings, representation):
     return fine[0] if fine else "bottleneck"
 
 
+def _looked_at(settings, representation):
+    if settings.saliency_features is not None:
+        return settings.saliency_features
+    if "decoded" in representation.features:
+        return "decoded"
+    stages = representation.stages
+    return tuple(n for n in stages if representation.stride(n) >= 8)
+
+
 # What a head reads, by the form of its results.
 _FEATURES = {
     "classes": _pooled,
     "number": _pooled,
     "mask": _decoded,
-    "map": lambda settings, representation: settings.saliency_features,
+    "map": _looked_at,
 }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from umsrep.stages.declaration import OneOf, Option
-from umsrep.stages.shared_settings import DATA, TRAINING
+from umsrep.stages.shared_settings import DATA, HEADS, TRAINING
 
 EncoderRate = Annotated[
     float,
@@ -115,4 +115,14 @@ LabelledTasks = Annotated[
         "tasks learnt.",
     ),
     DATA,
+]
+SaliencyFeatures = Annotated[
+    str | tuple[str, ...] | None,
+    Field(
+        description="Feature (or several, from coarse to fine) that saliency "
+        "heads read. Default: decoded; where there is none, all stages of at "
+        "least 8 pixels per cell."
+    ),
+    HEADS,
+    Option("saliency-from"),
 ]

@@ -311,19 +311,14 @@ class FinetuneSettings(StageSettings):
         ),
         HEADS,
     ] = None
-    saliency_features: Annotated[
-        str,
-        Field(description="Feature that saliency heads read."),
-        HEADS,
-        Option("saliency-from"),
-    ] = "decoded"
+    saliency_features: robust.SaliencyFeatures = None
     classification_features: Annotated[
         str | tuple[str, ...] | None,
         Field(
             description="Feature (or several) that classification heads read, "
-            "such as bottleneck. Default: the stage of 16 pixels per cell "
-            "(fine enough for heat maps), or the bottleneck where there is "
-            "none."
+            "such as bottleneck. Default: for linear heads all stages of "
+            "at least 8 pixels per cell, of pretrained weights up to 16; else "
+            "the stage of 16, or the bottleneck where there is none."
         ),
         HEADS,
         Option("classify-from"),
@@ -338,14 +333,18 @@ class FinetuneSettings(StageSettings):
         Option("head", metavar="TASK=NAME"),
     ] = None
     classifier: Annotated[
-        str,
+        str | None,
         OneOf("classifiers"),
         Field(
-            description="Head of classification; cam has explicit class "
-            "activation maps."
+            description="Head of classification: dense is trained by steps, "
+            "linear is solved on the features of a frozen encoder (logistic "
+            "regression, the penalty chosen by patients left out), cam has "
+            "explicit class activation maps. Default: linear where the "
+            "encoder is frozen at first, if none of dense's own settings is "
+            "changed; else dense."
         ),
         HEADS,
-    ] = "dense"
+    ] = None
     attention: Annotated[
         str | dict[str, str] | None,
         Field(

@@ -89,6 +89,9 @@ class Lane:
         steps: Optimizer steps in all. An epoch is then an equal part of them,
             whatever the number of images; None: a pass over the images.
         companion: A `Companion`; the default does nothing.
+        idle: Whether nothing of the model trains; then it makes no steps.
+        solved: {task: its `loss`, `images` and `seconds`} of heads that were
+            solved before.
         current: The training batches of the epoch that was begun.
     """
 
@@ -100,6 +103,8 @@ class Lane:
     whole: keras.Model | None = None
     steps: int | None = None
     companion: Companion = field(default_factory=Companion)
+    idle: bool = False
+    solved: dict[str, Any] = field(default_factory=dict)
     current: Any = field(init=False)
 
     def __post_init__(self):
@@ -115,7 +120,9 @@ class Lane:
 
     def begin(self, epoch: int, epochs: int) -> None:
         """Moves to an epoch, counted from 0."""
-        if self.steps is None:
+        if self.idle:
+            self.current = ()
+        elif self.steps is None:
             self.training.set_epoch(epoch)
         else:
             first = self.steps_before(epoch, epochs)
@@ -151,6 +158,11 @@ class Group:
         if self.average is None:
             return contextlib.nullcontext()
         return self.average.in_place()
+
+    @property
+    def idle(self):
+        """Whether nothing in it trains."""
+        return all(lane.idle for lane in self.lanes)
 
     @property
     def name(self):

@@ -75,11 +75,7 @@ def train(
             row = {"epoch": epoch + 1, **_set_epoch(groups, epoch, epochs)}
             for group in groups:
                 if group.schedule.stopped:
-                    here, after = (
-                        group.steps_before(number, epochs)
-                        for number in (epoch, epoch + 1)
-                    )
-                    bar.advance(after - here)
+                    _pass(group.lanes, group, epoch, epochs, bar)
                     continue
                 row |= _run_epoch(group, epoch, epochs, bar)
             row["seconds"] = sum(
@@ -120,6 +116,8 @@ def _run_epoch(group, epoch, epochs, bar):
     begin = time.perf_counter()
     total = group.steps_before(epochs, epochs)
     rate = group.schedule.rate(group.step, total)
+    idle = [lane for lane in group.lanes if lane.idle]
+    _pass(idle, group, epoch, epochs, bar)
     row = {f"learning_rate_{group.name}": rate} | _train(
         group, total, bar, f"epoch {epoch + 1}/{epochs} {group.name}"
     )
@@ -136,11 +134,32 @@ def _run_epoch(group, epoch, epochs, bar):
         group.return_to_best()
     row[f"val_loss_{group.name}"] = monitored
     seconds = time.perf_counter() - begin
+    if group.idle:
+        # Nothing will change, unless more is released.
+        group.schedule.stopped = True
+    if epoch == 0:
+        seconds += sum(
+            solved.seconds
+            for lane in group.lanes
+            for solved in lane.solved.values()
+        )
     group.seconds += seconds
     group.epochs_run = epoch + 1
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
     row[f"seconds_{group.name}"] = seconds
     return row
+
+
+def _pass(lanes, group, epoch, epochs, bar):
+    """Passes over the steps of an epoch that lanes of a group do not make."""
+    for lane in lanes:
+        before, after = (
+            lane.steps_before(number, epochs) for number in (epoch, epoch + 1)
+        )
+        bar.advance(after - before)
+        if lane.idle:
+            # The schedule goes by the steps of the whole training.
+            group.step += after - before
 
 
 def _validated(group, row):
@@ -185,6 +204,12 @@ def _train(group, total, bar, title):
     for task in sums:
         row[f"steps_{task}"] = steps[task]
         row[f"labels_{task}"] = labels[task]
+    for lane in group.lanes:
+        if lane.idle:
+            for task, solved in lane.solved.items():
+                row[f"{task}_loss"] = solved.loss
+                row[f"steps_{task}"] = 0
+                row[f"labels_{task}"] = solved.images
     return row
 
 

@@ -22,7 +22,6 @@ SIDES = (640, 1024)
 STEPS = 100
 # A class activation map for each class, at most for the likeliest.
 EXPLAINED = 6
-METHOD = "grad_cam"
 
 
 class Analysis:
@@ -49,7 +48,7 @@ class Analysis:
 
     def _explainable(self, task):
         try:
-            self.predictor.check_explainable(task, METHOD)
+            self.predictor.check_explainable(task)
         except UmsrepError:
             return False
         return True
@@ -153,7 +152,7 @@ class Analysis:
             # The class decided for may be less likely than another.
             chosen = list(dict.fromkeys([int(decided), *map(int, likeliest)]))
             heats = self.predictor.explain(
-                [grey] * len(chosen), name, np.array(chosen), METHOD
+                [grey] * len(chosen), name, np.array(chosen)
             )
             entry["maps"] = {
                 spec.classes[index]: _heat(heat, size)

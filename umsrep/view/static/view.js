@@ -70,7 +70,7 @@ async function decodeAll(found) {
       for (const [name, coded] of Object.entries(result.maps)) {
         pictures.heats.push({
           key: `${task.name}=${name}`,
-          text: `Grad-CAM: ${task.name} = ${name}`,
+          text: `Heat map: ${task.name} = ${name}`,
           picture: await decode(coded),
         });
       }

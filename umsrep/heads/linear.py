@@ -1,0 +1,195 @@
+"""Linear heads, which are solved on frozen features."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from umsrep import losses
+from umsrep.errors import UmsrepError
+from umsrep.heads import logistic
+from umsrep.heads.base import Head, Solution, registry
+
+# Pixels per cell: finer cells see single lines.
+FINEST = 8
+# Of pretrained weights: what is coarser knows ImageNet's classes rather than
+# what it sees (docs/which-construction.md has the figures).
+COARSEST_PRETRAINED = 16
+# Under the root of a variance: the slope of a root at 0 is infinite.
+EPSILON = 1e-6
+
+
+def usual_features(representation):
+    """Names of the features that tell most of a label, coarse to fine.
+
+    All stages of at least 8 pixels per cell; of pretrained weights up to 16.
+
+    Args:
+        representation: A `Representation`.
+    """
+    coarsest = COARSEST_PRETRAINED if representation.origin else np.inf
+    chosen = [
+        name
+        for name in representation.stages
+        if FINEST <= representation.stride(name) <= coarsest
+    ]
+    return tuple(chosen) or ("bottleneck",)
+
+
+@registry.register("linear")
+class LinearHead(Head):
+    """Class probabilities by logistic regression on what an encoder sees.
+
+    Mean and standard deviation of every channel over the image, of one feature
+    or several, standardised by those of the training images; one dense layer;
+    softmax. On a frozen encoder this is the linear evaluation of
+    self-supervised learning (Zhang et al. 2016, Chen et al. 2020): a strategy
+    solves it (`solve`) instead of making steps. Where the encoder learns
+    afterwards, it begins there, and learns at the encoder's rate.
+
+    Args:
+        num_classes: At least 2.
+        name: The task.
+        features: One feature, or several.
+        deviations: Whether standard deviations are read beside the means.
+        loss: Default: categorical cross-entropy.
+
+    Output shape: (batch, num_classes), float32, sums to 1.
+    """
+
+    kind = "label"
+
+    def __init__(
+        self,
+        num_classes,
+        name,
+        features="bottleneck",
+        deviations=True,
+        loss=None,
+        **kwargs,
+    ):
+        super().__init__(name=name, features=features, loss=loss, **kwargs)
+        if num_classes < 2:
+            raise UmsrepError(
+                f"Head '{name}': num_classes={num_classes}; expected at least "
+                "2 (a yes/no task has two classes)."
+            )
+        self.num_classes = num_classes
+        self.deviations = deviations
+        self.classes = keras.layers.Dense(
+            num_classes, dtype="float32", name="classes"
+        )
+
+    def default_loss(self):
+        return losses.CategoricalCrossentropy()
+
+    def build(self, input_shape):
+        self._grids = [tuple(shape[1:3]) for shape in input_shape]
+        width = sum(shape[-1] for shape in input_shape)
+        width *= 2 if self.deviations else 1
+        # Factors instead of spreads: 0 where a column says nothing.
+        self.centre, self.factor = (
+            self.add_weight(
+                shape=(width,),
+                initializer=initial,
+                trainable=False,
+                autocast=False,
+                dtype="float32",
+                name=name,
+            )
+            for name, initial in (("centre", "zeros"), ("factor", "ones"))
+        )
+        self.classes.build((None, width))
+
+    def columns(self, features):
+        """Means and standard deviations over the cells, (batch, columns)."""
+        found = []
+        for feature in features:
+            x = ops.cast(feature, "float32")
+            found.append(ops.mean(x, axis=(1, 2)))
+            if self.deviations:
+                variance = ops.var(x, axis=(1, 2))
+                found.append(ops.sqrt(variance + EPSILON))
+        return ops.concatenate(found, axis=-1)
+
+    def solve(self, columns, labels, groups, weights=None, seed=0):
+        fitted = logistic.fit(
+            columns, labels, groups, self.num_classes, weights, seed
+        )
+        self.centre.assign(fitted.centre)
+        self.factor.assign(1 / fitted.spread)
+        self.classes.kernel.assign(fitted.kernel)
+        self.classes.bias.assign(fitted.bias)
+        return Solution(fitted.loss, len(labels))
+
+    def logits(self, features, training=None):
+        """Scores before the softmax, (batch, num_classes), float32."""
+        x = (self.columns(features) - self.centre) * self.factor
+        return self.classes(x)
+
+    @property
+    def explainer(self):
+        """Where there are maps, these: they explain the deviations, too."""
+        return "cam" if self.has_maps else "grad_cam"
+
+    @property
+    def map_feature(self):
+        """The feature whose cells `maps` has: the finest that is read."""
+        rows = [grid[0] for grid in self._grids]
+        return self.feature_names[int(np.argmax(rows))]
+
+    @property
+    def has_maps(self):
+        """Whether the cells of every feature tile those of the finest."""
+        finest = max(self._grids)
+        return all(
+            not n % k
+            for grid in self._grids
+            for n, k in zip(finest, grid, strict=True)
+        )
+
+    def maps(self, features, training=None):
+        """Class activation maps: what each cell adds to each class's score.
+
+        The logits are a sum over columns, and each column an average over
+        cells: a mean of the channel itself, a standard deviation of squared
+        distances from the mean, divided by it. So the average of a map over
+        its cells is the logit, as in a class activation map (Zhou et al.
+        2016). Coarse cells are repeated on the grid of the finest feature.
+
+        Only where `has_maps`; (batch, rows, columns, num_classes), float32.
+        """
+        finest = max(self._grids)
+        total, start = 0.0, 0
+        for feature in features:
+            x = ops.cast(feature, "float32")
+            parts = [x]
+            if self.deviations:
+                mean = ops.mean(x, axis=(1, 2), keepdims=True)
+                squares = ops.square(x - mean) + EPSILON
+                spread = ops.sqrt(ops.mean(squares, axis=(1, 2), keepdims=True))
+                parts.append(squares / spread)
+            for part in parts:
+                width = part.shape[-1]
+                here = slice(start, start + width)
+                scaled = (part - self.centre[here]) * self.factor[here]
+                cells = ops.matmul(scaled, self.classes.kernel[here])
+                for axis in (1, 2):
+                    times = finest[axis - 1] // cells.shape[axis]
+                    cells = ops.repeat(cells, times, axis=axis)
+                total = total + cells
+                start += width
+        return total + self.classes.bias
+
+    def call(self, features, training=None):
+        return ops.softmax(self.logits(features, training=training))
+
+    def compute_output_spec(self, features, training=None):
+        shape = (features[0].shape[0], self.num_classes)
+        return keras.KerasTensor(shape, dtype="float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "deviations": self.deviations,
+        }
