@@ -38,7 +38,7 @@ def own():
         balancing.registry: "halves",
         finetuning.registry: "sum",
         representations.registry: "little",
-        heads.registry: "linear",
+        heads.registry: "own_linear",
         derived.registry: "brightness",
         first_stage.registry: "own_classes",
     }
@@ -61,7 +61,7 @@ def own():
             kwargs["depth"] = 3
             super().__init__(image_shape, width, **kwargs)
 
-    @heads.registry.register("linear")
+    @heads.registry.register("own_linear")
     class Linear(heads.ClassificationHead):
         def __init__(self, num_classes, name, features, loss=None, **kwargs):
             kwargs |= {"hidden_units": 0, "dropout": 0.0}
@@ -97,7 +97,7 @@ def run_folder(own, prepared_folder, tmp_path_factory):
         *("finetune", "--data", prepared_folder, "--out", out),
         *("--representation", "none", "--architecture", "little"),
         *("--argument", "width=3", "--strategy", "sum"),
-        *("--weighting", "halves", "--classifier", "linear"),
+        *("--weighting", "halves", "--classifier", "own_linear"),
         *("--epochs", 1, "--precision", "float32", "--convolutions", "none"),
         *("--optimizer", "sgd", "--fractions", 0.6, 0.2, 0.2),
     )
@@ -138,7 +138,7 @@ def test_objective(own, prepared_folder, tmp_path):
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("finetune", ("halves", "sum", "little", "linear")),
+        ("finetune", ("halves", "sum", "little", "own_linear")),
         ("pretrain", ("little", "own_classes")),
         ("explain", ("brightness",)),
         ("predict", ("brightness",)),

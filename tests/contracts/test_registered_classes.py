@@ -16,6 +16,7 @@ HEAD_ARGUMENTS = {
     "attention": {"name": "task", "features": "other_cam"},
     "cam": {"num_classes": 3, "name": "task"},
     "dense": {"num_classes": 3, "name": "task"},
+    "linear": {"num_classes": 3, "name": "task"},
     "segmentation": {"name": "task"},
     "reconstruction": {"name": "task"},
 }
