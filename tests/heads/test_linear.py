@@ -155,6 +155,14 @@ def test_pretrained_weights_are_read_up_to_16_pixels_per_cell():
     assert usual_features(own) == ("stage16", "stage8")
 
 
+def test_a_head_without_features_takes_the_usual_ones():
+    head = LinearHead(2, "level")
+    model = MultiTaskModel(Strided(), head)
+    assert model.head("level").features == ("bottleneck", "stage16", "stage8")
+    again = LinearHead.from_config(head.get_config())
+    assert tuple(again.features) == head.features
+
+
 def test_images_too_small_for_such_stages_give_the_bottleneck():
     small = ConvAutoencoder((32, 32, 1), filters=(4, 8))
     assert usual_features(small) == ("bottleneck",)

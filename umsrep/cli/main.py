@@ -42,6 +42,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Several tasks on one shared representation of a modality.",
+    epilog="From images to a report: prepare, finetune (for few labels "
+    "`--architecture efficientnet_lite0 --weights imagenet`: an encoder that "
+    "knows ImageNet, frozen, and a head per task; extra `lite`), evaluate, "
+    "report. Is it worth it? learning-curve compares it with separate models.",
 )
 
 

@@ -49,7 +49,8 @@ class LinearHead(Head):
     Args:
         num_classes: At least 2.
         name: The task.
-        features: One feature, or several.
+        features: One feature, or several; None are `usual_features` of the
+            representation that it is attached to.
         deviations: Whether standard deviations are read beside the means.
         loss: Default: categorical cross-entropy.
 
@@ -62,12 +63,15 @@ class LinearHead(Head):
         self,
         num_classes,
         name,
-        features="bottleneck",
+        features=None,
         deviations=True,
         loss=None,
         **kwargs,
     ):
-        super().__init__(name=name, features=features, loss=loss, **kwargs)
+        # None until it is attached.
+        given = () if features is None else features
+        super().__init__(name=name, features=given, loss=loss, **kwargs)
+        self.features = self.features or None
         if num_classes < 2:
             raise UmsrepError(
                 f"Head '{name}': num_classes={num_classes}; expected at least "
@@ -78,6 +82,11 @@ class LinearHead(Head):
         self.classes = keras.layers.Dense(
             num_classes, dtype="float32", name="classes"
         )
+
+    def check_features(self, representation, provided=()):
+        if self.features is None:
+            self.features = usual_features(representation)
+        super().check_features(representation, provided)
 
     def default_loss(self):
         return losses.CategoricalCrossentropy()

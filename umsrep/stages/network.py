@@ -16,7 +16,6 @@ from umsrep import (
 )
 from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
-from umsrep.heads.linear import usual_features
 from umsrep.registry import arguments_of
 from umsrep.runs.former import renamed
 from umsrep.stages.settings import FinetuneSettings
@@ -208,7 +207,7 @@ def head(
             settings.label_smoothing
         )
     if cls is heads.LinearHead:
-        offered["features"] = _solved(settings, representation)
+        offered["features"] = settings.classification_features
     elif kind.form in _FEATURES:
         offered["features"] = _FEATURES[kind.form](settings, representation)
     taken = arguments_of(cls)
@@ -266,12 +265,6 @@ def _decoded(settings, representation):
     # its parameters there, and its time goes there.
     fine = [n for n in representation.stages if representation.stride(n) <= 16]
     return tuple(fine) or "bottleneck"
-
-
-def _solved(settings, representation):
-    if settings.classification_features is not None:
-        return settings.classification_features
-    return usual_features(representation)
 
 
 def _pooled(settings, representation):
