@@ -13,7 +13,14 @@ from umsrep.stages.settings import FinetuneSettings
 
 @with_settings(
     FinetuneSettings,
-    only=("argument", "fractions", "seed", "split_seed"),
+    only=(
+        "argument",
+        "weights",
+        "classify_from",
+        "fractions",
+        "seed",
+        "split_seed",
+    ),
 )
 def probe(
     runs: Annotated[
@@ -33,8 +40,8 @@ def probe(
     architecture: Annotated[
         str | None,
         typer.Option(
-            help="Also probe new weights of this network, as the floor. One "
-            "of $architectures."
+            help="Also probe this network: new weights, as the floor, or "
+            "those of --weights. One of $architectures."
         ),
     ] = None,
     task: Annotated[

@@ -75,8 +75,8 @@ def probe_table(
         test_data: Other sets to judge on.
         sizes: Numbers of labelled patients; empty is all of the training side.
         draws: Draws of patients, with the seeds seed, seed + 1, ...
-        settings: `FinetuneSettings`, of which `fractions`, `seed` and
-            `split_seed` count.
+        settings: `FinetuneSettings`, of which `fractions`, `seed`,
+            `split_seed` and `classification_features` count.
         tasks: Names of tasks; None is all.
         progress: Show a progress bar.
 
@@ -124,7 +124,9 @@ def _rows(each, inputs, sides, others, sizes, draws, settings):
     tasks, training = inputs.tasks, sides["train"]
     network = each.make(training.image_size, settings.seed)
     masks = any(spec.kind == "mask" for spec in inputs.specs)
-    reader = probes.reader(network, cells=masks)
+    reader = probes.reader(
+        network, settings.classification_features, cells=masks
+    )
     fitted = probes.Side.read(reader, training, tasks)
     judged = {
         dataset.name: probes.Side.read(reader, dataset, tasks)
@@ -196,7 +198,7 @@ def probed_of(
     architecture: str | None = None,
     arguments: dict[str, Any] | None = None,
 ) -> list[Probed]:
-    """What a command names: runs, and new weights of an architecture.
+    """What a command names: runs, and an architecture's own weights.
 
     Args:
         folders: Run folders of `pretrain`.
@@ -205,7 +207,8 @@ def probed_of(
     """
     found = [Probed(Path(f).resolve().name, f) for f in folders]
     if architecture is not None:
-        name = f"new {architecture}"
+        weights = (arguments or {}).get("weights")
+        name = f"{architecture} {weights}" if weights else f"new {architecture}"
         found.append(Probed(name, None, architecture, arguments or {}))
     if not found:
         raise UmsrepError(
