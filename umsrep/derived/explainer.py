@@ -32,7 +32,8 @@ class Explainer(DerivedTask):
     Returns:
         (n, height, width) float32 in [0, 1]: the grid's positive part, divided
         by its maximum and then enlarged (which may lower the peak); all zero
-        where there is no evidence for the class.
+        where there is no evidence for the class. Of a representation that
+        sees a part of the image (`Representation.visible`), the rest is 0.
     """
 
     def __init__(
@@ -45,7 +46,12 @@ class Explainer(DerivedTask):
         self._compiled = weakref.WeakKeyDictionary()
 
     def __call__(self, model, images, classes=None):
-        return self.enlarge(model, self.grids(model, images, classes))
+        maps = self.enlarge(model, self.grids(model, images, classes))
+        visible = model.representation.visible(images)
+        if visible is None:
+            return maps
+        # Cells outside say how the organ's outline differs from the usual one.
+        return scaled(maps * visible)
 
     def grids(self, model, images, classes=None):
         """The maps as computed, on the cells of the feature.

@@ -98,6 +98,16 @@ class Representation(keras.Model):
         """
         return maps
 
+    def visible(self, images):
+        """What of the images the features can see, (n, height, width).
+
+        In [0, 1]; None is all of it.
+
+        Args:
+            images: (n, height, width, channels).
+        """
+        return None
+
     def sources(self, feature: str) -> tuple[str, ...]:
         """Names of the encoder's features that `feature` is computed from.
 

@@ -97,9 +97,19 @@ class Focused(Representation):
         return self._config["fill"] == "crop"
 
     def boxes(self, images):
+        return self.focus.boxes(self._masks(images))
+
+    def visible(self, images):
+        if self.moves_image:
+            # What else lies in the box stays visible.
+            return None
+        inside = self.focus.inside(self._masks(images))
+        return keras.ops.convert_to_numpy(inside)[..., 0]
+
+    def _masks(self, images):
         # A model of its own: the features need not be computed for it.
         mask = keras.Model(self.input, self.output[f"focus_{self.task}"])
-        return self.focus.boxes(mask(images, training=False))
+        return mask(images, training=False)
 
     def restored(self, maps, images):
         if not self.moves_image:
