@@ -184,6 +184,20 @@ def test_values_that_do_not_go_together_wait_for_their_round(toy_space):
         jobs.check(plan, {"attention": "blob", "classifier": "dense"})
 
 
+def test_rounds_with_settings_of_dense_heads_all_have_one(toy_space):
+    # 0.5 is the default, at which a frozen encoder would get a linear head.
+    plan = search.load_space(
+        toy_space(
+            settings={"strategy": "independent"}, space={"dropout": [0.1, 0.5]}
+        )
+    )
+    assert plan.settings["classifier"] == "dense"
+    plan = search.load_space(
+        toy_space(settings={}, space={"learning_rate": [1e-3, 1e-2]})
+    )
+    assert "classifier" not in plan.settings
+
+
 def test_ranges(toy_space):
     space = search.load_space(
         toy_space(

@@ -36,6 +36,7 @@ PAPER = FinetuneSettings(
     architecture="unet",
     arguments={"width": 64, "depth": 5, "normalization": "none"},
     classification_features=("bottleneck", "decoded"),
+    classifier="dense",
     convolutions=(),
     hidden_units=64,
     dropout=0.25,

@@ -52,6 +52,7 @@ CONSTRUCTION = ConstructionSettings(
 # deepest convolution.
 TARGET = FinetuneSettings(
     architecture="dilated_cnn",
+    classifier="dense",
     segmentation_features="bottleneck",
     classification_features="bottleneck",
     convolutions=(),

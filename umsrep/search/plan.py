@@ -32,7 +32,7 @@ from umsrep.search.shipped_spaces import SPACES, shipped
 from umsrep.search.space import read_space
 from umsrep.stages import settings_file
 from umsrep.stages.declaration import declared
-from umsrep.stages.settings import STAGES, has_tasks
+from umsrep.stages.settings import OF_DENSE, STAGES, has_tasks
 
 # The names of Talos. Its methods that ask a service on the network for
 # random numbers are left out.
@@ -180,6 +180,10 @@ def _read(stored, name, where):
         fixed = {"split_seed": fixed["seed"], **fixed}
         if "seed" in space and "seed" not in given:
             del fixed["seed"]
+    if stage == "finetune" and OF_DENSE & {*space, *fixed}:
+        # Whatever value a round has, the default among them, it is dense's.
+        if "classifier" not in space:
+            fixed = {"classifier": "dense", **fixed}
     if stage == "none":
         raise UmsrepError(
             f"{where}: the stage none trains nothing. Write another, such as "

@@ -18,7 +18,7 @@ from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
 from umsrep.runs.former import renamed
-from umsrep.stages.settings import FinetuneSettings
+from umsrep.stages.settings import OF_DENSE, FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
@@ -225,7 +225,7 @@ def classifier(settings: FinetuneSettings) -> str:
     """
     usual = FinetuneSettings()
     changed = [
-        n for n in _OF_DENSE if getattr(settings, n) != getattr(usual, n)
+        n for n in sorted(OF_DENSE) if getattr(settings, n) != getattr(usual, n)
     ]
     if settings.classifier == "linear" and changed:
         raise UmsrepError(
@@ -239,16 +239,6 @@ def classifier(settings: FinetuneSettings) -> str:
     kept = "encoder" in settings.freeze if settings.freeze else False
     frozen = strategy.keeps_encoder or kept or settings.release_after
     return "linear" if frozen and not changed else "dense"
-
-
-# Settings of the head "dense" alone.
-_OF_DENSE = (
-    "convolutions",
-    "hidden_units",
-    "hidden_activation",
-    "dropout",
-    "label_smoothing",
-)
 
 
 def _decoded(settings, representation):

@@ -211,6 +211,18 @@ class UntrainedSettings(StageSettings):
     """Settings of the construction by none: given weights, as they are."""
 
 
+# Settings of the classification head "dense" alone, which others lack.
+OF_DENSE = frozenset(
+    (
+        "convolutions",
+        "hidden_units",
+        "hidden_activation",
+        "dropout",
+        "label_smoothing",
+    )
+)
+
+
 @settings
 class FinetuneSettings(StageSettings):
     """Settings of `finetune`."""
