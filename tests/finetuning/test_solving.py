@@ -120,8 +120,26 @@ def test_it_stays_as_long_as_the_encoder_is_frozen(dataset, strategy):
     history = fit(strategy(schedule=SCHEDULE, freeze="encoder"), model, dataset)
     fitted = expected(model, dataset)
     np.testing.assert_allclose(kernel(model), fitted.kernel, atol=1e-3)
-    assert history.steps["blob"] > 0
+    assert history.steps["blob"] > 0 == history.steps["level"]
+    train, _ = sides(dataset)
+    assert history.labels["level"] == train.labelled("level").sum()
     assert history.table["val_blob_loss"].notna().all()
+    assert history.table["level_loss"].nunique() == 1
+
+
+def test_what_reads_a_decoder_that_trains_is_trained(dataset):
+    keras.utils.set_random_seed(0)
+    model = MultiTaskModel(
+        ConvAutoencoder((32, 32, 1), filters=(4, 8)),
+        [
+            SegmentationHead("blob"),
+            LinearHead(2, "level", features=("bottleneck", "decoded")),
+        ],
+    )
+    strategy = finetuning.Joint(schedule=SCHEDULE, freeze="encoder")
+    history = fit(strategy, model, dataset)
+    assert history.steps["level"] > 0
+    assert history.table["level_loss"].nunique() > 1
 
 
 @pytest.mark.parametrize("strategy", [finetuning.Joint, finetuning.Alternating])

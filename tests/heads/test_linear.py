@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 
 from umsrep import MultiTaskModel
-from umsrep.derived import CAM
+from umsrep.derived import CAM, GradCAM
 from umsrep.errors import UmsrepError
 from umsrep.heads import LinearHead, logistic
 from umsrep.heads.linear import usual_features
@@ -93,11 +93,24 @@ def test_maps_show_where_a_spread_comes_from():
     assert inside > maps[:, 2:].mean() + 1
 
 
-def test_grids_that_do_not_tile_each_other_have_no_maps():
+def test_grids_that_do_not_tile_each_other_keep_the_mean():
     head = LinearHead(2, "level", features=("coarse", "fine"))
-    head([np.zeros((1, 3, 3, 2)), np.zeros((1, 8, 8, 2))])
-    assert not head.has_maps
-    assert head.explainer == "grad_cam"
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(2, 3, 5, 4)), rng.normal(size=(2, 8, 9, 2))]
+    head(given)
+    maps = keras.ops.convert_to_numpy(head.maps(given))
+    assert maps.shape == (2, 8, 9, 2)
+    logits = keras.ops.convert_to_numpy(head.logits(given))
+    np.testing.assert_allclose(maps.mean((1, 2)), logits, atol=1e-4)
+
+
+def test_grad_cam_is_refused_where_it_would_leave_out_deviations():
+    model = MultiTaskModel(Strided(), LinearHead(2, "level"))
+    with pytest.raises(UmsrepError, match="Use CAM"):
+        GradCAM("level")(model, np.zeros((1, 64, 64, 1)))
+    means = LinearHead(2, "level", deviations=False)
+    model = MultiTaskModel(Strided(), means)
+    assert GradCAM("level")(model, np.zeros((1, 64, 64, 1))).shape[0] == 1
 
 
 def test_one_class_is_refused():

@@ -193,6 +193,10 @@ def test_rounds_with_settings_of_dense_heads_all_have_one(toy_space):
     )
     assert plan.settings["classifier"] == "dense"
     plan = search.load_space(
+        toy_space(settings={}, space={"strategy": ["independent", "joint"]})
+    )
+    assert plan.settings["classifier"] == "dense"
+    plan = search.load_space(
         toy_space(settings={}, space={"learning_rate": [1e-3, 1e-2]})
     )
     assert "classifier" not in plan.settings

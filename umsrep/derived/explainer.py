@@ -46,12 +46,17 @@ class Explainer(DerivedTask):
         self._compiled = weakref.WeakKeyDictionary()
 
     def __call__(self, model, images, classes=None):
-        maps = self.enlarge(model, self.grids(model, images, classes))
+        grids = self.grids(model, images, classes)
+        return self.cut(model, images, self.enlarge(model, grids))
+
+    def cut(self, model, images, maps):
+        """Maps of the images' size, 0 where the network sees nothing.
+
+        Cells there have evidence too, of how the organ's outline differs from
+        the usual one; the scale remains that of the whole map.
+        """
         visible = model.representation.visible(images)
-        if visible is None:
-            return maps
-        # Cells outside say how the organ's outline differs from the usual one.
-        return scaled(maps * visible)
+        return maps if visible is None else maps * visible
 
     def grids(self, model, images, classes=None):
         """The maps as computed, on the cells of the feature.

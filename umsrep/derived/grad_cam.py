@@ -32,6 +32,12 @@ class _Weighted(Explainer):
                 f"feature='{self.feature}': head '{head.name}' reads "
                 f"{head.feature_names}. Choose one of them."
             )
+        if getattr(head, "deviations", False):
+            raise UmsrepError(
+                f"Grad-CAM of head '{head.name}' would leave out what standard "
+                "deviations tell: their slope is 0 on average. Use CAM "
+                "(--method cam, --explain cam), which is exact, or occlusion."
+            )
         return head
 
     def feature_of(self, model):

@@ -154,7 +154,7 @@ def _explain(
     explained = labels if explain == "true" else predicted
     grids = explainer.grids(view, images, explained)
     cells = explainer.cells(view, grids.shape[1:])
-    maps = explainer.enlarge(view, grids)
+    maps = explainer.cut(view, images, explainer.enlarge(view, grids))
     for i, (index, name) in enumerate(part):
         yield _Explained(
             index,

@@ -205,6 +205,11 @@ def probed_of(
         architecture: Registered name, or None for none.
         arguments: Its arguments.
     """
+    if arguments and architecture is None:
+        raise UmsrepError(
+            f"{', '.join(arguments)} without --architecture: a run has its "
+            "own network and weights. Name an architecture, or leave it out."
+        )
     found = [Probed(Path(f).resolve().name, f) for f in folders]
     if architecture is not None:
         weights = (arguments or {}).get("weights")

@@ -216,6 +216,8 @@ class FineTuning:
     ):
         """Trains, and leaves the model at its best validation epoch.
 
+        Heads that can be solved are, anew in each call.
+
         Args:
             model: A `MultiTaskModel`.
             train_data, validation_data: `data.Dataset`s; labels may be missing

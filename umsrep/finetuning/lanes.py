@@ -58,8 +58,9 @@ class Lanes:
         """
         strategy, stores = self.strategy, self.stores
         idle = not view.trainable_variables
-        if idle and strategy.keeps_encoder:
+        if idle:
             stores = None
+        solved = {t: self.solved[t] for t in view.tasks if t in self.solved}
         inputs = sources(view, self.frozen) if stores else ()
         options = {
             "batch_size": self.batch_size,
@@ -95,9 +96,8 @@ class Lanes:
             whole=view,
             steps=self.steps,
             idle=idle,
-            solved={t: self.solved[t] for t in view.tasks if t in self.solved}
-            if "encoder" in self.frozen
-            else {},
+            solved=solved if "encoder" in self.frozen else {},
+            seconds_before=sum(each.seconds for each in solved.values()),
         )
 
     def _optimizer(self, name, model):
@@ -135,12 +135,12 @@ class Lanes:
         """
         if not self._cacheable(model):
             return
-        if self.strategy.keeps_encoder:
-            trained = [t for t in model.tasks if t not in self.solved]
-            if not trained:
-                return
-            if len(trained) < len(model.tasks):
-                model = model.view(trained)
+        trained = [t for t in model.tasks if t not in self.solved]
+        if not trained:
+            return
+        # Where tasks train together, one model reads what all of them need.
+        if len(trained) < len(model.tasks) and not self.strategy.adds_losses:
+            model = model.view(trained)
         names = sources(model, self.frozen)
         pictured = [
             task

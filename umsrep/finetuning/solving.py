@@ -34,12 +34,14 @@ def columns_of(model, head):
 
     Args:
         model: The `MultiTaskModel` of the head.
-        head: One of its heads. One that reads what another head provides
-            trains like any other.
+        head: One of its heads. One that reads what another head provides, or
+            a decoder, which may train, is trained like any other.
     """
-    there = model.representation.output
-    if any(name not in there for name in head.feature_names):
-        return None
+    representation = model.representation
+    there = representation.output
+    for name in head.feature_names:
+        if name not in there or tuple(representation.sources(name)) != (name,):
+            return None
     return head.columns([there[name] for name in head.feature_names])
 
 

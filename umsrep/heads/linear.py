@@ -58,6 +58,9 @@ class LinearHead(Head):
     """
 
     kind = "label"
+    # Grad-CAM sees one feature, and none of its deviations.
+    explainer = "cam"
+    has_maps = True
 
     def __init__(
         self,
@@ -136,25 +139,10 @@ class LinearHead(Head):
         return self.classes(x)
 
     @property
-    def explainer(self):
-        """Where there are maps, these: they explain the deviations, too."""
-        return "cam" if self.has_maps else "grad_cam"
-
-    @property
     def map_feature(self):
         """The feature whose cells `maps` has: the finest that is read."""
         rows = [grid[0] for grid in self._grids]
         return self.feature_names[int(np.argmax(rows))]
-
-    @property
-    def has_maps(self):
-        """Whether the cells of every feature tile those of the finest."""
-        finest = max(self._grids)
-        return all(
-            not n % k
-            for grid in self._grids
-            for n, k in zip(finest, grid, strict=True)
-        )
 
     def maps(self, features, training=None):
         """Class activation maps: what each cell adds to each class's score.
@@ -163,9 +151,10 @@ class LinearHead(Head):
         cells: a mean of the channel itself, a standard deviation of squared
         distances from the mean, divided by it. So the average of a map over
         its cells is the logit, as in a class activation map (Zhou et al.
-        2016). Coarse cells are repeated on the grid of the finest feature.
+        2016). Coarse cells are repeated on the grid of the finest feature, or
+        enlarged bilinearly where they do not tile it.
 
-        Only where `has_maps`; (batch, rows, columns, num_classes), float32.
+        (batch, rows, columns, num_classes), float32.
         """
         finest = max(self._grids)
         total, start = 0.0, 0
@@ -182,10 +171,7 @@ class LinearHead(Head):
                 here = slice(start, start + width)
                 scaled = (part - self.centre[here]) * self.factor[here]
                 cells = ops.matmul(scaled, self.classes.kernel[here])
-                for axis in (1, 2):
-                    times = finest[axis - 1] // cells.shape[axis]
-                    cells = ops.repeat(cells, times, axis=axis)
-                total = total + cells
+                total = total + _on_grid(cells, finest)
                 start += width
         return total + self.classes.bias
 
@@ -202,3 +188,16 @@ class LinearHead(Head):
             "num_classes": self.num_classes,
             "deviations": self.deviations,
         }
+
+
+def _on_grid(cells, grid):
+    """Maps on a finer grid, with the same mean over the cells."""
+    old = tuple(cells.shape[1:3])
+    if all(not n % k for n, k in zip(grid, old, strict=True)):
+        for axis in (1, 2):
+            times = grid[axis - 1] // old[axis - 1]
+            cells = ops.repeat(cells, times, axis=axis)
+        return cells
+    enlarged = ops.image.resize(cells, grid, "bilinear")
+    means = [ops.mean(x, axis=(1, 2), keepdims=True) for x in (cells, enlarged)]
+    return enlarged + means[0] - means[1]

@@ -72,8 +72,9 @@ def fit(
     """
     columns = np.asarray(columns, float)
     centre, spread = columns.mean(0), columns.std(0)
-    # A column that is the same in every image says nothing.
-    spread[spread <= 1e-6 * (np.abs(centre) + 1e-6)] = np.inf
+    # A column that is the same in every image says nothing, and one that
+    # differs by a hundred roundings of float32 may do so on another machine.
+    spread[spread <= 1e-5 * (np.abs(centre) + 1e-5)] = np.inf
     standardised = (columns - centre) / spread
     count = num_classes or int(labels.max()) + 1
     weight = np.ones(len(labels))

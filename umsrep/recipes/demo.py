@@ -84,8 +84,13 @@ def demo(out, seed=0, say=print, quick=False):
         ),
         resume=True,
     )
+    # One kind of head for all: linear ones, which frozen encoders get, would
+    # make the table one of heads.
     settings = FinetuneSettings(
-        epochs=budget.epochs, seed=seed, learning_rate=2e-3
+        classifier="dense",
+        epochs=budget.epochs,
+        seed=seed,
+        learning_rate=2e-3,
     )
     tasks = load(prepared["shenzhen"]).tasks
     steps = equal_steps(prepared["shenzhen"], tuple(tasks), settings)

@@ -13,7 +13,14 @@ from umsrep.metrics import catalogue, classification
 # Images named as failures, per task and strategy.
 WORST = 5
 # Settings that must agree between rows of one table for a fair comparison.
-SETTINGS = ("seed", "split_seed", "epochs", "batch_size", "fractions")
+SETTINGS = (
+    "seed",
+    "split_seed",
+    "epochs",
+    "batch_size",
+    "fractions",
+    "classifier",
+)
 
 
 def cohorts(infos):

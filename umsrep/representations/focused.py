@@ -1,12 +1,15 @@
 """A representation that sees what lies inside a predicted mask."""
 
 import keras
+import numpy as np
 
 from umsrep.cells import Cells
 from umsrep.data.focusing import MINIMUM, restore
 from umsrep.errors import UmsrepError
 from umsrep.layers import Focus
 from umsrep.representations.base import Representation
+
+BATCH_SIZE = 32
 
 
 @keras.saving.register_keras_serializable("umsrep")
@@ -97,19 +100,24 @@ class Focused(Representation):
         return self._config["fill"] == "crop"
 
     def boxes(self, images):
-        return self.focus.boxes(self._masks(images))
+        mask = self._mask_model()
+        return self.focus.boxes(mask(images, training=False))
 
     def visible(self, images):
         if self.moves_image:
             # What else lies in the box stays visible.
             return None
-        inside = self.focus.inside(self._masks(images))
-        return keras.ops.convert_to_numpy(inside)[..., 0]
+        mask = self._mask_model()
+        found = []
+        for start in range(0, len(images), BATCH_SIZE):
+            part = images[start : start + BATCH_SIZE]
+            inside = self.focus.inside(mask(part, training=False))
+            found.append(keras.ops.convert_to_numpy(inside)[..., 0])
+        return np.concatenate(found)
 
-    def _masks(self, images):
+    def _mask_model(self):
         # A model of its own: the features need not be computed for it.
-        mask = keras.Model(self.input, self.output[f"focus_{self.task}"])
-        return mask(images, training=False)
+        return keras.Model(self.input, self.output[f"focus_{self.task}"])
 
     def restored(self, maps, images):
         if not self.moves_image:

@@ -180,8 +180,12 @@ def _read(stored, name, where):
         fixed = {"split_seed": fixed["seed"], **fixed}
         if "seed" in space and "seed" not in given:
             del fixed["seed"]
-    if stage == "finetune" and OF_DENSE & {*space, *fixed}:
-        # Whatever value a round has, the default among them, it is dense's.
+    # Whatever value a round has, the default among them, it is dense's; and
+    # rounds of other strategies are compared with the same head.
+    if stage == "finetune" and (
+        OF_DENSE & {*space, *fixed}
+        or {"strategy", "freeze", "release_after"} & set(space)
+    ):
         if "classifier" not in space:
             fixed = {"classifier": "dense", **fixed}
     if stage == "none":

@@ -1,7 +1,7 @@
 """From a representation and a prepared data set to a fine-tuned run folder."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from umsrep.runs import calibration, gaze_reference
 from umsrep.stages import copies, focusing
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.inputs import splits as splits_of
-from umsrep.stages.network import new_network, strategy
+from umsrep.stages.network import classifier, new_network, strategy
 from umsrep.stages.settings import FinetuneSettings
 
 # Metrics of the order of images, by the beginnings of their names.
@@ -55,6 +55,8 @@ def finetune(
         {task: {metric: value}} on the validation images.
     """
     settings = settings or FinetuneSettings()
+    # On record, and in the report, as what it is.
+    settings = replace(settings, classifier=classifier(settings))
     devices = distribution.use(settings.distribution)
     whole = load(data)
     tasks = focusing.with_focus(whole, tasks, settings)

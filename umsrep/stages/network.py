@@ -18,7 +18,7 @@ from umsrep.data import ClassBalance, Dataset, TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.registry import arguments_of
 from umsrep.runs.former import renamed
-from umsrep.stages.settings import OF_DENSE, FinetuneSettings
+from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import Schedule
 from umsrep.training.schedule import NAMED
 
@@ -206,8 +206,10 @@ def head(
         offered["loss"] = losses.CategoricalCrossentropy(
             settings.label_smoothing
         )
-    if cls is heads.LinearHead:
+    if issubclass(cls, heads.LinearHead):
         offered["features"] = settings.classification_features
+        # What is solved knows no smoothed labels.
+        offered.pop("loss", None)
     elif kind.form in _FEATURES:
         offered["features"] = _FEATURES[kind.form](settings, representation)
     taken = arguments_of(cls)
@@ -218,27 +220,15 @@ def head(
 
 
 def classifier(settings: FinetuneSettings) -> str:
-    """Registered name of the head of label tasks.
-
-    Raises:
-        UmsrepError: settings that the head named has no use for.
-    """
-    usual = FinetuneSettings()
-    changed = [
-        n for n in sorted(OF_DENSE) if getattr(settings, n) != getattr(usual, n)
-    ]
-    if settings.classifier == "linear" and changed:
-        raise UmsrepError(
-            f"{changed[0]}={getattr(settings, changed[0])!r} with "
-            "classifier='linear', which has no such layer and is solved, not "
-            "trained. Pass classifier='dense', or leave it out."
-        )
+    """Registered name of the head of label tasks."""
     if settings.classifier is not None:
         return settings.classifier
     strategy = finetuning.registry.get(settings.strategy)
     kept = "encoder" in settings.freeze if settings.freeze else False
     frozen = strategy.keeps_encoder or kept or settings.release_after
-    return "linear" if frozen and not changed else "dense"
+    decoded = "decoded" in (settings.classification_features or ())
+    trained = settings.of_dense or decoded
+    return "linear" if frozen and not trained else "dense"
 
 
 def _decoded(settings, representation):

@@ -126,3 +126,16 @@ SaliencyFeatures = Annotated[
     HEADS,
     Option("saliency-from"),
 ]
+Classifier = Annotated[
+    str | None,
+    OneOf("classifiers"),
+    Field(
+        description="Head of classification: dense is trained by steps, "
+        "linear is solved on the features of a frozen encoder (logistic "
+        "regression, the penalty chosen by patients left out), cam has "
+        "explicit class activation maps. Default: linear where the "
+        "encoder is frozen at first, if none of dense's own settings is "
+        "changed; else dense."
+    ),
+    HEADS,
+]

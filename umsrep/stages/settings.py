@@ -6,6 +6,7 @@ UMS-Rep's (Section 4.1.1 for denoising, 4.2.1 for classification) where it
 says. `docs/settings.md` lists all fields.
 """
 
+import dataclasses
 from typing import Annotated, Any, Self
 
 import pydantic
@@ -344,19 +345,7 @@ class FinetuneSettings(StageSettings):
         HEADS,
         Option("head", metavar="TASK=NAME"),
     ] = None
-    classifier: Annotated[
-        str | None,
-        OneOf("classifiers"),
-        Field(
-            description="Head of classification: dense is trained by steps, "
-            "linear is solved on the features of a frozen encoder (logistic "
-            "regression, the penalty chosen by patients left out), cam has "
-            "explicit class activation maps. Default: linear where the "
-            "encoder is frozen at first, if none of dense's own settings is "
-            "changed; else dense."
-        ),
-        HEADS,
-    ] = None
+    classifier: robust.Classifier = None
     attention: Annotated[
         str | dict[str, str] | None,
         Field(
@@ -477,6 +466,13 @@ class FinetuneSettings(StageSettings):
                 "alternating training takes turns. Pass "
                 "strategy='alternating', or leave it out."
             )
+        if self.classifier == "linear" and not self.heads and self.of_dense:
+            name = self.of_dense[0]
+            raise UmsrepError(
+                f"{name}={getattr(self, name)!r} with classifier='linear', "
+                "which has no such layer and is solved, not trained. Pass "
+                "classifier='dense', or leave it out."
+            )
         if self.attention and not (joint and self.classifier == "cam"):
             raise UmsrepError(
                 f"attention={self.attention!r} with strategy "
@@ -498,6 +494,16 @@ class FinetuneSettings(StageSettings):
                 "Give their number, or leave the tasks out."
             )
         return self
+
+    @property
+    def of_dense(self) -> tuple[str, ...]:
+        """Names of the dense head's own settings that are not the usual."""
+        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        return tuple(
+            name
+            for name in sorted(OF_DENSE)
+            if getattr(self, name) != usual[name]
+        )
 
     def _check_focus(self) -> None:
         if self.focus is None:

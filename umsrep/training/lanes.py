@@ -90,8 +90,9 @@ class Lane:
             whatever the number of images; None: a pass over the images.
         companion: A `Companion`; the default does nothing.
         idle: Whether nothing of the model trains; then it makes no steps.
-        solved: {task: its `loss`, `images` and `seconds`} of heads that were
-            solved before.
+        solved: {task: its `loss` and `images`} of heads that were solved
+            before, and stay as they are.
+        seconds_before: What solving them took.
         current: The training batches of the epoch that was begun.
     """
 
@@ -105,6 +106,7 @@ class Lane:
     companion: Companion = field(default_factory=Companion)
     idle: bool = False
     solved: dict[str, Any] = field(default_factory=dict)
+    seconds_before: float = 0.0
     current: Any = field(init=False)
 
     def __post_init__(self):

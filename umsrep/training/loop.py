@@ -119,7 +119,11 @@ def _run_epoch(group, epoch, epochs, bar):
     idle = [lane for lane in group.lanes if lane.idle]
     _pass(idle, group, epoch, epochs, bar)
     row = {f"learning_rate_{group.name}": rate} | _train(
-        group, total, bar, f"epoch {epoch + 1}/{epochs} {group.name}"
+        group,
+        total,
+        bar,
+        f"epoch {epoch + 1}/{epochs} {group.name}",
+        first=epoch == 0,
     )
     with group.averaged():
         monitored = _validated(group, row)
@@ -138,11 +142,7 @@ def _run_epoch(group, epoch, epochs, bar):
         # Nothing will change, unless more is released.
         group.schedule.stopped = True
     if epoch == 0:
-        seconds += sum(
-            solved.seconds
-            for lane in group.lanes
-            for solved in lane.solved.values()
-        )
+        seconds += sum(lane.seconds_before for lane in group.lanes)
     group.seconds += seconds
     group.epochs_run = epoch + 1
     bar.describe(f"epoch {epoch + 1}/{epochs} {group.name} val {monitored:.4f}")
@@ -176,7 +176,7 @@ def _validated(group, row):
     return monitored
 
 
-def _train(group, total, bar, title):
+def _train(group, total, bar, title, first):
     """{column: value} of an epoch's training: losses, steps and labels."""
     # {task: value}: sum of losses, labelled images, steps with one of them.
     sums, labels, steps = {}, {}, {}
@@ -205,11 +205,10 @@ def _train(group, total, bar, title):
         row[f"steps_{task}"] = steps[task]
         row[f"labels_{task}"] = labels[task]
     for lane in group.lanes:
-        if lane.idle:
-            for task, solved in lane.solved.items():
-                row[f"{task}_loss"] = solved.loss
-                row[f"steps_{task}"] = 0
-                row[f"labels_{task}"] = solved.images
+        for task, solved in lane.solved.items():
+            row[f"{task}_loss"] = solved.loss
+            row[f"steps_{task}"] = 0
+            row[f"labels_{task}"] = solved.images if first else 0
     return row
 
 
