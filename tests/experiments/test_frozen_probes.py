@@ -130,3 +130,12 @@ def test_the_command(prepared_folder, learnt, tmp_path):
     )
     with pytest.raises(UmsrepError, match="Rename it"):
         raise result.exception
+
+
+def test_weights_of_no_architecture_are_refused():
+    with pytest.raises(UmsrepError, match="weights without --architecture"):
+        frozen_probes.probed_of(["run"], None, {"weights": "imagenet"})
+    (one,) = frozen_probes.probed_of(
+        [], "efficientnet_lite0", {"weights": "imagenet"}
+    )
+    assert one.name == "efficientnet_lite0 imagenet"

@@ -204,6 +204,9 @@ def probed_of(
         folders: Run folders of `pretrain`.
         architecture: Registered name, or None for none.
         arguments: Its arguments.
+
+    Raises:
+        UmsrepError: nothing to probe, or arguments of no architecture.
     """
     if arguments and architecture is None:
         raise UmsrepError(
