@@ -100,8 +100,9 @@ class Predictor(ABC):
 
     def check_explainable(self, task, method=None):
         """Raises unless `explain` can do this."""
+        asked = f"--explain {method}" if method else f"Task '{task}'"
         raise UmsrepError(
-            f"--explain {method or task}: an exported file gives results only, "
+            f"{asked}: an exported file gives results only, "
             "without the features and gradients that explain them. Pass the "
             "run folder it was exported from."
         )

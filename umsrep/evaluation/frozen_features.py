@@ -10,6 +10,7 @@ from umsrep import backend
 from umsrep.data import Dataset
 from umsrep.data.batches import ahead
 from umsrep.errors import UmsrepError
+from umsrep.heads.linear import pooled
 
 if TYPE_CHECKING:
     from umsrep.cells import Cells
@@ -73,8 +74,8 @@ class Reader:
             )
         self.channels = representation.image_shape[-1]
         self.cells: Cells | None = None
-        pooled = [_pooled(representation.output[n], deviations) for n in names]
-        outputs = {"pooled": keras.ops.concatenate(pooled, axis=-1)}
+        read = [representation.output[name] for name in names]
+        outputs = {"pooled": pooled(read, deviations)}
         if cells and (stages := cell_stages(representation)):
             self.cells = representation.cells(stages[0])
             outputs["cells"] = _side_by_side(representation, stages)
@@ -85,17 +86,17 @@ class Reader:
 
         Cells are float16, which spares half the memory.
         """
-        pooled, cells = [], []
+        columns, cells = [], []
         batches = dataset.batches(BATCH_SIZE, tasks=(), channels=self.channels)
         for images, _, _ in ahead(batches):
             found = backend.outputs(self._model, images)
-            pooled.append(found["pooled"])
+            columns.append(found["pooled"])
             if "cells" in found:
                 values = found["cells"]
                 most = np.finfo(np.float16).max
                 cells.append(values.clip(-most, most).astype(np.float16))
         return (
-            np.concatenate(pooled),
+            np.concatenate(columns),
             np.concatenate(cells) if cells else None,
         )
 
@@ -122,17 +123,6 @@ def cell_stages(representation: "Representation") -> list[str]:
             break
         chosen.append(name)
     return chosen
-
-
-def _pooled(tensor: Any, deviations: bool) -> Any:
-    tensor = keras.ops.cast(tensor, "float32")
-    if len(tensor.shape) != 4:
-        return keras.ops.reshape(tensor, (-1, int(np.prod(tensor.shape[1:]))))
-    mean = keras.ops.mean(tensor, axis=(1, 2))
-    if not deviations:
-        return mean
-    spread = keras.ops.std(tensor, axis=(1, 2))
-    return keras.ops.concatenate([mean, spread], axis=-1)
 
 
 def _side_by_side(representation: "Representation", stages: list[str]) -> Any:

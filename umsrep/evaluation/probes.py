@@ -317,20 +317,11 @@ def nearest_neighbours(
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    fitted, scored = _standardised(features, others)
+    centre, spread = logistic.moments(features)
+    fitted, scored = ((x - centre) / spread for x in (features, others))
     model = KNeighborsClassifier(
         int(np.clip(neighbours, 1, max(len(fitted) // 2, 1))),
         weights=lambda distances: np.exp(-distances / TEMPERATURE),
         metric="cosine",
     )
     return model.fit(fitted, labels).predict_proba(scored)
-
-
-def _standardised(
-    features: Floats, others: Floats
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    features, others = np.asarray(features, float), np.asarray(others, float)
-    mean, spread = features.mean(0), features.std(0)
-    # A column that is the same in every image says nothing.
-    spread[spread <= 1e-6 * (np.abs(mean) + 1e-6)] = np.inf
-    return (features - mean) / spread, (others - mean) / spread

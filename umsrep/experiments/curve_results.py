@@ -219,7 +219,8 @@ def page(tables: dict[str, pd.DataFrame], folder: CurveFolder) -> str:
     parts = [
         "# Learning curves",
         f"{len(plan.candidates)} candidates, {plan.repeats} repeats, "
-        f"{folder.steps} optimizer steps per task in every run; trained on "
+        f"{folder.steps} optimizer steps per task in every run "
+        "(linear heads are solved instead); trained on "
         f"{Path(plan.data).name}. docs/learning-curves.md says what the "
         "intervals cover.",
         "## Means over repeats",

@@ -1,7 +1,7 @@
 """Heads: features -> one task."""
 
 from umsrep.heads.attention import AttentionHead
-from umsrep.heads.base import Head, Solution, registry
+from umsrep.heads.base import Head, registry
 from umsrep.heads.cam import CAMHead
 from umsrep.heads.classification import ClassificationHead
 from umsrep.heads.embedding import EmbeddingHead
@@ -24,6 +24,5 @@ __all__ = [
     "ResultHead",
     "SaliencyHead",
     "SegmentationHead",
-    "Solution",
     "registry",
 ]

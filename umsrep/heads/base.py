@@ -1,26 +1,11 @@
 """The contract of a head."""
 
-from dataclasses import dataclass
-
 import keras
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
 
 registry = Registry("head")
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What solving a head on frozen features gave.
-
-    Attributes:
-        loss: Mean loss on the images that it was solved on.
-        images: Their number.
-    """
-
-    loss: float
-    images: int
 
 
 class Head(keras.layers.Layer):
@@ -132,7 +117,7 @@ class Head(keras.layers.Layer):
             seed: Seed of what is drawn.
 
         Returns:
-            A `Solution`.
+            The mean loss on these images.
         """
         raise NotImplementedError
 

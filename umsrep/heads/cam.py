@@ -1,15 +1,15 @@
 """The CAM head of GG-CAM."""
 
-import keras
 from keras import ops
 
-from umsrep import layers, losses
+from umsrep import layers
 from umsrep.errors import UmsrepError
-from umsrep.heads.base import Head, registry
+from umsrep.heads.base import registry
+from umsrep.heads.label import LabelHead
 
 
 @registry.register("cam")
-class CAMHead(Head):
+class CAMHead(LabelHead):
     """Class probabilities by way of explicit class activation maps.
 
     `Omega_c = sum_k Lambda_ck A_k + lambda_c`, `y_c = mean_ij Omega_c`,
@@ -34,7 +34,6 @@ class CAMHead(Head):
             a single cell, where a map says nothing.
     """
 
-    kind = "label"
     has_maps = True
 
     def __init__(
@@ -48,31 +47,17 @@ class CAMHead(Head):
     ):
         # Keras would hand the features on in the layer's own number format.
         kwargs["dtype"] = "float32"
-        super().__init__(name=name, features=features, loss=loss, **kwargs)
-        if num_classes < 2:
-            raise UmsrepError(
-                f"Head '{name}': num_classes={num_classes}; expected at least "
-                "2 (a yes/no task has two classes)."
-            )
+        super().__init__(num_classes, name, features, loss, **kwargs)
         if len(self.feature_names) != 1:
             raise UmsrepError(
                 f"Head '{name}': features={features}; a map has the cells of "
                 "one feature. Name a single one, such as 'bottleneck'."
             )
-        self.num_classes = num_classes
         self.fidelity = fidelity
         # Also a layer of the model's graph, so its name is unique there.
         self.class_maps = layers.ClassMaps(
             num_classes, fidelity, name=f"{name}_cam"
         )
-
-    @property
-    def map_feature(self):
-        """The feature whose cells the maps have."""
-        return self.feature_names[0]
-
-    def default_loss(self):
-        return losses.CategoricalCrossentropy()
 
     def attach(self, representation):
         (feature,) = self.feature_names
@@ -111,15 +96,10 @@ class CAMHead(Head):
     def call(self, features, training=None):
         return ops.softmax(self.logits(features))
 
-    def compute_output_spec(self, features, training=None):
-        shape = (features[0].shape[0], self.num_classes)
-        return keras.KerasTensor(shape, dtype="float32")
-
     def get_config(self):
         config = super().get_config()
         config.pop("dtype", None)
         return {
             **config,
-            "num_classes": self.num_classes,
             "fidelity": self.fidelity,
         }

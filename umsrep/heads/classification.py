@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
-from umsrep import layers, losses
+from umsrep import layers
 from umsrep.errors import UmsrepError
-from umsrep.heads.base import Head, registry
+from umsrep.heads.base import registry
+from umsrep.heads.label import LabelHead
 
 
 @registry.register("dense")
-class ClassificationHead(Head):
+class ClassificationHead(LabelHead):
     """Class probabilities: GAP, dense, dropout, softmax (UMS-Rep, Figure 6).
 
     Args:
@@ -31,8 +32,6 @@ class ClassificationHead(Head):
     Output shape: (batch, num_classes), float32, sums to 1.
     """
 
-    kind = "label"
-
     def __init__(
         self,
         num_classes,
@@ -45,18 +44,12 @@ class ClassificationHead(Head):
         loss=None,
         **kwargs,
     ):
-        super().__init__(name=name, features=features, loss=loss, **kwargs)
-        if num_classes < 2:
-            raise UmsrepError(
-                f"Head '{name}': num_classes={num_classes}; expected at least "
-                "2 (a yes/no task has two classes)."
-            )
+        super().__init__(num_classes, name, features, loss, **kwargs)
         if convolutions and len(self.feature_names) > 1:
             raise UmsrepError(
                 f"Head '{name}': convolutions need a single feature, got "
                 f"{self.feature_names}. Name one, or pass convolutions=()."
             )
-        self.num_classes = num_classes
         self.hidden_units = hidden_units
         self.hidden_activation = hidden_activation
         self.convolutions = tuple(convolutions)
@@ -82,9 +75,6 @@ class ClassificationHead(Head):
         self.classes = keras.layers.Dense(
             num_classes, dtype="float32", name="classes"
         )
-
-    def default_loss(self):
-        return losses.CategoricalCrossentropy()
 
     def build(self, input_shape):
         shapes = [tuple(shape) for shape in input_shape]
@@ -118,11 +108,6 @@ class ClassificationHead(Head):
         """Whether the logits are averages of class activation maps."""
         return self.hidden is None and len(self.feature_names) == 1
 
-    @property
-    def map_feature(self):
-        """The feature whose cells `maps` has."""
-        return self.feature_names[0]
-
     def maps(self, features, training=None):
         """Class activation maps: what each cell adds to each class's score.
 
@@ -139,17 +124,9 @@ class ClassificationHead(Head):
         # Dense layers work on the last axis, so on every cell alike.
         return self.classes(ops.cast(x, "float32"))
 
-    def call(self, features, training=None):
-        return ops.softmax(self.logits(features, training=training))
-
-    def compute_output_spec(self, features, training=None):
-        shape = (features[0].shape[0], self.num_classes)
-        return keras.KerasTensor(shape, dtype="float32")
-
     def get_config(self):
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "hidden_units": self.hidden_units,
             "hidden_activation": self.hidden_activation,
             "convolutions": self.convolutions,

@@ -1,13 +1,14 @@
 """Linear heads, which are solved on frozen features."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
-from umsrep import losses
-from umsrep.errors import UmsrepError
 from umsrep.heads import logistic
-from umsrep.heads.base import Head, Solution, registry
+from umsrep.heads.base import registry
+from umsrep.heads.label import LabelHead
 
 # Pixels per cell: finer cells see single lines.
 FINEST = 8
@@ -15,7 +16,7 @@ FINEST = 8
 # what it sees (docs/which-construction.md has the figures).
 COARSEST_PRETRAINED = 16
 # Under the root of a variance: the slope of a root at 0 is infinite.
-EPSILON = 1e-6
+EPSILON = 1e-8
 
 
 def usual_features(representation):
@@ -35,8 +36,28 @@ def usual_features(representation):
     return tuple(chosen) or ("bottleneck",)
 
 
+def pooled(features, deviations=True):
+    """Means and standard deviations over the cells, (batch, columns) float32.
+
+    Args:
+        features: Tensors (batch, rows, columns, channels); one without cells
+            gives its values.
+        deviations: Whether the deviations follow each feature's means.
+    """
+    found = []
+    for feature in features:
+        x = ops.cast(feature, "float32")
+        if len(x.shape) != 4:
+            found.append(ops.reshape(x, (-1, math.prod(x.shape[1:]))))
+            continue
+        found.append(ops.mean(x, axis=(1, 2)))
+        if deviations:
+            found.append(ops.sqrt(ops.var(x, axis=(1, 2)) + EPSILON))
+    return ops.concatenate(found, axis=-1)
+
+
 @registry.register("linear")
-class LinearHead(Head):
+class LinearHead(LabelHead):
     """Class probabilities by logistic regression on what an encoder sees.
 
     Mean and standard deviation of every channel over the image, of one feature
@@ -57,7 +78,6 @@ class LinearHead(Head):
     Output shape: (batch, num_classes), float32, sums to 1.
     """
 
-    kind = "label"
     # Grad-CAM sees one feature, and none of its deviations.
     explainer = "cam"
     has_maps = True
@@ -73,14 +93,8 @@ class LinearHead(Head):
     ):
         # None until it is attached.
         given = () if features is None else features
-        super().__init__(name=name, features=given, loss=loss, **kwargs)
+        super().__init__(num_classes, name, given, loss, **kwargs)
         self.features = self.features or None
-        if num_classes < 2:
-            raise UmsrepError(
-                f"Head '{name}': num_classes={num_classes}; expected at least "
-                "2 (a yes/no task has two classes)."
-            )
-        self.num_classes = num_classes
         self.deviations = deviations
         self.classes = keras.layers.Dense(
             num_classes, dtype="float32", name="classes"
@@ -90,9 +104,6 @@ class LinearHead(Head):
         if self.features is None:
             self.features = usual_features(representation)
         super().check_features(representation, provided)
-
-    def default_loss(self):
-        return losses.CategoricalCrossentropy()
 
     def build(self, input_shape):
         self._grids = [tuple(shape[1:3]) for shape in input_shape]
@@ -113,15 +124,7 @@ class LinearHead(Head):
         self.classes.build((None, width))
 
     def columns(self, features):
-        """Means and standard deviations over the cells, (batch, columns)."""
-        found = []
-        for feature in features:
-            x = ops.cast(feature, "float32")
-            found.append(ops.mean(x, axis=(1, 2)))
-            if self.deviations:
-                variance = ops.var(x, axis=(1, 2))
-                found.append(ops.sqrt(variance + EPSILON))
-        return ops.concatenate(found, axis=-1)
+        return pooled(features, self.deviations)
 
     def solve(self, columns, labels, groups, weights=None, seed=0):
         fitted = logistic.fit(
@@ -131,7 +134,7 @@ class LinearHead(Head):
         self.factor.assign(1 / fitted.spread)
         self.classes.kernel.assign(fitted.kernel)
         self.classes.bias.assign(fitted.bias)
-        return Solution(fitted.loss, len(labels))
+        return fitted.loss
 
     def logits(self, features, training=None):
         """Scores before the softmax, (batch, num_classes), float32."""
@@ -175,17 +178,9 @@ class LinearHead(Head):
                 start += width
         return total + self.classes.bias
 
-    def call(self, features, training=None):
-        return ops.softmax(self.logits(features, training=training))
-
-    def compute_output_spec(self, features, training=None):
-        shape = (features[0].shape[0], self.num_classes)
-        return keras.KerasTensor(shape, dtype="float32")
-
     def get_config(self):
         return {
             **super().get_config(),
-            "num_classes": self.num_classes,
             "deviations": self.deviations,
         }
 

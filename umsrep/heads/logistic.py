@@ -42,10 +42,8 @@ class Logistic:
 
     def scores(self, columns: NDArray[np.floating]) -> Floats:
         """(n, classes) logits."""
-        return self._standardised(columns) @ self.kernel + self.bias
-
-    def _standardised(self, columns):
-        return (np.asarray(columns, float) - self.centre) / self.spread
+        columns = (np.asarray(columns, float) - self.centre) / self.spread
+        return columns @ self.kernel + self.bias
 
 
 def fit(
@@ -71,10 +69,7 @@ def fit(
         seed: Seed of the folds.
     """
     columns = np.asarray(columns, float)
-    centre, spread = columns.mean(0), columns.std(0)
-    # A column that is the same in every image says nothing, and one that
-    # differs by a hundred roundings of float32 may do so on another machine.
-    spread[spread <= 1e-5 * (np.abs(centre) + 1e-5)] = np.inf
+    centre, spread = moments(columns)
     standardised = (columns - centre) / spread
     count = num_classes or int(labels.max()) + 1
     weight = np.ones(len(labels))
@@ -97,6 +92,19 @@ def fit(
     kernel[:, known] = directions @ slopes.T
     bias[known] = offsets
     return Logistic(centre, spread, kernel, bias, penalty, loss)
+
+
+def moments(columns: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """(means, standard deviations) by which columns are standardised.
+
+    A deviation is infinite where a column is the same in every image and says
+    nothing, also up to a hundred roundings of float32, which may differ on
+    another machine.
+    """
+    columns = np.asarray(columns, float)
+    centre, spread = columns.mean(0), columns.std(0)
+    spread[spread <= 1e-5 * (np.abs(centre) + 1e-5)] = np.inf
+    return centre, spread
 
 
 def _rotated(columns: Floats) -> tuple[Floats, Floats]:
