@@ -40,6 +40,7 @@ SLOW = (
     "search/",
     "stages/test_attention_training.py",
     "stages/test_construction.py",
+    "stages/test_cross_validation.py",
     "stages/test_focus_training.py",
     "stages/test_objectives.py",
     "stages/test_pretrained_training.py",

@@ -22,10 +22,11 @@ import sys
 
 from umsrep.notebook import in_notebook
 
-# What a file may begin with: the model of `MultiTaskModel.save`, or a layer of
+# What a file may begin with: a model that umsrep saves, or a layer of
 # the flat graph that `umsrep export` writes. {module: classes}
 FIRST_CLASSES = {
     "umsrep.model": ("MultiTaskModel",),
+    "umsrep.ensemble": ("Ensemble",),
     "umsrep.layers": (
         "BatchNormalization",
         "ClassMaps",
@@ -33,13 +34,13 @@ FIRST_CLASSES = {
         "Focus",
         "IntensityNormalization",
         "SelfAttention",
+        "TemperatureScaling",
         "WithOnes",
     ),
     "umsrep.export.layers": (
         "FrameImage",
         "FrameRestore",
         "GreyLevels",
-        "TemperatureScaling",
     ),
 }
 # The modules that register what such a file may hold inside.
@@ -50,6 +51,7 @@ MODULES = (
     "umsrep.losses",
     "umsrep.representations",
     "umsrep.model",
+    "umsrep.ensemble",
     "umsrep.training",
     "umsrep.export.layers",
 )

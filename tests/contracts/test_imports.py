@@ -32,6 +32,7 @@ RANKS = {
     "heads": 7,
     "balancing": 7,
     "model": 8,
+    "ensemble": 8,
     "training": 9,
     "finetuning": 10,
     "derived": 10,

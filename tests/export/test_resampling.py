@@ -7,7 +7,8 @@ import pytest
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
 from umsrep.export import resampling
-from umsrep.export.layers import FrameImage, FrameRestore, TemperatureScaling
+from umsrep.export.layers import FrameImage, FrameRestore
+from umsrep.layers import TemperatureScaling
 
 SHAPES = (
     (24, 36),  # the network's own size

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RandomChoice",
         ],
         "dataset": ["Dataset"],
+        "folding": ["fold_of"],
         "focusing": ["FocusedImages", "Focusing"],
         "loading": ["concatenate", "load"],
         "participants": ["cohort", "exclusions"],

@@ -46,24 +46,14 @@ def split_patients(
         that the manifest puts into "test", or into "validation", is trained
         on nowhere.
     """
-    fractions = np.asarray(fractions, dtype=float)
-    if (
-        fractions.shape != (3,)
-        or (fractions < 0).any()
-        or abs(fractions.sum() - 1) > 1e-6
-    ):
-        raise UmsrepError(
-            f"fractions={tuple(fractions.tolist())}: expected three shares "
-            "(train, validation, test) of at least 0 that sum to 1, such as "
-            "(0.7, 0.1, 0.2)."
-        )
+    fractions = check_fractions(fractions)
     declared_rows = (table["split"] != "").to_numpy()
-    _check_disjoint(
+    check_disjoint(
         table["patient"][declared_rows], table["split"][declared_rows]
     )
     if owners is not None:
         table = table.assign(patient=np.asarray(owners, dtype=object))
-    given, left_out = _followed(table)
+    given, left_out = followed(table)
     result = given.copy()
     fixed = np.isin(given, ("validation", "test")) | left_out
     if (given == "test").any() and not extend_test:
@@ -78,20 +68,40 @@ def split_patients(
     sides: dict[str, str] = {}
     # The share for test of patients that may not be tested on goes to train.
     within = np.array([fractions[0] + fractions[2], fractions[1], 0.0])
-    for group in _strata(free, tasks):
+    for group in strata(free, tasks):
         for shares, part in (
             (within, [p for p in group if p in declared]),
             (fractions, [p for p in group if p not in declared]),
         ):
             if part:
-                sides |= _divide(part, shares, rng)
+                sides |= divide(part, shares, rng)
     result[~fixed] = free["patient"].map(sides).to_numpy(dtype=object)
     kept = ~left_out
-    _check_disjoint(table["patient"].to_numpy()[kept], result[kept])
+    check_disjoint(table["patient"].to_numpy()[kept], result[kept])
     return result
 
 
-def _followed(
+def check_fractions(fractions: ArrayLike) -> NDArray[np.float64]:
+    """(train, validation, test) as an array.
+
+    Raises:
+        UmsrepError: they are no three shares that sum to 1.
+    """
+    shares = np.asarray(fractions, dtype=float)
+    if (
+        shares.shape != (3,)
+        or (shares < 0).any()
+        or abs(shares.sum() - 1) > 1e-6
+    ):
+        raise UmsrepError(
+            f"fractions={tuple(shares.tolist())}: expected three shares "
+            "(train, validation, test) of at least 0 that sum to 1, such as "
+            "(0.7, 0.1, 0.2)."
+        )
+    return shares
+
+
+def followed(
     table: pd.DataFrame,
 ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """The manifest's split; what is empty follows the patient's other images.
@@ -122,7 +132,7 @@ def _followed(
 _FIRST = ("test", "validation", "train")
 
 
-def _divide(
+def divide(
     group: Sequence[str],
     fractions: NDArray[np.float64],
     rng: np.random.Generator,
@@ -143,19 +153,27 @@ def _divide(
     }
 
 
-def _strata(
-    table: pd.DataFrame, tasks: Mapping[str, TaskSpec]
+def strata(
+    table: pd.DataFrame,
+    tasks: Mapping[str, TaskSpec],
+    columns: Iterable[str] = (),
 ) -> list[list[str]]:
-    """Lists of patients with the same labels, in a stable order."""
+    """Lists of patients with the same labels, in a stable order.
+
+    Args:
+        table: Rows of the manifest.
+        tasks: {task: TaskSpec}.
+        columns: Other columns whose values keep patients apart.
+    """
     signature: dict[str, set[str]] = {}
     table = table.sort_values("image")
-    strata = {
+    found = {
         name: task_kinds.of(task).strata(table[name])
         for name, task in tasks.items()
-    }
+    } | {name: table[name].astype(str).to_numpy() for name in columns}
     for row, patient in enumerate(table["patient"]):
         key = signature.setdefault(patient, set())
-        for name, values in strata.items():
+        for name, values in found.items():
             if values[row]:
                 key.add(f"{name}={values[row]}")
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -165,7 +183,7 @@ def _strata(
     return [groups[key] for key in sorted(groups)]
 
 
-def _check_disjoint(patients: Iterable[str], names: Iterable[str]) -> None:
+def check_disjoint(patients: Iterable[str], names: Iterable[str]) -> None:
     sides: dict[str, set[str]] = {}
     for patient, name in zip(patients, names, strict=True):
         sides.setdefault(patient, set()).add(name)

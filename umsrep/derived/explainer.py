@@ -24,7 +24,8 @@ class Explainer(DerivedTask):
         batch_size: Images per forward pass.
 
     Call arguments:
-        model: A `MultiTaskModel`.
+        model: A `MultiTaskModel`, or an `Ensemble`, whose map is the mean of
+            its members'.
         images: (n, height, width, channels), grey levels in [0, 255].
         classes: (n,) class to explain for each image, instead of
             `class_index`; -1 is the likeliest one.
@@ -46,6 +47,15 @@ class Explainer(DerivedTask):
         self._compiled = weakref.WeakKeyDictionary()
 
     def __call__(self, model, images, classes=None):
+        members = getattr(model, "members", None)
+        if members:
+            # Of the ensemble's likeliest class, which a member may not share.
+            classes = self._classes(self.head(model), classes, len(images))
+            known = model.predict_on_batch(np.asarray(images, np.float32))
+            winner = np.argmax(known[self.task], axis=-1)
+            classes = np.where(classes < 0, winner, classes)
+            maps = [self(member, images, classes) for member in members]
+            return np.mean(maps, axis=0, dtype=np.float32)
         grids = self.grids(model, images, classes)
         return self.cut(model, images, self.enlarge(model, grids))
 

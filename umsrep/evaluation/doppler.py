@@ -17,7 +17,6 @@ from umsrep.derived.recommendation import Recommended
 from umsrep.derived.velocities import MEASURES, Velocities
 from umsrep.derived.velocity_scale import velocity_scale
 from umsrep.errors import UmsrepError
-from umsrep.evaluation import predict
 from umsrep.evaluation.subject import Subject
 
 # What `read_truth` returns, and an entry of `rows`.
@@ -197,7 +196,7 @@ def reference_rows(
 
 def _outputs(subject: Subject) -> dict[str, np.ndarray]:
     """{task: outputs}; probabilities of labels are calibrated."""
-    outputs = predict.probabilities(subject.network, subject.seen)
+    outputs = subject.outputs()
     return {
         task: subject.calibrations[task].apply(values)[0]
         if task in subject.calibrations

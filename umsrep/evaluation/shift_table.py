@@ -45,7 +45,7 @@ def shift_table(
         for name in names:
             shifted = subject.shifted(name)
             outputs = component_filter.clean(
-                predict.probabilities(subject.network, shifted.seen),
+                shifted.outputs(),
                 components,
             )
             table = predict.table(

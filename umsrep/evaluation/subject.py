@@ -1,23 +1,28 @@
 """A run and the images it is evaluated on, checked against each other."""
 
 import copy
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from umsrep import runs, tasks
+from umsrep import derived, runs, tasks
 from umsrep.data import Dataset, load
 from umsrep.data.prepared import TaskSpec
 from umsrep.data.shifts import SimulatedShift, simulated_shifts
 from umsrep.data.stores import OtherImages, Store
+from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
 from umsrep.runs import gaze_reference
+from umsrep.runs.calibration import Calibration, CrossFitted
 
 SPLITS = ("train", "validation", "test")
+# The split of images that each was predicted by the fold that held it out.
+HELD_OUT = "held_out"
 
 
 class EmptySplit(UmsrepError):
@@ -27,6 +32,11 @@ class EmptySplit(UmsrepError):
 class Subject:
     """A run and the images it is to be evaluated on, checked.
 
+    Of the folds of a cross-validation, on the data set that they divide, each
+    image is predicted by the fold that held it out, with that fold's
+    temperatures and thresholds; on other images, and on a test set that the
+    data set has of its own, by their ensemble.
+
     Args:
         run_folder: A run of `finetune`.
         data: A prepared folder, or a `data.Dataset`.
@@ -35,12 +45,12 @@ class Subject:
 
     Attributes:
         run: The `runs.Run`.
-        network: Its model, or its `SeparateModels`.
         specs: `TaskSpec`s of its tasks.
-        calibrations: {label task: `Calibration`}.
+        calibrations: {label task: `Calibration`}, or `CrossFitted` ones.
         references: {map task: `GazeReference`} of the training images.
         dataset: The images, as a `data.Dataset`.
         split: The name of their split, or None.
+        part: (n,) which fold predicts an image, from 0; all 0 otherwise.
     """
 
     def __init__(
@@ -58,22 +68,140 @@ class Subject:
             )
         whole = load(data)
         self.run = run
-        self.network = runs.network_of(run)
-        size = tuple(self.network.representation.image_shape[:2])
-        if tuple(whole.image_size) != size:
-            raise UmsrepError(
-                f"Data set '{whole.name}' has images of "
-                f"{whole.image_size[0]}x{whole.image_size[1]}, but "
-                f"{run_folder} takes {size[0]}x{size[1]}. Prepare the data "
-                f"with --size {size[0]}."
-            )
+        if run.folds and _held_out(run, whole, split):
+            self._hold_out(run.members, whole)
+            return
+        self._networks = [runs.network_of(run)]
+        _check_size(self._networks[0], whole, run.path)
         _check_fit(run, whole)
         self.dataset, self.split = _images(run, whole, split)
+        self.part = np.zeros(len(self.dataset), int)
+        self.calibrations: dict[str, Calibration | CrossFitted] = {
+            **run.calibrations
+        }
+        self._describe(run)
+
+    @classmethod
+    def of_folds(
+        cls, members: Sequence[runs.Run], data: str | Path | Dataset
+    ) -> Self:
+        """Folds that are no run together yet, on what each held out.
+
+        Args:
+            members: The run of each fold.
+            data: The data set that they divide.
+        """
+        found = cls.__new__(cls)
+        found.run = members[0]
+        found._hold_out(members, load(data))
+        return found
+
+    def _hold_out(self, members: Sequence[runs.Run], whole: Dataset) -> None:
+        has_test = (whole.table["split"] == "test").any()
+        held = "validation" if has_test else "test"
+        fold = np.full(len(whole), -1)
+        for number, member in enumerate(members):
+            side = _sides(member.split(), whole, trained=True)
+            mine = (side == held).to_numpy()
+            if held == "validation":
+                # Such as the data set has of its own, in every fold.
+                mine &= (whole.table["split"] != held).to_numpy()
+            fold[mine] = number
+        self.dataset = whole.subset(fold >= 0)
+        self.dataset.table["split"] = HELD_OUT
+        self.split = HELD_OUT
+        self.part = fold[fold >= 0]
+        self._networks = [runs.network_of(member) for member in members]
+        _check_size(self._networks[0], whole, members[0].path)
+        fitted = [member.calibrations for member in members]
+        self.calibrations = {
+            task: CrossFitted(self.part, tuple(f[task] for f in fitted))
+            for task in fitted[0]
+        }
+        self._describe(members[0])
+
+    def _describe(self, run: runs.Run) -> None:
         self.specs = run.specs
         _check_tasks(self.specs, self.dataset)
-        self.calibrations = run.calibrations
-        self.references = gaze_reference.load(run.path, self.specs)
+        self.references = gaze_reference.load(self.run.path, self.specs)
         self._denoiser = run.denoiser()
+
+    @property
+    def network(self) -> Any:
+        """The run's model, or its `SeparateModels`.
+
+        Raises:
+            UmsrepError: several folds predict; ask `outputs` or `explain`.
+        """
+        if len(self._networks) > 1:
+            raise UmsrepError(
+                f"{self.run.path}: each image was held out by another fold, "
+                "so that no single network predicts all of them. Pass the run "
+                "of one fold, such as fold-1 in its folder."
+            )
+        return self._networks[0]
+
+    def by_member(self, member: runs.Run) -> Self:
+        """The same images, predicted by one fold instead of the ensemble."""
+        result = copy.copy(self)
+        result._networks = [runs.network_of(member)]
+        result.calibrations = {**member.calibrations}
+        return result
+
+    def outputs(
+        self, progress: bool = False, tta: TestTimeAugmentation | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """{task: outputs} of the images, as of `predict.probabilities`."""
+        seen = self.seen
+        found: dict[str, NDArray[Any]] = {}
+        for number, network in enumerate(self._networks):
+            rows = np.flatnonzero(self.part == number)
+            if not len(rows):
+                continue
+            part = predict.probabilities(
+                network, seen.subset(rows), progress, tta
+            )
+            for task, values in part.items():
+                if task not in found:
+                    shape = (len(seen), *values.shape[1:])
+                    found[task] = np.empty(shape, values.dtype)
+                found[task][rows] = values
+        return found
+
+    def explain(
+        self, task: str, rows: NDArray[np.int_], classes: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Heat maps of some images, by the explainer of the task's head.
+
+        Args:
+            task: A label task.
+            rows: Positions of the images.
+            classes: The class to explain, of each.
+
+        Returns:
+            (len(rows), height, width) float32 in [0, 1].
+        """
+        rows, classes = np.asarray(rows), np.asarray(classes)
+        heats = np.empty((len(rows), *self.dataset.image_size), np.float32)
+        for number, network in enumerate(self._networks):
+            mine = np.flatnonzero(self.part[rows] == number)
+            if not len(mine):
+                continue
+            whole = hasattr(network, "models")
+            model = network.view(task) if whole else network
+            channels = model.representation.image_shape[-1]
+            images = self.seen.subset(rows[mine]).images
+            explainer = derived.registry.get(model.head(task).explainer)(task)
+            heats[mine] = explainer(
+                model, np.repeat(images, channels, axis=-1), classes[mine]
+            )
+        return heats
+
+    def without_mask(
+        self, outputs: dict[str, NDArray[Any]]
+    ) -> NDArray[np.bool_] | None:
+        """As of `runs.without_mask`."""
+        return runs.without_mask(self._networks[0], outputs)
 
     @property
     def seen(self) -> Dataset:
@@ -101,18 +229,63 @@ class Subject:
             raise UmsrepError(
                 f"blank_outside='{task}' is no mask task. Name one."
             )
-        dataset = dataset.subset(dataset.labelled(task))
+        kept = self._cut(dataset.labelled(task))
+        dataset = kept.dataset
         if not len(dataset):
             raise UmsrepError(
                 f"No image of '{dataset.name}' has a mask of '{task}'. Leave "
                 "--blank-outside out."
             )
-        return self._with(dataset.with_store(_Blanked(dataset.store, task)))
+        return kept._with(dataset.with_store(_Blanked(dataset.store, task)))
 
     def _with(self, dataset: Dataset) -> Self:
         result = copy.copy(self)
         result.dataset = dataset
         return result
+
+    def _cut(self, which: NDArray[np.bool_]) -> Self:
+        """The same on some of the images."""
+        result = self._with(self.dataset.subset(which))
+        result.part = self.part[which]
+        result.calibrations = {
+            task: CrossFitted(result.part, fitted.fitted)
+            if isinstance(fitted, CrossFitted)
+            else fitted
+            for task, fitted in self.calibrations.items()
+        }
+        return result
+
+
+def _held_out(run: runs.Run, dataset: Dataset, split: str | None) -> bool:
+    """Whether each image is to be predicted by the fold that held it out."""
+    if dataset.name not in {entry["name"] for entry in run.info["data"]}:
+        return False
+    has_test = (dataset.table["split"] == "test").any()
+    if split not in (None, "test"):
+        raise UmsrepError(
+            f"split='{split}' of a cross-validation, {run.path}: an image is "
+            "trained on by one fold and held out by another. Leave --split "
+            "out"
+            + (
+                " for the data set's own test images, or pass the run of one "
+                "fold, such as fold-1 in its folder."
+                if has_test
+                else ": every image is then predicted by the fold that held "
+                "it out."
+            )
+        )
+    return not has_test
+
+
+def _check_size(network: Any, whole: Dataset, path: Path) -> None:
+    size = tuple(network.representation.image_shape[:2])
+    if tuple(whole.image_size) != size:
+        raise UmsrepError(
+            f"Data set '{whole.name}' has images of "
+            f"{whole.image_size[0]}x{whole.image_size[1]}, but "
+            f"{path} takes {size[0]}x{size[1]}. Prepare the data "
+            f"with --size {size[0]}."
+        )
 
 
 def _check_fit(run: runs.Run, dataset: Dataset) -> None:

@@ -21,7 +21,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation.curve_folder import FORMAT, FORMAT_VERSION, HEADER
 from umsrep.experiments.budget import equal_steps
 from umsrep.experiments.curve_plan import CurveCandidate, CurvePlan, slug
-from umsrep.search.evaluated import is_evaluated, is_trained
+from umsrep.search.evaluated import is_evaluated
 from umsrep.stages.focusing import with_focus
 from umsrep.stages.inputs import splits
 from umsrep.stages.network import with_absolute_weights
@@ -66,7 +66,7 @@ class CurveRun:
     @property
     def done(self) -> bool:
         """Whether it is trained and evaluated."""
-        return is_trained(self.folder) and all(
+        return runs.is_complete(self.folder) and all(
             map(is_evaluated, self.evaluations.values())
         )
 

@@ -18,8 +18,8 @@ from umsrep.export.layers import (
     FrameImage,
     FrameRestore,
     GreyLevels,
-    TemperatureScaling,
 )
+from umsrep.layers import TemperatureScaling
 
 # What the networks get, for the comparison with the toolkit.
 PREPARED = "prepared"

@@ -7,7 +7,6 @@ import pandas as pd
 
 from umsrep import tasks
 from umsrep.data.images import write_png
-from umsrep.derived import registry as explainers
 from umsrep.figures import overlays
 from umsrep.metrics import catalogue
 
@@ -21,13 +20,13 @@ COLOURS = {
 }
 
 
-def write_examples(folder, dataset, seen, network, table, outputs, specs):
+def write_examples(folder, dataset, seen, explain, table, outputs, specs):
     """Writes the pictures of every task.
 
     Args:
         folder: The evaluation folder.
         dataset, seen: The images as they are and as the network gets them.
-        network: The model, or the separate models.
+        explain: Called with (task, rows, classes), as `Subject.explain`.
         table, outputs, specs: As in `predict`.
 
     Returns:
@@ -37,7 +36,7 @@ def write_examples(folder, dataset, seen, network, table, outputs, specs):
     for spec in specs:
         style = tasks.get(spec.kind).picture
         if style == "explanation":
-            entries += _heat_pictures(folder, seen, network, table, spec)
+            entries += _heat_pictures(folder, seen, explain, table, spec)
         elif style is not None:
             entries += _ranked(folder, dataset, table, outputs, spec)
     return entries
@@ -100,7 +99,7 @@ def _drawn(kind, dataset, index, output):
     return picture, COLOURS[kind.picture]
 
 
-def _heat_pictures(folder, dataset, network, table, spec):
+def _heat_pictures(folder, dataset, explain, table, spec):
     true = table.get(f"{spec.name}_true")
     predicted = table[f"{spec.name}_pred"]
     sure = table[[f"{spec.name}_p_{c}" for c in spec.classes]].max(axis=1)
@@ -115,13 +114,8 @@ def _heat_pictures(folder, dataset, network, table, spec):
     if not chosen:
         return []
     shown = dataset.subset(np.array(chosen))
-    channels = network.representation.image_shape[-1]
-    images = np.repeat(shown.images, channels, axis=-1)
-    model = getattr(network, "models", None)
-    model = network.view(spec.name) if model else network
     classes = [spec.classes.index(predicted[index]) for index in chosen]
-    explainer = explainers.get(model.head(spec.name).explainer)(spec.name)
-    heats = explainer(model, images, classes)
+    heats = explain(spec.name, np.array(chosen), classes)
     entries = []
     for position, (index, heat) in enumerate(zip(chosen, heats, strict=True)):
         image, label = table["image"][index], predicted[index]

@@ -7,6 +7,7 @@ from umsrep.layers.class_maps import ClassMaps
 from umsrep.layers.focus import Focus
 from umsrep.layers.intensity import IntensityNormalization
 from umsrep.layers.planes import WithOnes
+from umsrep.layers.temperature_scaling import TemperatureScaling
 
 __all__ = [
     "BatchNormalization",
@@ -15,5 +16,6 @@ __all__ = [
     "Focus",
     "IntensityNormalization",
     "SelfAttention",
+    "TemperatureScaling",
     "WithOnes",
 ]

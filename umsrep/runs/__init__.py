@@ -17,8 +17,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SPLIT_COLUMNS",
             "UNLABELLED",
             "Run",
+            "fold_folder",
         ],
-        "header": ["HEADER", "read_run"],
+        "header": ["HEADER", "is_complete", "read_run"],
         "inputs": ["describe_data", "fingerprints", "prepared_folder"],
         "models": [
             "denoise_images",

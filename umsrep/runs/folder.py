@@ -13,6 +13,8 @@ calibration.json temperature and threshold per label task
 metrics.json     pretrain: test images; finetune: validation images
 samples/         pictures for the report
 checkpoint/      state of an unfinished training
+fold-1/ ...      of a cross-validation: the run folders of its folds; the
+                 models beside them are ensembles of these
 """
 
 import functools
@@ -26,7 +28,7 @@ from umsrep.data.storage import read_json
 from umsrep.errors import UmsrepError
 from umsrep.runs.calibration import Calibration
 from umsrep.runs.contents import optional_json, read_history, read_picture
-from umsrep.runs.header import read_run
+from umsrep.runs.header import is_complete, read_run
 
 if TYPE_CHECKING:
     import keras
@@ -45,8 +47,15 @@ DENOISING = "denoised"
 FROM_IMAGES = ("image", "embedding")
 
 
+def fold_folder(path: str | Path, fold: int) -> Path:
+    """The run folder of one fold, from 1, of a run of folds."""
+    return Path(path) / f"fold-{fold}"
+
+
 class Run:
-    """A run folder: one training. Read without Keras until a model is asked.
+    """A run folder: one training, or the folds of a cross-validation.
+
+    It is read without Keras until a model is asked for.
 
     Args:
         path: The run folder.
@@ -61,6 +70,18 @@ class Run:
         self.path = Path(path)
         self.info = read_run(path, whole=not unfinished)
         if not unfinished and self.info["status"] != "complete":
+            left = [
+                str(number)
+                for number in range(1, self.folds + 1)
+                if not is_complete(fold_folder(path, number))
+            ]
+            if left:
+                raise UmsrepError(
+                    f"{path} holds an unfinished cross-validation: of "
+                    f"{self.folds} folds, fold {', '.join(left)} is missing. "
+                    "Repeat the command that made it, with --resume, or with "
+                    f"--fold {left[0]}."
+                )
             raise UmsrepError(
                 f"{path} holds an unfinished training. Finish it: repeat the "
                 "command that made it, with --resume."
@@ -96,6 +117,18 @@ class Run:
             for name, entry in self.info["task_specs"].items()
             if entry.get("classes")
         }
+
+    @property
+    def folds(self) -> int:
+        """How many folds it consists of; 0 of a single training."""
+        config = self.info.get("config") or {}
+        return 0 if config.get("fold") else config.get("folds") or 0
+
+    @property
+    def members(self) -> list["Run"]:
+        """The runs of its folds; none of a single training."""
+        numbers = range(1, self.folds + 1)
+        return [Run(fold_folder(self.path, number)) for number in numbers]
 
     @property
     def has_labels(self) -> bool:

@@ -51,3 +51,11 @@ def read_run(path: str | Path, whole: bool = True) -> dict[str, Any]:
             "again into a new folder."
         )
     return info
+
+
+def is_complete(path: str | Path) -> bool:
+    """Whether a run is there, whole."""
+    header = Path(path) / HEADER
+    if not header.exists():
+        return False
+    return storage.read_json(header, "run header").get("status") == "complete"

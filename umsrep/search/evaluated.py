@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from umsrep import runs
-from umsrep.data import storage
 from umsrep.stages import settings_file
 from umsrep.stages.evaluation import evaluate_run
 from umsrep.stages.finetuning import finetune
@@ -51,13 +50,5 @@ def is_evaluated(folder):
     return (Path(folder) / "evaluation.json").exists()
 
 
-def is_trained(folder):
-    """Whether a run is there, whole."""
-    header = Path(folder) / runs.HEADER
-    if not header.exists():
-        return False
-    return storage.read_json(header, "run").get("status") == "complete"
-
-
 def _without_model(run):
-    return is_trained(run) and not any(run.glob("*.keras"))
+    return runs.is_complete(run) and not any(run.glob("*.keras"))

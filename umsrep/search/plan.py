@@ -171,6 +171,14 @@ def _read(stored, name, where):
     fixed = settings_file.mapping(stored.get("settings"), "settings", where)
     fixed = renamed(fixed)
     seed = whole_number(stored.get("seed", 0), "seed", where, least=0)
+    for name in ("folds", "fold"):
+        if name in fixed or name in (stored.get("space") or {}):
+            raise UmsrepError(
+                f"{where}: '{name}' in a scan: rounds would be chosen by the "
+                "patients that the folds hold out to be tested on. Scan on "
+                "one split, and cross-validate with what it finds "
+                "(umsrep finetune --settings best.yaml --folds 5)."
+            )
     given = set(fixed)
     fixed = {"seed": seed, **fixed}
     sources = _sources(stored, stage, where)

@@ -12,11 +12,12 @@ from umsrep.data import Dataset, load, participants, storage
 from umsrep.data.images import write_png
 from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.evaluation import components as components_filter
-from umsrep.evaluation import predict, subgroups, table_metrics
+from umsrep.evaluation import fold_spread, predict, subgroups, table_metrics
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
-from umsrep.evaluation.subject import Subject
+from umsrep.evaluation.subject import HELD_OUT, Subject
 from umsrep.figures import example_pictures
 from umsrep.runs import stage_one
+from umsrep.runs.calibration import CrossFitted
 
 
 def evaluate_run(
@@ -38,7 +39,7 @@ def evaluate_run(
     Args:
         run_folder: A run of `finetune`.
         data: A prepared folder, or the `data.Dataset` loaded from one. If the
-            run was trained on it, the run's own split is used.
+            run was trained on it, its own split is used, see `Subject`.
         out: The folder to write.
         split: "train", "validation" or "test"; default: "test" where the data
             has one, else all images.
@@ -118,10 +119,16 @@ def _reported(subject, whole):
         "cohort": participants.cohort(sides).to_dict("records"),
         "exclusions": participants.exclusions(header),
         "calibration": {
-            task: asdict(fitted) | {"temperature_at_bound": fitted.at_bound}
+            task: _calibration(fitted)
             for task, fitted in subject.calibrations.items()
         },
     }
+
+
+def _calibration(fitted):
+    if isinstance(fitted, CrossFitted):
+        return {"folds": [_calibration(found) for found in fitted.fitted]}
+    return asdict(fitted) | {"temperature_at_bound": fitted.at_bound}
 
 
 def _seen(subject):
@@ -138,9 +145,7 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by, tta):
         focus by, None without a focus; images, table and outputs).
     """
     dataset, seen, specs = subject.dataset, subject.seen, subject.specs
-    outputs = predict.probabilities(
-        subject.network, seen, progress=True, tta=tta
-    )
+    outputs = subject.outputs(progress=True, tta=tta)
     whole = _seen_whole(subject, outputs)
     outputs = components_filter.clean(outputs, components)
     table = predict.table(
@@ -149,6 +154,7 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by, tta):
     metrics = table_metrics.all_metrics(table, specs, bootstrap=bootstrap)
     table.to_csv(folder / "predictions.csv", index=False)
     storage.write_json(folder / "metrics.json", metrics)
+    _write_folds(folder, subject, table, tta)
     if by:
         found = subgroups.audit_columns(table, specs, dataset, by, bootstrap)
         storage.write_json(folder / "subgroups.json", found)
@@ -161,13 +167,41 @@ def _write_results(folder, subject, components, bootstrap, save_masks, by, tta):
     return metrics, whole, seen, table, outputs
 
 
+def _write_folds(folder, subject, table, tta):
+    """folds.json: what each fold reaches by itself; of a cross-validation."""
+    if not subject.run.folds:
+        return
+    if subject.split == HELD_OUT:
+        found = fold_spread.spread(table, subject.part, subject.specs)
+    else:
+        # The ensemble is what is evaluated; beside it, each fold alone.
+        members = subject.run.members
+        found = fold_spread.across(
+            [_metrics_of(subject, member, tta) for member in members]
+        )
+    storage.write_json(folder / "folds.json", found)
+
+
+def _metrics_of(subject, member, tta):
+    """Metrics of one fold on the images of a `Subject`."""
+    alone = subject.by_member(member)
+    table = predict.table(
+        alone.outputs(tta=tta),
+        alone.dataset,
+        alone.specs,
+        alone.calibrations,
+        alone.references,
+    )
+    return table_metrics.all_metrics(table, alone.specs, bootstrap=0)
+
+
 def _write_pictures(folder, subject, seen, table, outputs):
     """Pictures of the images; `seen` are they as the network gets them."""
     listed = example_pictures.write_examples(
         folder,
         subject.dataset,
         seen,
-        subject.network,
+        subject.explain,
         table,
         outputs,
         subject.specs,
@@ -177,7 +211,7 @@ def _write_pictures(folder, subject, seen, table, outputs):
 
 def _seen_whole(subject, outputs):
     """How many images had no mask to focus by, and says so; or None."""
-    found = runs.without_mask(subject.network, outputs)
+    found = subject.without_mask(outputs)
     if found is None:
         return None
     if found.any():

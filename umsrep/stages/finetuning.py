@@ -14,6 +14,7 @@ from umsrep.data import Augmentation, Dataset, load, storage
 from umsrep.evaluation import predict, table_metrics
 from umsrep.runs import calibration, gaze_reference
 from umsrep.stages import copies, focusing
+from umsrep.stages.cross_validation import cross_validate
 from umsrep.stages.inputs import Inputs
 from umsrep.stages.inputs import splits as splits_of
 from umsrep.stages.network import classifier, new_network, strategy
@@ -41,7 +42,8 @@ def finetune(
         tasks: Names of its tasks; None is all of them.
         out: The run folder.
         representation: Run folder of `pretrain`, or None for new weights.
-        settings: `FinetuneSettings`.
+        settings: `FinetuneSettings`; with `folds` the run folder is that of a
+            cross-validation, see `stages.cross_validation`.
         denoise_with: Run folder of `pretrain` whose model denoises every image
             first (the papers' baseline: a separate denoising model).
         leave_out: Run folder of `pretrain`: patients that it has learnt from
@@ -52,23 +54,36 @@ def finetune(
         progress: Show a progress bar.
 
     Returns:
-        {task: {metric: value}} on the validation images.
+        {task: {metric: value}} on the validation images; of all folds on what
+        each held out.
     """
     settings = settings or FinetuneSettings()
     # On record, and in the report, as what it is.
     settings = replace(settings, classifier=classifier(settings))
-    devices = distribution.use(settings.distribution)
     whole = load(data)
     tasks = focusing.with_focus(whole, tasks, settings)
     inputs = Inputs(whole, tasks, representation, denoise_with, leave_out)
     config = {**asdict(settings), **inputs.config}
     config["fingerprints"] |= runs.fingerprints([], [], settings.arguments)
+
+    def train(folder, settings, resume):
+        own = {**config, **asdict(settings)}
+        return _finetune(inputs, settings, folder, own, resume, progress)
+
+    if settings.folds is None:
+        return train(out, settings, resume)
+    return cross_validate(train, inputs, out, settings, config, resume)
+
+
+def _finetune(inputs, settings, out, config, resume, progress):
+    """One training: as `finetune`, its run folder and metrics."""
+    devices = distribution.use(settings.distribution)
     with runs.RunWriter(out, "finetune", config, resume, devices) as writer:
         if writer.complete:
             return storage.read_json(writer.path / "metrics.json")
         used = precision.use(settings.precision)
         keras.utils.set_random_seed(settings.seed)
-        splits = _splits(inputs, settings, representation, leave_out)
+        splits = _splits(inputs, settings)
         dropped = copies.left_out(inputs.unseen.data, splits)
         writer.save_split(splits, [*inputs.unseen.seen, *dropped])
         storage.write_csv(writer.path / runs.stage_one.FILE, inputs.stage_one)
@@ -99,15 +114,15 @@ def finetune(
     return metrics
 
 
-def _splits(inputs, settings, representation, leave_out):
+def _splits(inputs, settings):
     """As of `Inputs.split`, the patients drawn by `labelled_tasks`."""
     if settings.labelled_tasks is None:
         return inputs.split(settings)
     found = splits_of(
         inputs.whole,
         settings,
-        representation,
-        leave_out,
+        inputs.config["representation"],
+        inputs.config["leave_out"],
         settings.labelled_tasks,
     )
     inputs.unseen.require(inputs.tasks, found)

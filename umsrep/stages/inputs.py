@@ -12,6 +12,7 @@ from umsrep import runs
 from umsrep.data import Dataset, intensities, load, participants
 from umsrep.data.dataset import SPLITS
 from umsrep.data.few_labels import few_labels
+from umsrep.data.folding import fold_of
 from umsrep.data.owners import with_copies
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
@@ -162,6 +163,8 @@ def splits(
 ) -> dict[str, Dataset]:
     """The split that `finetune` with these arguments trains on.
 
+    Of several folds it is the first one's, unless the settings name one.
+
     Returns:
         {"train", "validation", "test": `data.Dataset`}, by patient; also
         "unlabelled", as of `Inputs.split`.
@@ -175,10 +178,17 @@ def splits(
 def _split(unseen, settings, tasks):
     """{"train", "validation", "test", "unlabelled": `data.Dataset`}."""
     seed = settings.split_seed
-    parts = unseen.data.split(
-        fractions=settings.fractions,
-        seed=settings.seed if seed is None else seed,
-    )
+    seed = settings.seed if seed is None else seed
+    if settings.folds is None:
+        parts = unseen.data.split(fractions=settings.fractions, seed=seed)
+    else:
+        parts = fold_of(
+            unseen.data,
+            settings.fold or 1,
+            settings.folds,
+            settings.fractions,
+            seed,
+        )
     splits = dict(zip(SPLITS, parts, strict=True))
     if settings.labelled_patients is None:
         return splits

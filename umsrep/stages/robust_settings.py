@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from umsrep.errors import UmsrepError
 from umsrep.stages.declaration import OneOf, Option
 from umsrep.stages.shared_settings import DATA, HEADS, TRAINING
 
@@ -116,6 +117,26 @@ LabelledTasks = Annotated[
     ),
     DATA,
 ]
+Folds = Annotated[
+    int | None,
+    Field(
+        ge=2,
+        description="Cross-validation: train as many times, each with another "
+        "part of the patients held out, and keep all as one run, whose "
+        "results are the mean over the folds. Default: one split.",
+    ),
+    DATA,
+]
+Fold = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="Train only this fold, from 1 on, such as on one of "
+        "several machines; the run is complete with the last one. Default: "
+        "all of them, one after the other.",
+    ),
+    DATA,
+]
 SaliencyFeatures = Annotated[
     str | tuple[str, ...] | None,
     Field(
@@ -139,3 +160,12 @@ Classifier = Annotated[
     ),
     HEADS,
 ]
+
+
+def check_fold(folds: int | None, fold: int | None) -> None:
+    """Raises unless the fold is one of the folds."""
+    if fold is not None and (folds is None or fold > folds):
+        raise UmsrepError(
+            f"fold={fold} with folds={folds}: expected folds to say how many "
+            "there are, and a fold from 1 to that number. Pass both."
+        )

@@ -434,6 +434,8 @@ class FinetuneSettings(StageSettings):
         TRAINING,
     ] = True
     split_seed: shared.SplitSeed = None
+    folds: robust.Folds = None
+    fold: robust.Fold = None
     labelled_patients: robust.LabelledPatients = None
     labelled_tasks: robust.LabelledTasks = None
 
@@ -493,6 +495,7 @@ class FinetuneSettings(StageSettings):
                 "labelled_patients: all patients are used, and none is drawn. "
                 "Give their number, or leave the tasks out."
             )
+        robust.check_fold(self.folds, self.fold)
         return self
 
     @property
