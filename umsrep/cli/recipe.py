@@ -97,7 +97,9 @@ def mt_unet(
 
 
 @recipe.command("gg-cam", cls=Command)
-@recipe_settings(only=(*SHARED, "patience", "attention", "attention_sigma"))
+@recipe_settings(
+    only=(*SHARED, "patience", "optimizer", "attention", "attention_sigma")
+)
 def gg_cam(
     data: Annotated[
         Path, typer.Option(help="Prepared data set with a label task.")

@@ -57,7 +57,10 @@ HiddenUnits = Annotated[
 Optimizer = Annotated[
     str,
     OneOf("optimizers"),
-    Field(description="Optimizer, by its name in Keras."),
+    Field(
+        description="Optimizer, by its name in Keras and with its defaults; "
+        "sgd_momentum is SGD with a momentum of 0.9."
+    ),
     TRAINING,
 ]
 Patience = Annotated[
