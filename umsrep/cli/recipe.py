@@ -147,11 +147,11 @@ def gg_cam(
 
     seed = chosen.pop("seed", 0)
     attention = chosen.pop("attention", "gaze")
-    settings = recipe.settings(preset, **chosen)
+    chosen_preset = recipe.preset(preset, **chosen)
     tables = run(
         data,
         out,
-        settings,
+        chosen_preset,
         tuple(backbone or ("resnet-small",)),
         attention,
         by_class(organ, "--organ"),

@@ -158,8 +158,8 @@ class StageSettings(Settings):
             type=str,
             key="normalization",
             help="Normalization of intensities in a new representation: "
-            "percentile (default), mean, rank (undoes any increasing curve "
-            "of tone) or none.",
+            "percentile, mean, rank (undoes any increasing curve of tone) or "
+            "none. Default: percentile, but mean with --preset paper.",
         ),
     ] = Field(default_factory=dict)
     epochs: Epochs = 30
