@@ -92,3 +92,22 @@ def test_bfloat16_keeps_float32_statistics():
     y = layer(x, training=True)
     assert dtype(y) == "bfloat16"
     assert all(w.dtype == np.float32 for w in layer.get_weights())
+
+
+def test_epsilon_is_keras_s_and_not_pytorch_s():
+    # The authors of MT-UNet and GG-CAM train with PyTorch, whose 1e-5 brings a
+    # channel of variance 1e-3 to 1; 1e-3, Keras's, brings it to one half.
+    x = np.random.default_rng(1).normal(0, 1e-3**0.5, (8, 32, 32, 1))
+    for layer, variance in (
+        (BatchNormalization(), 0.5),
+        (BatchNormalization(epsilon=1e-5), 0.99),
+    ):
+        y = array(layer(x.astype("float32"), training=True))
+        assert y.var() == pytest.approx(variance, abs=0.01)
+
+
+def test_momentum_is_pytorch_s_and_not_keras_s():
+    layer = BatchNormalization()
+    layer(np.full((2, 4, 4, 1), 5, "float32"), training=True)
+    # A tenth of the way from 0; Keras's 0.99 makes a hundredth.
+    assert float(array(layer.moving_mean)[0]) == pytest.approx(0.5)

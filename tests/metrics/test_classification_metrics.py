@@ -96,6 +96,19 @@ def test_calibration_error_is_the_bins_mean_gap(classes):
     )
 
 
+def test_auc_is_hand_and_till_s_and_no_micro_average():
+    # Each class's own probability ranks its images first, whatever their scale
+    # is in other images; the micro-average of MT-UNet's code compares
+    # probabilities of different images and classes.
+    true = np.array([0, 1, 2])
+    probabilities = np.array(
+        [[0.90, 0.05, 0.05], [0.40, 0.50, 0.10], [0.45, 0.15, 0.40]]
+    )
+    assert cl.auc(true, probabilities) == 1
+    micro = sk.roc_auc_score(np.eye(3)[true].ravel(), probabilities.ravel())
+    assert micro < 1
+
+
 def test_perfect_and_reversed_rankings():
     true = np.array([0, 0, 1, 1])
     ranked = np.array([0.1, 0.2, 0.3, 0.4])

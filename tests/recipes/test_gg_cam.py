@@ -10,7 +10,7 @@ from umsrep.stages import network
 
 def test_each_backbone_without_and_with_attention():
     found = gg_cam.candidates(
-        "finding", gg_cam.SMALL, ("unet", "resnet-small"), "gaze"
+        "finding", gg_cam.preset(), ("unet", "resnet-small"), "gaze"
     )
     assert [one.name for one in found] == [
         "unet",
@@ -34,7 +34,8 @@ def test_every_backbone_has_a_grid_to_supervise(name):
 
 def test_small_starts_where_equation_11_can_move(dataset):
     # e^-16 of the published code needs some 45,000 steps.
-    settings = gg_cam.settings("small", attention="blob")
+    chosen = gg_cam.preset("small", attention="blob")
+    settings = chosen.of("resnet-small")
     specs = [data.TaskSpec("level", "label", ("low", "high"))]
     balancer = network.balancer(specs, settings)
     balancer.attach(("level", "level_attention"))
@@ -45,6 +46,6 @@ def test_small_starts_where_equation_11_can_move(dataset):
 
 def test_unknown_names():
     with pytest.raises(UmsrepError, match="Choose among resnet50"):
-        gg_cam.candidates("finding", gg_cam.SMALL, ("vit",), "gaze")
+        gg_cam.candidates("finding", gg_cam.preset(), ("vit",), "gaze")
     with pytest.raises(UmsrepError, match="paper, small"):
-        gg_cam.settings("tiny")
+        gg_cam.preset("tiny")

@@ -18,6 +18,18 @@ def test_paper_preset_has_the_papers_parameters():
     assert count(model) == 800_067
 
 
+@pytest.mark.parametrize(("channels", "total"), [(3, 795_457), (1, 790_849)])
+def test_lungs_of_the_paper_are_not_of_its_autoencoder(channels, total):
+    # Table 4 counts 786,497 for the whole autoencoder with its last
+    # convolution replaced by one neuron (Section 4.1.2), which has these; that
+    # number is of the dilated CNN (`test_dilated_cnn`).
+    shape = (256, 256, channels)
+    model = MultiTaskModel(
+        ConvAutoencoder(shape, preset="paper"), SegmentationHead("lung")
+    )
+    assert count(model) == total
+
+
 @pytest.mark.parametrize("skips", [False, True])
 def test_features_have_their_strides(skips):
     representation = ConvAutoencoder(
@@ -90,8 +102,10 @@ def test_presets():
     small = ConvAutoencoder((64, 64, 1)).get_config()
     assert small["skip_connections"]
     assert len(small["filters"]) == 6
+    assert small["normalization"] == "percentile"
     paper = ConvAutoencoder((64, 64, 3), preset="paper").get_config()
     assert not paper["skip_connections"]
+    assert paper["normalization"] == "mean"
     plain = ConvAutoencoder((64, 64, 1), skip_connections=False).get_config()
     assert not plain["skip_connections"]
 

@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -26,6 +28,57 @@ def test_parameters_of_the_paper_s_baseline():
     )
     head = ClassificationHead(2, "quality", hidden_units=0)
     assert count(MultiTaskModel(representation, head)) == 1_573_506
+
+
+# Filters of UMS-Rep's baselines, see below.
+MIRRORED = (128, 64, 32, 16, 8)
+
+
+def test_parameters_of_the_paper_s_segmentation():
+    # Tables 4 and 8: 786,497 are this encoder on grey images, its filters
+    # mirrored without batch normalisation, and a neuron of 1x1.
+    x = DilatedCNN((64, 64, 1)).output["bottleneck"]
+    shape = x.shape[1:]
+    encoder = count(DilatedCNN((64, 64, 1)))
+    layers = [
+        *(keras.layers.Conv2D(n, 3, padding="same") for n in MIRRORED),
+        keras.layers.Conv2D(1, 1),
+    ]
+    decoder = keras.Sequential([keras.Input(shape), *layers])
+    assert encoder + count(decoder) == 786_497
+
+
+def test_no_other_filters_have_the_segmentation_s_parameters():
+    # Six convolutions whose filters are powers of two that never decrease.
+    def convolution(inputs, filters, side=3):
+        return side**2 * inputs * filters + filters
+
+    def chain(counts):
+        return sum(map(convolution, counts, counts[1:]))
+
+    powers = [2**n for n in range(2, 10)]
+    found = [
+        (channels, filters, side)
+        for filters in itertools.combinations_with_replacement(powers, 6)
+        for channels in (1, 3)
+        for side in (1, 3)
+        if chain((channels, *filters, *filters[-2::-1]))
+        + convolution(filters[0], 1, side)
+        == 786_497
+    ]
+    assert found == [(1, DilatedCNN((64, 64, 1)).get_config()["filters"], 1)]
+
+
+@pytest.mark.parametrize("width", [32, 128, 256, 512])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_dense_layer_has_the_parameters_of_the_paper_s_heads(width, classes):
+    # Tables 4, 6, 8 and 10 count 295,715 for every classification head. What
+    # the text describes, average, dense, dropout, softmax on the features of
+    # either encoder, has it at no number of units.
+    one = ClassificationHead(classes, "flow", hidden_units=8)
+    one.build([(None, 4, 4, width)])
+    assert count(one) == 8 * (width + 1 + classes) + classes
+    assert (295_715 - classes) % (width + 1 + classes) != 0
 
 
 def test_strides_do_not_change_the_parameters():

@@ -29,6 +29,26 @@ def test_plateau_reduces_after_patience():
     assert schedule.best_epoch == 1
 
 
+def test_a_plateau_is_p_epochs_and_not_one_more():
+    # As the papers say; PyTorch, and so their code, waits for P + 1.
+    schedule = Schedule.of_mt_unet(1e-4, patience=40)
+    schedule.update(0, 1.0)
+    rates = []
+    for epoch in range(1, 41):
+        schedule.update(epoch, 1.0)
+        rates.append(schedule.rate(0, 1))
+    assert rates[:39] == pytest.approx([1e-4] * 39)
+    assert rates[39] == pytest.approx(1e-5)
+
+
+def test_the_least_gain_is_a_gain():
+    # PyTorch asks for a ten-thousandth more.
+    schedule = Schedule.of_mt_unet(1e-4, patience=2)
+    for epoch in range(10):
+        schedule.update(epoch, 1.0 - 1e-6 * epoch)
+    assert schedule.rate(0, 1) == pytest.approx(1e-4)
+
+
 def test_stops_after_stop_patience():
     schedule = Schedule(stop_patience=3)
     losses = [2.0, 1.0, 1.5, 1.5, 1.5, 1.5]

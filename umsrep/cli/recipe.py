@@ -97,7 +97,9 @@ def mt_unet(
 
 
 @recipe.command("gg-cam", cls=Command)
-@recipe_settings(only=(*SHARED, "patience", "attention", "attention_sigma"))
+@recipe_settings(
+    only=(*SHARED, "patience", "optimizer", "attention", "attention_sigma")
+)
 def gg_cam(
     data: Annotated[
         Path, typer.Option(help="Prepared data set with a label task.")
@@ -145,11 +147,11 @@ def gg_cam(
 
     seed = chosen.pop("seed", 0)
     attention = chosen.pop("attention", "gaze")
-    settings = recipe.settings(preset, **chosen)
+    chosen_preset = recipe.preset(preset, **chosen)
     tables = run(
         data,
         out,
-        settings,
+        chosen_preset,
         tuple(backbone or ("resnet-small",)),
         attention,
         by_class(organ, "--organ"),

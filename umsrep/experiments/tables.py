@@ -135,7 +135,8 @@ def write_tables(
         out: Folder.
         tables: {heading: data frame}; a named index is shown.
         data: The prepared data set.
-        settings: `FinetuneSettings` that the networks share.
+        settings: `FinetuneSettings` that the networks share, or a recipe's
+            preset that holds them.
         repeats, seed, construction: As in `repeats.run_repeats`.
     """
     header = storage.read_json(Path(data) / "dataset.json")

@@ -85,7 +85,8 @@ class FineTuning:
         keeps_encoder: Whether the encoder must stay as it is.
 
     Args:
-        optimizer: Name of a Keras optimizer; each lane gets its own.
+        optimizer: One of `training.optimizers.names()`; each lane gets its
+            own.
         schedule: A `training.Schedule`; each group gets its own copy.
         freeze: Parts of the representation that stay as they are, bit by bit,
             with their batch norms in inference mode ("encoder", "decoder").

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import keras
-
 from umsrep import backend
 from umsrep import tasks as task_kinds
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.freezing import encoder_paths
 from umsrep.model import MultiTaskModel
-from umsrep.training import Lane, RatePerPart
+from umsrep.training import Lane, RatePerPart, optimizers
 
 # Versions of an image that tasks share on a frozen encoder, if they make a
 # number of steps: at most the first, and new ones if not even the second fit.
@@ -103,7 +101,7 @@ class Lanes:
     def _optimizer(self, name, model):
         """A new optimizer; after a release, one that goes on with the heads."""
         strategy = self.strategy
-        new = keras.optimizers.get(strategy.optimizer)
+        new = optimizers.get(strategy.optimizer)
         if "encoder" in self.frozen:
             self._optimizers[name] = new
             return new
@@ -111,7 +109,7 @@ class Lanes:
         if before is None and strategy.encoder_rate == 1:
             return new
         return RatePerPart(
-            before or keras.optimizers.get(strategy.optimizer),
+            before or optimizers.get(strategy.optimizer),
             new,
             [*encoder_paths(model.representation), *self._solved_paths(model)],
             strategy.encoder_rate,

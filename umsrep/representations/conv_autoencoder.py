@@ -8,15 +8,15 @@ from umsrep import layers
 from umsrep.errors import UmsrepError
 from umsrep.representations.base import Representation, registry
 
-# {name: (filters, skip_connections)}
+# {name: (filters, skip_connections, normalization)}
 PRESETS = {
     # A size that two CPU cores train in minutes. It has two stages more than
     # the paper's: at 256x256 its cells see 127 pixels, enough to tell where in
     # the chest a region lies.
-    "small": ((16, 32, 64, 128, 128, 128), True),
+    "small": ((16, 32, 64, 128, 128, 128), True, "percentile"),
     # 800,067 trainable parameters with its reconstruction head on three
-    # channels (UMS-Rep, Table 4).
-    "paper": ((256, 128, 64, 32), False),
+    # channels (UMS-Rep, Table 4); mean normalisation (Section 3.1.1).
+    "paper": ((256, 128, 64, 32), False, "mean"),
 }
 
 
@@ -38,13 +38,15 @@ class ConvAutoencoder(Representation):
         image_shape: (height, width, channels); any size, but multiples of 2
             to the power of the number of stages need no cropping. Grey levels
             in [0, 255].
-        preset: "small" or "paper"; sets `filters` and `skip_connections`.
+        preset: "small" or "paper"; sets `filters`, `skip_connections` and
+            `normalization`.
         filters: Encoder filters per stage, instead of the preset's.
         skip_connections: Add each encoder stage to the decoder stage of the
             same resolution. Masks become sharper, but the bottleneck no longer
             has to carry the whole image. None follows the preset: "small" has
             them, "paper" does not.
-        normalization: Method of `layers.IntensityNormalization`.
+        normalization: Method of `layers.IntensityNormalization`. None follows
+            the preset: "small" has "percentile", "paper" has "mean".
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class ConvAutoencoder(Representation):
         preset: str = "small",
         filters: tuple[int, ...] | None = None,
         skip_connections: bool | None = None,
-        normalization: str = "percentile",
+        normalization: str | None = None,
         name: str = "conv_autoencoder",
         **kwargs,
     ):
@@ -66,6 +68,8 @@ class ConvAutoencoder(Representation):
         filters = tuple(filters or PRESETS[preset][0])
         if skip_connections is None:
             skip_connections = PRESETS[preset][1]
+        if normalization is None:
+            normalization = PRESETS[preset][2]
         _check(image_shape, filters)
 
         # === Graph ===

@@ -32,7 +32,9 @@ class DilatedCNN(Representation):
       decrease, only 8, 16, 32, 64, 128, 256 on three channels, with 256 hidden
       units and no batch normalisation, has that number; these are the default.
       (The baseline's 1,573,506 is one channel, 16 to 512, and a dense layer of
-      two classes.)
+      two classes; the segmentation's 786,497 is the default filters on one
+      channel, mirrored by convolutions without batch normalisation, and a
+      neuron of 1x1. No network was found for the heads' 295,715.)
     - **Strides and pooling** are not mentioned. `strides=(1, 1, 1)` follows
       the text to the letter, but cannot be what was run at 256x256: with 25.8
       billion multiplications per image and pass, the 64 epochs of Table 8 in

@@ -49,16 +49,9 @@ def _architectures():
 
 
 def _optimizers():
-    import keras
+    from umsrep.training import optimizers
 
-    # By name: an optimizer made here would use a device before the command
-    # has chosen one.
-    base = keras.optimizers.Optimizer
-    return sorted(
-        name.lower()
-        for name, cls in vars(keras.optimizers).items()
-        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
-    )
+    return optimizers.names()
 
 
 def _fidelities():

@@ -57,7 +57,10 @@ HiddenUnits = Annotated[
 Optimizer = Annotated[
     str,
     OneOf("optimizers"),
-    Field(description="Optimizer, by its name in Keras."),
+    Field(
+        description="Optimizer, by its name in Keras and with its defaults; "
+        "sgd_momentum is SGD with a momentum of 0.9."
+    ),
     TRAINING,
 ]
 Patience = Annotated[
@@ -155,8 +158,8 @@ class StageSettings(Settings):
             type=str,
             key="normalization",
             help="Normalization of intensities in a new representation: "
-            "percentile (default), mean, rank (undoes any increasing curve "
-            "of tone) or none.",
+            "percentile, mean, rank (undoes any increasing curve of tone) or "
+            "none. Default: percentile, but mean with --preset paper.",
         ),
     ] = Field(default_factory=dict)
     epochs: Epochs = 30

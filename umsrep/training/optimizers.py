@@ -1,8 +1,55 @@
-"""An optimizer that takes smaller steps with one part of a network."""
+"""Optimizers by name, and one that takes smaller steps with a part."""
 
 import keras
 
 from umsrep import keras_import
+
+# Beyond Keras's own names. GG-CAM (Section 4.1) compares SGD with and without
+# momentum, but does not say how much; 0.9 is the usual one.
+NAMED = {
+    "sgd_momentum": lambda: keras.optimizers.SGD(momentum=0.9),
+}
+# These cannot be made by name: they need another optimizer.
+_AROUND_OTHERS = ("lossscaleoptimizer", "multioptimizer")
+
+
+def names() -> list[str]:
+    """What `get` makes, sorted."""
+    return sorted({*_of_keras(), *NAMED})
+
+
+def get(optimizer) -> keras.optimizers.Optimizer:
+    """A new optimizer of a name, with its default settings.
+
+    Args:
+        optimizer: One of `names()`, or whatever `keras.optimizers.get` takes;
+            an optimizer itself comes back as it is.
+
+    Raises:
+        ValueError: an unknown name, by Keras.
+    """
+    # Not all of Keras's own are known to its `get`: Lamb is not.
+    known = _of_keras() | NAMED
+    if isinstance(optimizer, str) and optimizer in known:
+        return known[optimizer]()
+    return keras.optimizers.get(optimizer)
+
+
+def _of_keras():
+    """{name in lower case: class}.
+
+    Without making one, which would use a device before the command has chosen
+    one.
+    """
+    base = keras.optimizers.Optimizer
+    return {
+        name.lower(): cls
+        for name, cls in vars(keras.optimizers).items()
+        if isinstance(cls, type)
+        and issubclass(cls, base)
+        and cls is not base
+        and name.lower() not in _AROUND_OTHERS
+    }
 
 
 @keras.saving.register_keras_serializable("umsrep")

@@ -17,7 +17,7 @@ from umsrep.errors import UmsrepError
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import registry
 from umsrep.stages.objectives.supervised import Supervised
-from umsrep.training import Companion, Group, Lane
+from umsrep.training import Companion, Group, Lane, optimizers
 
 # The noise that the student sees and the teacher does not, in grey levels.
 NOISE = (0.0, 15.0)
@@ -71,7 +71,7 @@ class MeanTeacher(Supervised):
             head.adapt(training)
         student, teacher = paired(model)
         student.compile(
-            keras.optimizers.get(settings.optimizer),
+            optimizers.get(settings.optimizer),
             jit_compile=student.jit(settings.xla),
         )
         options = {

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -14,7 +13,7 @@ from umsrep.errors import UmsrepError
 from umsrep.losses import views
 from umsrep.model import MultiTaskModel
 from umsrep.stages.first_stage import Objective, registry
-from umsrep.training import Group, Lane
+from umsrep.training import Group, Lane, optimizers
 
 
 @registry.register("vicreg")
@@ -89,7 +88,7 @@ class VICReg(Objective):
     ) -> tuple[pd.DataFrame, Group]:
         settings = self.settings
         model.compile(
-            optimizer=keras.optimizers.get(settings.optimizer),
+            optimizer=optimizers.get(settings.optimizer),
             jit_compile=model.jit(settings.xla),
         )
         channels = model.representation.image_shape[-1]
