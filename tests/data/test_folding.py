@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.conftest import write_prepared
 from umsrep import data
 from umsrep.data.folding import fold_sides, missing_classes
 from umsrep.errors import UmsrepError
@@ -14,10 +13,10 @@ FOLDS = 4
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(prepared_writer, tmp_path_factory):
     """40 images; every second patient has two of them."""
     folder = tmp_path_factory.mktemp("folding") / "set"
-    write_prepared(folder)
+    prepared_writer(folder)
     return data.load(folder)
 
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from interruptions import interrupted
+from small_runs import IMAGES, SETTINGS, scenes  # noqa: F401
 
-from tests.interruptions import interrupted
-from tests.small_runs import IMAGES, SETTINGS, joint_run, scenes  # noqa: F401
 from umsrep import data, runs
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics

@@ -1,6 +1,7 @@
 """The contract of a fine-tuning strategy."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,7 +13,7 @@ from umsrep.finetuning.lanes import Lanes
 from umsrep.finetuning.parameters import parameter_counts
 from umsrep.finetuning.solving import solve
 from umsrep.registry import Registry
-from umsrep.training import Group, Release, Schedule, totals, train
+from umsrep.training import Group, Release, Schedule, optimizers, totals, train
 from umsrep.training.averaging import check_decay
 
 registry = Registry("fine-tuning strategy", serializable=False)
@@ -86,7 +87,8 @@ class FineTuning:
 
     Args:
         optimizer: One of `training.optimizers.names()`; each lane gets its
-            own.
+            own. Or {task: name}, where tasks have one each; adam where a task
+            is not named.
         schedule: A `training.Schedule`; each group gets its own copy.
         freeze: Parts of the representation that stay as they are, bit by bit,
             with their batch norms in inference mode ("encoder", "decoder").
@@ -148,7 +150,7 @@ class FineTuning:
         self.encoder_rate = encoder_rate
         self.freeze_batch_norms = freeze_batch_norms
         self.release_after = release_after
-        self.check(self.freeze, encoder_rate, release_after)
+        self.check(self.freeze, encoder_rate, release_after, optimizer)
         if weight_average is not None:
             check_decay(weight_average)
         self.weight_average = weight_average
@@ -157,12 +159,20 @@ class FineTuning:
         self.class_balance = class_balance
 
     @classmethod
-    def check(cls, freeze, encoder_rate=1.0, release_after=None):
-        """Raises unless these options of the encoder go together.
+    def check(
+        cls, freeze, encoder_rate=1.0, release_after=None, optimizer="adam"
+    ):
+        """Raises unless these options go together.
 
         Args:
-            freeze, encoder_rate, release_after: As of the class.
+            freeze, encoder_rate, release_after, optimizer: As of the class.
         """
+        if cls.adds_losses and isinstance(optimizer, Mapping):
+            raise UmsrepError(
+                f"optimizer={dict(optimizer)} with strategy {cls.__name__}, "
+                "which has one loss and one optimizer for all tasks. Pass one "
+                "name, or use Independent, Alternating or Separate."
+            )
         if not 0 < encoder_rate <= 1:
             raise UmsrepError(
                 f"encoder_rate={encoder_rate}: expected a share of the "
@@ -189,6 +199,13 @@ class FineTuning:
                 "does not learn. Leave 'encoder' out of freeze, or release it "
                 "with release_after."
             )
+
+    def optimizer_of(self, name):
+        """A new optimizer of a lane, by the lane's name."""
+        chosen = self.optimizer
+        if isinstance(chosen, Mapping):
+            chosen = chosen.get(name, "adam")
+        return optimizers.get(chosen)
 
     def groups(self, model, lane):
         """Groups of lanes.
@@ -246,6 +263,7 @@ class FineTuning:
                 a single epoch, with `release_after`.
         """
         _check(model, train_data, validation_data)
+        self._check_optimizers(model)
         epochs, draws = _budget(epochs, steps, draws)
         if self.class_balance is not None:
             self.class_balance.check([train_data.task(t) for t in model.tasks])
@@ -270,6 +288,15 @@ class FineTuning:
                 # The history that is returned refers to the batches.
                 lane.release_stores()
         return History(table, groups, counts, lane.cached)
+
+    def _check_optimizers(self, model):
+        named = self.optimizer if isinstance(self.optimizer, Mapping) else {}
+        unknown = [task for task in named if task not in model.tasks]
+        if unknown:
+            raise UmsrepError(
+                f"optimizer: there is no task '{unknown[0]}'. Its tasks: "
+                f"{', '.join(model.tasks)}."
+            )
 
     def _train(self, model, lane, frozen, epochs, checkpoint, progress, watch):
         """(table, groups) of a training in one phase, or in two."""

@@ -7,7 +7,7 @@ from umsrep import tasks as task_kinds
 from umsrep.finetuning.features import FeatureStore, rest, size, sources
 from umsrep.finetuning.freezing import encoder_paths
 from umsrep.model import MultiTaskModel
-from umsrep.training import Lane, RatePerPart, optimizers
+from umsrep.training import Lane, RatePerPart
 
 # Versions of an image that tasks share on a frozen encoder, if they make a
 # number of steps: at most the first, and new ones if not even the second fit.
@@ -101,7 +101,7 @@ class Lanes:
     def _optimizer(self, name, model):
         """A new optimizer; after a release, one that goes on with the heads."""
         strategy = self.strategy
-        new = optimizers.get(strategy.optimizer)
+        new = strategy.optimizer_of(name)
         if "encoder" in self.frozen:
             self._optimizers[name] = new
             return new
@@ -109,7 +109,7 @@ class Lanes:
         if before is None and strategy.encoder_rate == 1:
             return new
         return RatePerPart(
-            before or optimizers.get(strategy.optimizer),
+            before or strategy.optimizer_of(name),
             new,
             [*encoder_paths(model.representation), *self._solved_paths(model)],
             strategy.encoder_rate,

@@ -77,6 +77,9 @@ class OneOf:
         )
 
     def _check(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            # One for each task; numbers are no names.
+            return {key: self._check(entry) for key, entry in value.items()}
         if not isinstance(value, str):
             return value
         names = choices.names(self.source)

@@ -390,7 +390,7 @@ class FinetuneSettings(StageSettings):
         ),
         HEADS,
     ] = 0.0
-    optimizer: shared.Optimizer = "adam"
+    optimizer: shared.OptimizerByTask = "adam"
     decay: Annotated[
         str,
         OneOf("decays"),
@@ -445,7 +445,12 @@ class FinetuneSettings(StageSettings):
         from umsrep import finetuning
 
         strategy: Any = finetuning.registry.get(self.strategy)
-        strategy.check(self.freeze or (), self.encoder_rate, self.release_after)
+        strategy.check(
+            self.freeze or (),
+            self.encoder_rate,
+            self.release_after,
+            self.optimizer,
+        )
         if self.class_balance_beta is not None and (
             self.class_balance != "weights"
         ):

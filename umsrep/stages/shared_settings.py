@@ -63,6 +63,24 @@ Optimizer = Annotated[
     ),
     TRAINING,
 ]
+OptimizerByTask = Annotated[
+    str | dict[str, str],
+    OneOf("optimizers", ", or name one per task"),
+    Field(
+        description="Optimizer, by its name in Keras, or sgd_momentum (0.9); "
+        "or one per task, where tasks do not share a loss (adam where none is "
+        "named)."
+    ),
+    TRAINING,
+    Option("optimizer", type=str),
+    Option(
+        "task-optimizer",
+        type=dict[str, str],
+        metavar="TASK=NAME",
+        help="Optimizer of one task, such as lung=adam; repeat. Not with "
+        "joint training.",
+    ),
+]
 Patience = Annotated[
     int | None,
     Field(
