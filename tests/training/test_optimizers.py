@@ -31,6 +31,19 @@ def test_the_four_of_gg_cam_take_steps_of_their_own():
     assert len(kinds) == 3
 
 
+def test_adam_is_keras_s():
+    # Of a gradient as small as epsilon, 1e-7, the first step is a share of
+    # the rate: s g / (s g + epsilon) with s^2 = 1 - 0.999. PyTorch's 1e-8 would
+    # make it another.
+    optimizer = optimizers.get("adam")
+    optimizer.learning_rate = 1.0
+    variable = keras.Variable(np.zeros(1, "float32"))
+    optimizer.build([variable])
+    optimizer.apply([keras.ops.full((1,), 1e-7)], [variable])
+    share = 0.001**0.5 / (0.001**0.5 + 1)
+    assert float(array(variable)[0]) == pytest.approx(-share, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", optimizers.names())
 def test_every_name_makes_a_new_optimizer(name):
     one = optimizers.get(name)

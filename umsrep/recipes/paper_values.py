@@ -134,7 +134,9 @@ UMS_REP_ECHO = {
 
 MT_UNET = {
     "image_shape": Value((640, 416, 1), "Section 4"),
-    "normalization": Value("none", "images divided by their maximum", "code"),
+    "normalization": Value(
+        "none", "the code divides each image by its maximum", "ours"
+    ),
     "width": Value(64, "the features of the first level", "code"),
     "depth": Value(5, "Figure 1"),
     "parameters": Value(34_632_837, "counted in its network", "code"),
@@ -169,11 +171,9 @@ GG_CAM = {
     "initial_alpha": Value(1.0, "its ln alpha is 0", "code"),
     "initial_sigma_ce": Value(1.0, "Section 3.4"),
     "ln_initial_sigma_sm.resnet50": Value(
-        -23.0, "its settings; the paper says small, close to 0", "code", -20.0
+        -23.0, "its -23 is out of range, see above", "code", -20.0
     ),
-    "ln_initial_sigma_sm.efficientnetv2s": Value(
-        -16.0, "its settings; the paper says small, close to 0", "code"
-    ),
+    "ln_initial_sigma_sm.efficientnetv2s": Value(-16.0, "its settings", "code"),
     "learning_rate.resnet50": Value(5e-3, "its settings", "code"),
     "learning_rate.efficientnetv2s": Value(6e-3, "its settings", "code"),
     "optimizers": Value(
