@@ -44,8 +44,8 @@ def test_networks_that_share_a_task_get_equal_steps(dataset, tmp_path):
         repeats.Candidate("one", ("blob",), settings),
         repeats.Candidate("other", ("number",), settings),
     ]
-    assert repeats._compared(chosen[1], chosen) == ("blob", "level")
-    assert repeats._compared(chosen[2], chosen) == ("number",)
+    assert repeats.compared(chosen[1], chosen) == ("blob", "level")
+    assert repeats.compared(chosen[2], chosen) == ("number",)
     train = splits(dataset, settings)["train"]
     images = np.sum(train.labelled("blob") | train.labelled("level"))
     steps = equal_steps(dataset, ("blob", "level"), settings)

@@ -237,6 +237,103 @@ def ums_rep_echo(
     print(f"Tables: {out / 'tables.md'}; figures beside it.")
 
 
+@recipe.command("ums-rep-cxr", cls=Command)
+@recipe_settings(only=(*SHARED, "argument", "segment_from", "decay"))
+def ums_rep_cxr(
+    construct_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Prepared set whose images construct the representation, such "
+            "as RSNA; repeat. Default of this and the next three, which go "
+            "together: synthetic X-rays are drawn and prepared."
+        ),
+    ] = None,
+    heterogeneous: Annotated[
+        Path | None,
+        typer.Option(
+            help="Prepared set with tasks of different kinds, such as Shenzhen."
+        ),
+    ] = None,
+    external: Annotated[
+        Path | None,
+        typer.Option(
+            help="The same tasks in another hospital, such as Montgomery."
+        ),
+    ] = None,
+    homogeneous: Annotated[
+        Path | None,
+        typer.Option(
+            help="Prepared set with several label tasks and test images of its "
+            "own, such as Kermany's."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path(
+        "ums-rep-cxr"
+    ),
+    images: Annotated[
+        int,
+        typer.Option(min=60, help="Synthetic images of each set."),
+    ] = 400,
+    size: Annotated[
+        int, typer.Option(min=32, help="Their side, prepared, in pixels.")
+    ] = 64,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="independent, alternating or joint; repeat. Default: all "
+            "three. Separate models are always trained."
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Folds by patient. Default: the preset's."),
+    ] = None,
+    preset: options.RecipePreset = "small",
+    construction_epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs of the construction."),
+    ] = None,
+    *,
+    chosen,
+):
+    """UMS-Rep on chest X-rays (Zamzmi, Rajaraman, Antani 2021, 4.1).
+
+    Constructs the representation by removing noise, fine-tunes heterogeneous
+    and homogeneous tasks by every strategy in folds by patient, and writes
+    the paper's Tables 1 to 6, paired tests, and Figures 2, 6 and 7. What is
+    there is not done again.
+    """
+    from umsrep.cli.quiet import load_backend
+
+    load_backend()
+    from umsrep.errors import UmsrepError
+    from umsrep.phantoms import phantom_data
+    from umsrep.recipes import ums_rep_cxr as recipe
+    from umsrep.recipes.ums_rep_cxr import run
+
+    seed = chosen.pop("seed", 0)
+    settings = recipe.preset(
+        preset, construction_epochs=construction_epochs, folds=folds, **chosen
+    )
+    given = (construct_on, heterogeneous, external, homogeneous)
+    if any(given) and not all(given):
+        raise UmsrepError(
+            "--construct-on, --heterogeneous, --external and --homogeneous go "
+            "together. Pass all four, or none for synthetic X-rays."
+        )
+    if not any(given):
+        drawn = [
+            phantom_data(layout, out / "data", images, size, seed)
+            for layout in ("rsna", "shenzhen", "montgomery", "kermany")
+        ]
+        given = ([drawn[0]], *drawn[1:])
+    sets = recipe.Sets(tuple(given[0]), *given[1:])
+    strategies = tuple(strategy or recipe.STRATEGIES)
+    tables = run(sets, out, settings, strategies, seed)
+    _print(tables)
+    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+
+
 def _print(tables):
     from rich.console import Console
     from rich.table import Table

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from umsrep import figures
-from umsrep.experiments.repeats import folders
+from umsrep.experiments.repeats import folders, slug
 
 
 def write_curves(out, names):
@@ -18,8 +18,7 @@ def write_curves(out, names):
     for name in names:
         folder, _ = folders(out, name, 0)
         curves = figures.training_curves(pd.read_csv(folder / "history.csv"))
-        slug = folder.name.removesuffix("-0")
-        figures.save(curves, Path(out) / f"curves-{slug}.svg")
+        figures.save(curves, Path(out) / f"curves-{slug(name)}.svg")
 
 
 def write_maps(path, dataset, columns, captions=None):

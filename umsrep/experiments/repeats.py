@@ -80,14 +80,14 @@ def run_repeats(
             source, _ = folders(out, REPRESENTATION, repeat)
             say(f"{REPRESENTATION}, repeat {repeat + 1}")
             construct([data], source, replace(construction, **seeds), True)
-            rows += _cost(REPRESENTATION, repeat, seed, source)
+            rows += cost_rows(REPRESENTATION, repeat, seed, source)
         for number, candidate in enumerate(candidates):
             run, evaluation = folders(out, candidate.name, repeat)
             step = f"{repeat * len(candidates) + number + 1} of {total}"
             if not evaluation.exists():
                 say(f"{candidate.name}, repeat {repeat + 1} ({step})")
             settings = replace(candidate.settings, **seeds)
-            tasks = _compared(candidate, candidates)
+            tasks = compared(candidate, candidates)
             steps = equal_steps(data, tasks, settings, source)
             finetune(
                 data,
@@ -98,22 +98,22 @@ def run_repeats(
                 leave_out=None if candidate.constructed else source,
                 resume=True,
             )
-            if evaluation.exists() and not _is_of(evaluation, run):
+            if evaluation.exists() and not is_of(evaluation, run):
                 shutil.rmtree(evaluation)
             if not evaluation.exists():
                 evaluate_run(run, data, evaluation, bootstrap=BOOTSTRAP)
-            rows += _rows(candidate.name, repeat, seed, run, evaluation)
+            rows += result_rows(candidate.name, repeat, seed, run, evaluation)
     return pd.DataFrame(rows)
 
 
-def _compared(candidate, candidates):
+def compared(candidate, candidates):
     """Names of the tasks of a candidate and of those that share one."""
     mine = set(candidate.tasks)
     rivals = [other.tasks for other in candidates if mine & set(other.tasks)]
     return tuple(dict.fromkeys(task for tasks in rivals for task in tasks))
 
 
-def _is_of(evaluation, run):
+def is_of(evaluation, run):
     """Whether an evaluation is of this training, not of one before it."""
     told = storage.read_json(evaluation / "evaluation.json").get("run", {})
     info = storage.plain(runs.Run(run).info)
@@ -121,17 +121,29 @@ def _is_of(evaluation, run):
     return all(told.get(k) == info.get(k) for k in ("config", "seconds"))
 
 
+def slug(name):
+    """A candidate's name as that of a folder."""
+    return name.lower().replace(" ", "-")
+
+
 def folders(out, name, repeat):
-    """(run folder, evaluation folder) of one repeat."""
-    slug = name.lower().replace(" ", "-")
-    return (
-        Path(out) / "runs" / f"{slug}-{repeat}",
-        Path(out) / "evaluations" / f"{slug}-{repeat}",
-    )
+    """(run folder, evaluation folder) of one repeat, or of one fold.
+
+    A cross-validation has one run folder, with a folder per fold inside
+    (`fold_runs`); repeats have a folder each.
+    """
+    runs_of, evaluations_of = Path(out) / "runs", Path(out) / "evaluations"
+    whole = runs_of / slug(name)
+    if (whole / runs.HEADER).exists():
+        member = runs.fold_folder(whole, repeat + 1)
+        return member, evaluations_of / slug(name) / member.name
+    one = f"{slug(name)}-{repeat}"
+    return runs_of / one, evaluations_of / one
 
 
-def _rows(name, repeat, seed, run, evaluation):
-    yield from _cost(name, repeat, seed, run)
+def result_rows(name, repeat, seed, run, evaluation):
+    """Rows of `run_repeats` of one training: its cost and its metrics."""
+    yield from cost_rows(name, repeat, seed, run)
     common = _common(name, repeat, seed)
     metrics = storage.read_json(evaluation / "metrics.json", "metrics")
     for task, entry in metrics.items():
@@ -147,7 +159,7 @@ def _rows(name, repeat, seed, run, evaluation):
                 }
 
 
-def _cost(name, repeat, seed, run):
+def cost_rows(name, repeat, seed, run):
     """Seconds, steps and parameters, of the run and of each task's part."""
     info = runs.read_run(run)
     parameters = info["trainable_parameters"]

@@ -81,31 +81,45 @@ def paired_over_repeats(out, group, specs, repeats, right_dice):
         combined p-values (`combined_p`), and these adjusted by Holm (1979)
         over all rows.
     """
-    names = list(group)
+    predictions = {
+        strategy: [
+            table_metrics.read_predictions(
+                folders(out, candidate.name, repeat)[1] / "predictions.csv"
+            )
+            for repeat in range(repeats)
+        ]
+        for strategy, candidate in group.items()
+    }
+    return paired_tests(predictions, specs, right_dice)
+
+
+def paired_tests(predictions, specs, right_dice):
+    """As `paired_over_repeats`, of predictions that are read.
+
+    Args:
+        predictions: {strategy: [table of a repeat or fold]}, or one table of
+            all folds together.
+        specs, right_dice: As of `paired_over_repeats`.
+    """
+    names = list(predictions)
     pairs = [
         (a, b) for number, a in enumerate(names) for b in names[number + 1 :]
     ]
-    tables = {
-        (strategy, repeat): table_metrics.read_predictions(
-            folders(out, group[strategy].name, repeat)[1] / "predictions.csv"
-        )
-        for strategy in names
-        for repeat in range(repeats)
-    }
     rows = []
     for spec in specs:
-        # All tables are of the same test images.
-        if table_metrics.labelled(tables[names[0], 0], spec).empty:
+        if table_metrics.labelled(predictions[names[0]][0], spec).empty:
             continue
         for a, b in pairs:
             found = [
                 comparison.paired_tests(
-                    tables[a, repeat],
-                    tables[b, repeat],
+                    first,
+                    second,
                     [spec],
                     comparison.Asked(dice_threshold=right_dice),
                 )
-                for repeat in range(repeats)
+                for first, second in zip(
+                    predictions[a], predictions[b], strict=True
+                )
             ]
             rows += [
                 _combined(spec, a, b, tests)

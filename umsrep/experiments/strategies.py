@@ -32,7 +32,7 @@ def performance(medians, group, specs):
         of_network = medians[medians["network"] == candidate.name]
         for spec in specs:
             values = of_network[of_network["task"] == spec.name]
-            metrics = MASK if spec.kind == "mask" else LABEL
+            metrics = metrics_of(spec)
             rows.append(
                 {
                     "Method": _method(strategy),
@@ -45,6 +45,96 @@ def performance(medians, group, specs):
                 }
             )
     return pd.DataFrame(rows).fillna("–")
+
+
+def metrics_of(spec):
+    """{metric: heading} of a task, as in the paper's tables."""
+    return MASK if spec.kind == "mask" else LABEL
+
+
+def denoising(metrics):
+    """The paper's Table 2: restored images by noise, and the noisy ones.
+
+    Args:
+        metrics: metrics.json of a construction by denoising.
+
+    Returns:
+        Data frame of text, a row per noise.
+    """
+    rows = []
+    # {task: {noise: metrics}} of the one task that there is.
+    ((_, by_noise),) = metrics.items()
+    for noise, found in by_noise.items():
+        rows.append(
+            {
+                "Noise": noise.replace("_", " "),
+                "PSNR, dB": f"{found['psnr']:.2f}",
+                "SSIM": f"{found['ssim']:.3f}",
+                "MS-SSIM": f"{found['ms_ssim']:.3f}",
+                "PSNR of the noisy image": f"{found['noisy_psnr']:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def whole_cost(medians, network):
+    """(seconds, trained parameters) of a whole network.
+
+    Args:
+        medians: As returned by `tables.median_and_spread`.
+        network: Its name.
+    """
+    return _whole(
+        medians.set_index(["network", "task", "metric"])["median"], network
+    )
+
+
+def paper_cost(medians, group, construction):
+    """Cost in the layout and with the sums of the paper's Tables 4 and 6.
+
+    The separate model that denoises counts in the baseline: it costs what the
+    shared source does, for it is the same network. Seconds are of one fold.
+
+    Args:
+        medians: As returned by `tables.median_and_spread`.
+        group: {strategy: `Candidate`}; the last one is the baseline.
+        construction: (seconds, parameters) of the shared source.
+
+    Returns:
+        Data frame of text, a row per part.
+    """
+    medians = medians.set_index(["network", "task", "metric"])["median"]
+    rows = [_row("Proposed", "Shared source", construction)]
+    for strategy, candidate in group.items():
+        name, tasks = candidate.name, candidate.tasks
+        whole, budget = _whole(medians, name), _budget(medians, name, tasks)
+        if strategy in ("independent", BASELINE):
+            parts = _parts(medians, name, tasks)
+        if strategy == BASELINE:
+            rows.append(
+                _row("Baseline", "Separate denoising model", construction)
+            )
+            rows += [
+                _row("Baseline", f"Separate model, {task}", *part)
+                for task, part in parts.items()
+            ]
+            title = f"{len(tasks) + 1} separate end-to-end models"
+            rows.append(_row("Baseline", title, construction + whole, budget))
+            continue
+        if strategy == "independent":
+            rows += [
+                _row("Proposed", f"Head, {task}, independent", *part)
+                for task, part in parts.items()
+            ]
+        rows += [
+            _row("Proposed", f"{len(tasks)} heads, {strategy}", whole, budget),
+            _row(
+                "Proposed",
+                f"Shared source & {len(tasks)} lightweight heads, {strategy}",
+                construction + whole,
+            ),
+        ]
+    return pd.DataFrame(rows)
 
 
 def cost(medians, group):

@@ -126,7 +126,15 @@ def cost(table, networks):
 
 
 def write_tables(
-    title, out, tables, data, settings, repeats, seed, construction=None
+    title,
+    out,
+    tables,
+    data,
+    settings,
+    repeats,
+    seed,
+    construction=None,
+    trainings=None,
 ):
     """Writes tables.md, and results.json with how they came about.
 
@@ -138,6 +146,7 @@ def write_tables(
         settings: `FinetuneSettings` that the networks share, or a recipe's
             preset that holds them.
         repeats, seed, construction: As in `repeats.run_repeats`.
+        trainings: What a cell is, in words; default: that of repeats.
     """
     header = storage.read_json(Path(data) / "dataset.json")
     about = {
@@ -153,21 +162,24 @@ def write_tables(
         "machine": runs.machine(),
     }
     storage.write_json(Path(out) / "results.json", about)
-    trainings = f"one training with seed {seed}"
-    if repeats > 1:
-        trainings = (
-            f"median ± standard deviation of {repeats} trainings with the "
-            f"seeds {seed} to {seed + repeats - 1} on one split. A cell "
-            "without ± has a single value"
-        )
-    parts = [
-        f"# {title}",
-        f"Test images of '{header['name']}'; {trainings}.",
-    ]
+    if trainings is None:
+        trainings = _trainings(header["name"], repeats, seed)
+    parts = [f"# {title}", trainings]
     for heading, table in tables.items():
         parts += [f"## {heading}", _markdown(table)]
     with storage.atomic_path(Path(out) / "tables.md") as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _trainings(name, repeats, seed):
+    words = f"one training with seed {seed}"
+    if repeats > 1:
+        words = (
+            f"median ± standard deviation of {repeats} trainings with the "
+            f"seeds {seed} to {seed + repeats - 1} on one split. A cell "
+            "without ± has a single value"
+        )
+    return f"Test images of '{name}'; {words}."
 
 
 def classification_metrics(classes, two_classes=()):

@@ -1,0 +1,117 @@
+"""What UMS-Rep's chest X-ray part shows beside its results."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from umsrep import data as data_package
+from umsrep import figures, runs
+from umsrep.evaluation.subject import Subject
+from umsrep.experiments import fold_runs
+from umsrep.experiments.repeats import slug
+from umsrep.experiments.tables import evenly
+from umsrep.figures.architecture import architecture
+
+# Examples of each class, and images of each class with a heat map.
+EXAMPLES, EXPLAINED = 3, 3
+
+
+def data_used(sets):
+    """Table 1: images, patients and labels of every set.
+
+    Args:
+        sets: The recipe's `Sets`.
+
+    Returns:
+        Data frame of text, a row per set and task.
+    """
+    named = [("construction", place) for place in sets.construction]
+    rows = []
+    for use, place in [*named, *sets.targets.items()]:
+        data = data_package.load(place)
+        own = int((data.table["split"] == "test").sum())
+        common = {
+            "Use": use,
+            "Data": data.name,
+            "Images": f"{len(data):,}",
+            "Patients": f"{data.table['patient'].nunique():,}",
+            "Test images of its own": f"{own:,}" if own else "–",
+        }
+        if use == "construction":
+            rows.append({**common, "Task": "(images alone)", "Labels": "–"})
+            continue
+        for task in data.summary().itertuples(index=False):
+            labels = task.classes or f"{task.labelled:,} {task.kind}s"
+            rows.append({**common, "Task": task.task, "Labels": labels})
+    return pd.DataFrame(rows)
+
+
+def write(out, sets, source):
+    """Writes Figures 2, 6 and 7 into the experiment's folder.
+
+    Args:
+        out: The folder.
+        sets: The recipe's `Sets`.
+        source: Run folder of the construction.
+    """
+    out = Path(out)
+    _examples(out / "figure-2.svg", data_package.load(sets.homogeneous))
+    independent = out / "runs" / slug("heterogeneous independent")
+    if independent.exists():
+        model = runs.Run(runs.fold_folder(independent, 1)).model()
+        figures.save(architecture(model), out / "figure-6.svg")
+        _explained(out, independent, sets.external)
+    else:
+        model = runs.Run(source).model()
+        figures.save(architecture(model), out / "figure-6.svg")
+
+
+def _examples(path, dataset):
+    """Images of each class of the label tasks."""
+    columns = {}
+    for name, spec in dataset.tasks.items():
+        for label in spec.classes:
+            if label not in columns:
+                of_class = np.flatnonzero(
+                    (dataset.table[name] == label).to_numpy()
+                )
+                chosen = evenly(of_class, EXAMPLES)
+                columns[label] = list(dataset.subset(chosen).images)
+    fewest = min(map(len, columns.values()))
+    columns = {label: found[:fewest] for label, found in columns.items()}
+    figures.save(figures.panels(columns), path)
+
+
+def _explained(out, run, external):
+    """Figure 7: where the folds together see the class they predict."""
+    subject = Subject(run, external)
+    place = out / "evaluations" / run.name / fold_runs.ENSEMBLE
+    table = fold_runs.table_metrics.read_predictions(
+        place / "predictions.csv"
+    ).set_index("image")
+    table = table.loc[subject.dataset.table["image"]].reset_index()
+    for spec in subject.specs:
+        if not spec.classes:
+            continue
+        rows, captions, classes = [], [], []
+        for label in spec.classes:
+            known = np.flatnonzero(table[f"{spec.name}_true"] == label)
+            for row in evenly(known, EXPLAINED):
+                predicted = table[f"{spec.name}_pred"][row]
+                rows.append(row)
+                captions.append(f"{label},\ntaken for {predicted}")
+                classes.append(spec.classes.index(predicted))
+        if not rows:
+            continue
+        shown = subject.dataset.subset(np.array(rows))
+        heats = subject.explain(spec.name, np.array(rows), classes)
+        columns = {
+            "image": list(shown.images),
+            "evidence for the class predicted": figures.heat_overlays(
+                shown, heats
+            ),
+        }
+        figures.save(
+            figures.panels(columns, captions), out / f"figure-7-{spec.name}.svg"
+        )
