@@ -52,9 +52,7 @@ def test_every_row_has_a_place_a_verdict_and_evidence():
         assert TEST.search(evidence), number
 
 
-@pytest.mark.parametrize(
-    ("file", "name"), sorted(set(TEST.findall(PAGE))), ids="::".join
-)
+@pytest.mark.parametrize(("file", "name"), sorted(set(TEST.findall(PAGE))))
 def test_every_test_on_the_page_exists(file, name):
     path = ROOT / file
     assert path.is_file()
