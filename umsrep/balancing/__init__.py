@@ -6,12 +6,18 @@ from umsrep.balancing.base import (
     weighting,
     weightings,
 )
+from umsrep.balancing.dynamic_average import DynamicWeightAverage
+from umsrep.balancing.famo import FAMO
 from umsrep.balancing.fixed import FixedWeighting
+from umsrep.balancing.optimal_uncertainty import SoftOptimalUncertainty
 from umsrep.balancing.uncertainty import UncertaintyWeighting
 
 __all__ = [
+    "FAMO",
     "Balancer",
+    "DynamicWeightAverage",
     "FixedWeighting",
+    "SoftOptimalUncertainty",
     "UncertaintyWeighting",
     "registry",
     "weighting",
