@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from umsrep.balancing.base import Balancer, registry, stacked
+from umsrep.balancing.base import Balancer, registry, softmax_over, stacked
 from umsrep.errors import UmsrepError
 
 
@@ -76,8 +76,8 @@ class DynamicWeightAverage(Balancer):
 
     def weights_now(self, tasks):
         """(tasks,) tensor of their weights, of sum K."""
-        powers = ops.softmax(stacked(self.ratios, tasks) / self.temperature)
-        return len(tasks) * powers
+        logits = stacked(self.ratios, tasks) / self.temperature
+        return len(tasks) * softmax_over(logits, ops.ones_like(logits))
 
     def call(self, losses, present):
         weights = self.weights_now(list(losses))

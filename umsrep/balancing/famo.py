@@ -124,8 +124,10 @@ class FAMO(Balancer):
         return ops.sum(weights * ops.stack(list(losses.values())))
 
     def logs(self) -> dict[str, float]:
-        share = ops.softmax(stacked(self.logits, self.tasks))
-        share = ops.convert_to_numpy(share)
+        logits = stacked(self.logits, self.tasks)
+        share = ops.convert_to_numpy(
+            softmax_over(logits, ops.ones_like(logits))
+        )
         return {
             f"loss_weight_{task}": float(value)
             for task, value in zip(self.tasks, share, strict=True)
