@@ -33,7 +33,7 @@ def build(balancer):
 
 def main(name, prepared, out):
     from umsrep import data, distribution, finetuning
-    from umsrep.balancing import UncertaintyWeighting
+    from umsrep.balancing import FAMO, PCGrad, UncertaintyWeighting
     from umsrep.evaluation.frozen_features import Reader
     from umsrep.stages.watching import FeatureStatistics
     from umsrep.training import Schedule
@@ -46,13 +46,14 @@ def main(name, prepared, out):
     found = {}
     devices = distribution.use(name)
     found["count"] = devices.count
-    for strategy, balancer in (
-        (finetuning.Joint, UncertaintyWeighting),
-        (finetuning.Alternating, lambda: None),
-        (finetuning.Independent, lambda: None),
+    for key, strategy, balancer in (
+        ("Joint", finetuning.Joint, UncertaintyWeighting),
+        ("FAMO", finetuning.Joint, FAMO),
+        ("PCGrad", finetuning.Joint, PCGrad),
+        ("Alternating", finetuning.Alternating, lambda: None),
+        ("Independent", finetuning.Independent, lambda: None),
     ):
         keras.utils.set_random_seed(3)
-        key = strategy.__name__
         with devices:
             model = build(balancer())
             history = (
@@ -79,7 +80,9 @@ def main(name, prepared, out):
             watched = FeatureStatistics(model, validation)
             found[f"{key} averaged"] = watched.averaged()
         for column in history.columns:
-            if column.endswith("_loss") or column.startswith("sigma"):
+            if column.endswith("_loss") or column.startswith(
+                ("sigma", "loss_weight")
+            ):
                 found[f"{key} {column}"] = history[column].to_numpy()
         model.save(f"{out}-{key}.keras")
     np.savez(out, **found)

@@ -226,6 +226,64 @@ def gradient(function, inputs):
     return grad, extra
 
 
+def branches(tensors, count, combine):
+    """Copies of tensors whose gradients are combined into one.
+
+    Forward they are the tensors themselves, without memory of their own.
+    Backward, all gradients of all copies are there at once, where without
+    this they would be summed as they come.
+
+    Args:
+        tensors: List of tensors.
+        count: How many copies of each.
+        combine: Takes a list of gradients for each copy, in the order of
+            `tensors`, and returns the list that is passed on.
+
+    Returns:
+        A list of lists of tensors, one for each copy.
+    """
+    tensors = list(tensors)
+
+    def apart(flat):
+        size = len(tensors)
+        return [list(flat[k * size : (k + 1) * size]) for k in range(count)]
+
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        @tf.custom_gradient
+        def copied(*inputs):
+            copies = [tf.identity(x) for _ in range(count) for x in inputs]
+            return copies, lambda *found: combine(apart(found))
+
+        return apart(copied(*tensors))
+    if name == "jax":
+        import jax
+
+        @jax.custom_vjp
+        def copied(*inputs):
+            return tuple(inputs) * count
+
+        copied.defvjp(
+            lambda *inputs: (copied(*inputs), None),
+            lambda _, found: tuple(combine(apart(found))),
+        )
+        return apart(copied(*tensors))
+    import torch
+
+    class Copied(torch.autograd.Function):
+        @staticmethod
+        def forward(context, *inputs):
+            return tuple(x.view_as(x) for _ in range(count) for x in inputs)
+
+        @staticmethod
+        def backward(context, *found):
+            return tuple(combine(apart(found)))
+
+    return apart(Copied.apply(*tensors))
+
+
 def replicas() -> int:
     """How many copies of a model the current `tf.distribute` strategy trains.
 

@@ -64,7 +64,10 @@ class MultiTaskModel(keras.Model):
     ):
         heads = list(heads) if isinstance(heads, (list, tuple)) else [heads]
         tasks = _checked_tasks(heads, tasks)
-        predictions, provided, tensors = _connect(representation, heads)
+        balancer = balancer if balancer is not None else FixedWeighting()
+        predictions, provided, tensors = _connect(
+            representation, heads, balancer
+        )
         super().__init__(
             inputs=representation.input,
             outputs={task: predictions[task] for task in tasks},
@@ -75,7 +78,7 @@ class MultiTaskModel(keras.Model):
             representation, tuple(heads), tasks, provided, tensors
         )
         self.jit()
-        self.balancer = balancer if balancer is not None else FixedWeighting()
+        self.balancer = balancer
         if not self.balancer.tasks:
             self.balancer.attach(tasks)
         self.loss_trackers = {
@@ -237,7 +240,7 @@ class MultiTaskModel(keras.Model):
                     "labelled: model.view([...])."
                 )
             values = ops.cast(
-                self._loss_of(head).call(y[task], y_pred[task]), "float32"
+                _loss_of(self, head).call(y[task], y_pred[task]), "float32"
             )
             values = ops.reshape(values, (ops.shape(values)[0], -1))
             values = ops.mean(values, axis=1)
@@ -255,6 +258,8 @@ class MultiTaskModel(keras.Model):
             self.loss_trackers[task].update_state(
                 losses[task], sample_weight=total
             )
+        if training:
+            self.balancer.update(losses, present)
         loss = self.balancer(losses, present)
         for penalty in self.losses:
             loss = loss + ops.cast(ops.sum(penalty), "float32")
@@ -299,12 +304,6 @@ class MultiTaskModel(keras.Model):
         return keras.tree.map_structure(
             ops.convert_to_numpy, self(x, training=False)
         )
-
-    def _loss_of(self, head):
-        # The class of `compile(loss=...)`.
-        if isinstance(self.loss, dict) and self.loss.get(head.name) is not None:
-            return keras.losses.get(self.loss[head.name])
-        return head.loss
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -353,8 +352,10 @@ def _checked_tasks(heads, tasks):
     return tasks
 
 
-def _connect(representation, heads):
+def _connect(representation, heads, balancer):
     """Connects the heads to the representation, in their order.
+
+    A balancer may give a head features of its own (`Balancer.branch`).
 
     Returns:
         ({head: prediction}, {provided name: head}, {name: tensor} of every
@@ -363,10 +364,12 @@ def _connect(representation, heads):
     predictions, provided = {}, {}
     tensors = dict(representation.output)
     taken = {*tensors, *(head.name for head in heads)}
+    own = balancer.branch(representation, heads)
     for head in heads:
         head.check_features(representation, provided)
         head.attach(representation)
-        inputs = [tensors[name] for name in head.feature_names]
+        read = {**tensors, **own.get(head.name, {})}
+        inputs = [read[name] for name in head.feature_names]
         predictions[head.name] = head(inputs)
         if head.name not in tensors:
             # A later head may read what this one predicts.
@@ -382,6 +385,13 @@ def _connect(representation, heads):
             provided[name] = head
             tensors[name] = tensor
     return predictions, provided, tensors
+
+
+def _loss_of(model, head):
+    # The class of `compile(loss=...)`.
+    if isinstance(model.loss, dict) and model.loss.get(head.name) is not None:
+        return keras.losses.get(model.loss[head.name])
+    return head.loss
 
 
 def _absent(sample_weight):
@@ -415,8 +425,9 @@ def own_weights(model, tasks):
     """Weights of the layers that none but these tasks of a model read."""
     known = model._parts.own
     if tuple(tasks) not in known:
-        others = {t: v for t, v in model.output.items() if t not in tasks}
-        shared = keras.Model(model.input, others).weights if others else []
+        others = [task for task in model.tasks if task not in tasks]
+        # Of a view: a balancer's branches join what tasks do not share.
+        shared = model.view(others).weights if others else []
         kept = {id(weight) for weight in shared}
         whole = keras.Model(model.input, model.output)
         known[tuple(tasks)] = [w for w in whole.weights if id(w) not in kept]

@@ -100,6 +100,30 @@ def test_compare_takes_more_than_two_and_rates_that_are_given(tmp_path):
         run("compare", folders[0])
 
 
+def test_compare_tells_delta_m_of_several_tasks(tmp_path):
+    folders = [write(tmp_path / str(right), right) for right in (8, 5)]
+    out = tmp_path / "tests.json"
+    assert "Delta m" not in run("compare", *folders, "--out", out).output
+    assert json.loads(out.read_text())["relative_improvement"] == []
+    for folder, dice in zip(folders, (0.9, 0.6), strict=True):
+        header = folder / "evaluation.json"
+        known = json.loads(header.read_text())
+        known["tasks"]["lung"] = {"kind": "mask"}
+        header.write_text(json.dumps(known))
+        table = pd.read_csv(folder / "predictions.csv")
+        table["lung_dice"] = table["lung_iou"] = dice
+        table.to_csv(folder / "predictions.csv", index=False)
+    text = " ".join(run("compare", *folders, "--out", out).output.split())
+    (found,) = json.loads(out.read_text())["relative_improvement"]
+    assert (found["name"], found["baseline"]) == ("A", "B")
+    auc, dice = (part["percent"] for part in found["tasks"])
+    assert dice == pytest.approx(50)
+    assert found["percent"] == pytest.approx((auc + dice) / 2)
+    assert f"Delta m of A over B: {found['percent']:+.1f} % (95 %" in text
+    assert "lung Dice +50.0 %" in text
+    assert "Little to rest on: 8 patients" in text
+
+
 def test_compare_refuses_what_cannot_be_compared(tmp_path):
     a = write(tmp_path / "a", 8)
     other = write(tmp_path / "o", 8, [f"other{n}.png" for n in range(8)])

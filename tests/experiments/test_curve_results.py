@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from small_folders import predictions
+from small_folders import CLASSES, predictions
 
 from umsrep.data.prepared import TaskSpec
 from umsrep.evaluation.folder import Evaluation
 from umsrep.experiments import curve_statistics
-from umsrep.experiments.curve_results import differences
+from umsrep.experiments.curve_results import differences, relative
 
 LUNG = TaskSpec("lung", "mask")
 
@@ -54,3 +54,20 @@ def test_repeats_are_compared_by_number(ours, theirs):
 
 def test_no_repeat_in_common_is_no_difference():
     assert not len(differences(points((0,), (1, 2)), "old"))
+
+
+def test_delta_m_is_of_all_tasks_and_common_repeats():
+    both = points((0, 1, 2), (1, 2))
+    assert not len(relative(both, "old"))  # One task has its own metric.
+    for repeats in both.values():
+        for evaluation in repeats.values():
+            evaluation.tasks.append(TaskSpec("finding", "label", CLASSES))
+            evaluation.metrics["finding"] = {"images": 24}
+    (row,) = relative(both, "old").to_dict("records")
+    assert (row["candidate"], row["patients"], row["repeats"]) == ("new", 8, 2)
+    assert row["low"] < row["percent"] < row["high"]
+    lung, finding = row["tasks"].split(", ")
+    assert lung.startswith("lung dice +")
+    assert finding.startswith("finding auc ")
+    parts = [float(part.split()[-1]) for part in (lung, finding)]
+    assert row["percent"] == pytest.approx(sum(parts) / 2, abs=0.06)

@@ -1,6 +1,7 @@
 """The contract of a balancer."""
 
 import keras
+from keras import ops
 
 from umsrep.errors import UmsrepError
 from umsrep.registry import Registry
@@ -13,7 +14,9 @@ class Balancer(keras.layers.Layer):
 
     A subclass implements `attach(tasks)`, which creates its weights, and
     `call(losses, present)`. One whose arguments depend on the tasks also
-    implements `for_tasks`.
+    implements `for_tasks`; one that follows the losses from step to step keeps
+    what it knows in `add_state` and moves it in `update`; one that treats the
+    gradients of tasks apart implements `branch`.
 
     Call arguments:
         losses: {task: scalar float32}, each the mean over the images of the
@@ -28,6 +31,8 @@ class Balancer(keras.layers.Layer):
 
     # Further names by which a weighting of this class may be asked for.
     schemes = ()
+    # Whether it changes nothing but what the encoder learns.
+    needs_encoder = False
 
     @classmethod
     def for_tasks(cls, kinds, scheme=None, fidelity="paper"):
@@ -63,6 +68,52 @@ class Balancer(keras.layers.Layer):
                 f"are {self.tasks}. Use their names."
             )
 
+    def add_state(self, name: str, start: float = 0.0) -> dict:
+        """{task: float32 scalar} that is saved but not trained.
+
+        It goes with the model's weights, so checkpoints, saved models and the
+        return to the best epoch hold it. Called in `attach`.
+
+        Args:
+            name: What it is, the beginning of the variables' names.
+            start: The initial value.
+        """
+        return {
+            task: self.add_weight(
+                shape=(),
+                initializer=keras.initializers.Constant(start),
+                trainable=False,
+                dtype="float32",
+                # Every device computes the same from the whole batch's losses.
+                aggregation="only_first_replica",
+                name=f"{name}_{task}",
+            )
+            for task in self.tasks
+        }
+
+    def update(self, losses, present):
+        """Moves the state; nothing by default.
+
+        The model calls it once per step of training, before `call`, with the
+        same arguments; never in validation.
+        """
+
+    def branch(self, representation, heads):
+        """{head: {feature: tensor}} of features that a head has for itself.
+
+        The model calls it while it is built. By default none: all heads read
+        the representation's own tensors.
+
+        Args:
+            representation: A `Representation`.
+            heads: The model's heads, in their order.
+        """
+        return {}
+
+    def logs(self) -> dict[str, float]:
+        """{column: number} that is worth a curve; nothing by default."""
+        return {}
+
     def weights_of(self, tasks):
         """Variables that belong only to these tasks; none by default.
 
@@ -76,6 +127,26 @@ class Balancer(keras.layers.Layer):
         config = super().get_config()
         config.pop("dtype", None)
         return config
+
+
+def stacked(values, tasks):
+    """(tasks,) float32 tensor, without gradient, of {task: scalar}."""
+    return ops.stop_gradient(
+        ops.stack(
+            [
+                ops.cast(ops.convert_to_tensor(values[t]), "float32")
+                for t in tasks
+            ]
+        )
+    )
+
+
+def softmax_over(logits, mask):
+    """The softmax of (tasks,) logits over those with mask 1; others get 0."""
+    # No overflow, and 0 instead of nan where the mask is empty.
+    logits = ops.where(mask > 0, logits, -1e30)
+    powers = mask * ops.exp(logits - ops.max(logits))
+    return powers / ops.maximum(ops.sum(powers), keras.config.epsilon())
 
 
 def weightings():

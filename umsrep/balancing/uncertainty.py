@@ -159,6 +159,9 @@ class UncertaintyWeighting(Balancer):
             for task, value in self.log_sigma.items()
         }
 
+    def logs(self) -> dict[str, float]:
+        return {f"sigma_{t}": sigma for t, sigma in self.sigmas().items()}
+
     def weights_of(self, tasks):
         return [self.log_sigma[t] for t in tasks if t in self.log_sigma]
 

@@ -40,7 +40,8 @@ def compare(
     Labels: right and wrong images, AUC, average precision. Masks: Dice, and
     those whose Dice reaches the threshold. Maps, numbers: values per image.
     p-values take patients as independent and are adjusted by Holm for all
-    tests together. All folders must come from the same data and split.
+    tests together. All folders must come from the same data and split. Delta m
+    is the mean relative improvement of several tasks on the later folder.
     """
     import string
     from dataclasses import asdict
@@ -51,7 +52,8 @@ def compare(
     from umsrep.errors import UmsrepError
     from umsrep.evaluation import comparison
     from umsrep.evaluation.folder import read_evaluation
-    from umsrep.report.terminal import print_tests
+    from umsrep.evaluation.relative_improvement import improvements
+    from umsrep.report.terminal import print_improvements, print_tests
 
     letters = string.ascii_uppercase
     if not 2 <= len(folders) <= len(letters):
@@ -65,19 +67,22 @@ def compare(
         dice_threshold, at_specificity, at_sensitivity, seed
     )
     tests, _ = comparison.compare_all(evaluations, asked, strict=True)
+    improved = improvements(evaluations, seed=seed)
     console = Console()
-    lines = [f"{name}: {path}" for name, path in named.items()]
-    console.print("\n".join(lines), markup=False, soft_wrap=True)
+    for name, path in named.items():
+        console.print(f"{name}: {path}", markup=False, soft_wrap=True)
     if tests:
         print_tests(tests)
     else:
         console.print("No task has a labelled image to compare.")
+    print_improvements(improved)
     if out is not None:
         write_json(
             out,
             {
                 "evaluations": {n: str(p) for n, p in named.items()},
                 "tests": [asdict(test) for test in tests],
+                "relative_improvement": [asdict(each) for each in improved],
             },
         )
         console.print(f"Tests written to {out}", markup=False, soft_wrap=True)

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "paired_tests": ["mcnemar", "ranking", "wilcoxon"],
         "model_evaluation": ["evaluate", "side_by_side"],
         "probes": ["Probes", "probe"],
+        "relative_improvement": ["improvements", "relative_improvement"],
         "summary": ["summary_table"],
         "table_metrics": ["all_metrics", "read_predictions", "task_metrics"],
     },

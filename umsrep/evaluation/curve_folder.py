@@ -13,7 +13,7 @@ FORMAT = "umsrep-learning-curve"
 FORMAT_VERSION = 1
 HEADER = "learning_curve.json"
 # Its tables, each a file of this name.
-TABLES = ("summary", "differences", "reached", "cost")
+TABLES = ("summary", "differences", "relative", "reached", "cost")
 # Words of the table "reached" where there is no number of patients.
 AT_ONCE, NEVER = "at the smallest", "not reached"
 

@@ -6,7 +6,8 @@ runs/                 <candidate>/<patients>-<repeat>: run folders, without
 evaluations/          <candidate>/<patients>-<repeat>/<test set>
 failed/               what a run printed that did not end
 curve.csv             a row per candidate, size, repeat, test set, metric
-summary.csv, differences.csv, reached.csv, cost.csv, curve.md, curve.png
+summary.csv, differences.csv, relative.csv, reached.csv, cost.csv
+curve.md, curve.png
 report.html           the same as one page
 """
 

@@ -9,8 +9,13 @@ import pandas as pd
 from umsrep import figures, runs
 from umsrep.data import storage
 from umsrep.evaluation.folder import Evaluation, read_folder
+from umsrep.evaluation.relative_improvement import relative_improvement
 from umsrep.experiments import curve_statistics as statistics
-from umsrep.experiments.curve_folder import CurveFolder, CurveRun
+from umsrep.experiments.curve_folder import (
+    BOOTSTRAP,
+    CurveFolder,
+    CurveRun,
+)
 from umsrep.metrics import catalogue
 
 # {(candidate, patients, test set): {repeat: what it gave}}.
@@ -24,8 +29,8 @@ def write_results(folder: CurveFolder) -> dict[str, pd.DataFrame]:
         folder: A `CurveFolder`; runs that are not done are left out.
 
     Returns:
-        {"curve", "summary", "differences", "reached", "cost": data frame};
-        empty without a run that is done.
+        {"curve", "summary", "differences", "relative", "reached", "cost": data
+        frame}; empty without a run that is done.
     """
     done = [run for run in folder.runs() if run.done]
     if not done:
@@ -49,6 +54,7 @@ def write_results(folder: CurveFolder) -> dict[str, pd.DataFrame]:
         "curve": pd.DataFrame(rows),
         "summary": summary,
         "differences": compared,
+        "relative": relative(points, folder.plan.baseline),
         "reached": statistics.reached(summary, folder.plan.baseline, headlines),
         "cost": _cost(done),
     }
@@ -196,6 +202,60 @@ def differences(points: Points, baseline: str) -> pd.DataFrame:
     return statistics.with_holm(pd.DataFrame(rows))
 
 
+def relative(points: Points, baseline: str) -> pd.DataFrame:
+    """Delta m of each candidate over the baseline, of several tasks.
+
+    Args:
+        points: {(candidate, patients, test set): {repeat: `Evaluation`}}.
+        baseline: Name of a candidate.
+
+    Returns:
+        Data frame: candidate, baseline, patients, data, percent, low, high,
+        repeats, tasks (each with its own percent), remarks.
+    """
+    rows = []
+    for (candidate, patients, data), ours in points.items():
+        theirs = points.get((baseline, patients, data))
+        if candidate == baseline or theirs is None:
+            continue
+        both = sorted(set(ours) & set(theirs))
+        others = {spec.name for spec in _tasks(theirs)}
+        specs = [
+            spec
+            for spec in _tasks(ours)
+            if spec.name in others
+            and both
+            and ((ours[both[0]].metrics or {}).get(spec.name) or {}).get(
+                "images"
+            )
+        ]
+        if len(specs) < 2:
+            continue
+        found = relative_improvement(
+            *([side[r].predictions for r in both] for side in (ours, theirs)),
+            specs,
+            BOOTSTRAP,
+        )
+        low, high = found.ci95
+        rows.append(
+            {
+                "candidate": candidate,
+                "baseline": baseline,
+                "patients": patients,
+                "data": data,
+                "percent": found.percent,
+                "low": low,
+                "high": high,
+                "repeats": len(both),
+                "tasks": ", ".join(
+                    f"{t.task} {t.metric} {t.percent:+.1f}" for t in found.tasks
+                ),
+                "remarks": " ".join(found.remarks),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def _cost(done: Sequence[CurveRun]) -> pd.DataFrame:
     rows = []
     for run in done:
@@ -232,6 +292,17 @@ def page(tables: dict[str, pd.DataFrame], folder: CurveFolder) -> str:
             _markdown(
                 tables["differences"],
                 [*statistics.KEY, "difference", "low", "high", "p", "p_holm"],
+            ),
+        ]
+    if len(tables["relative"]):
+        parts += [
+            f"## Delta m over '{plan.baseline}', %",
+            _markdown(
+                tables["relative"],
+                [
+                    *("candidate", "patients", "data"),
+                    *("percent", "low", "high", "tasks"),
+                ],
             ),
         ]
     if len(tables["reached"]):

@@ -12,22 +12,12 @@ from umsrep import tasks
 from umsrep.data.prepared import TaskSpec
 from umsrep.evaluation import pairing, ranking_tests, table_metrics
 from umsrep.evaluation.curve_folder import AT_ONCE, NEVER
+from umsrep.evaluation.relative_improvement import headline
 from umsrep.metrics import catalogue
 from umsrep.tasks.base import MCNEMAR, RANKING, WILCOXON
 
 KEY = ["candidate", "patients", "data", "task", "metric"]
 # "Reaches": below any interpolation.
-
-
-def headline(spec: TaskSpec) -> str:
-    """The metric that a curve of the task shows.
-
-    That of the ranking, where there is one: with few labels a threshold is
-    chosen on little, and its accuracy tells less than the order of images.
-    """
-    kind = tasks.of(spec)
-    ranked = [test.column for test in kind.paired if test.test == RANKING]
-    return ranked[0] if ranked else kind.main
 
 
 def shown(spec: TaskSpec) -> list[str]:

@@ -61,7 +61,7 @@ def learning_curve(
     Returns:
         {"curve": a row per candidate, size, repeat, test set, task and
         metric; "summary": means and intervals; "differences" from the
-        baseline; "reached"; "cost"}.
+        baseline; "relative", Delta m over it; "reached"; "cost"}.
 
     Raises:
         UmsrepError: a mistake in the plan, a folder of other settings, or

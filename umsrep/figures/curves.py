@@ -50,7 +50,7 @@ def training_curves(history):
     # What else is drawn: {title of a panel: beginning of its columns}.
     others = {
         title: [c for c in history.columns if c.startswith(f"{title}_")]
-        for title in ("sigma", "feature")
+        for title in ("sigma", "loss_weight", "feature")
     }
     panels += [title for title, columns in others.items() if columns]
     width = 11 if len(panels) > 2 else 4.6 * len(panels)

@@ -1,5 +1,7 @@
 """Results in the terminal."""
 
+import math
+
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -7,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from umsrep.evaluation import summary
+from umsrep.metrics import catalogue
 
 
 def print_summary(frame, console=None):
@@ -96,6 +99,32 @@ def print_tests(tests, console=None):
     notes = dict.fromkeys(f"{t.task}: {t.note}" for t in tests if t.note)
     if notes:
         console.print(f"Little to rest on: {'; '.join(notes)}.", markup=False)
+
+
+def print_improvements(improvements, console=None):
+    """Prints each Delta m and its parts; nothing where there is none."""
+    console = console or _console()
+    for one in improvements:
+        low, high = one.ci95
+        parts = ", ".join(
+            f"{part.task} {catalogue.metric(part.metric).words} "
+            f"{_percent(part.percent)}"
+            for part in one.tasks
+        )
+        console.print(
+            f"Delta m of {one.name} over {one.baseline}: "
+            f"{_percent(one.percent)} (95 % by patient: {_percent(low)} to "
+            f"{_percent(high)}), the mean of {parts}.",
+            markup=False,
+        )
+        for remark in one.remarks:
+            console.print(remark, markup=False)
+        if one.note:
+            console.print(f"Little to rest on: {one.note}.", markup=False)
+
+
+def _percent(value):
+    return "–" if math.isnan(value) else f"{value:+.1f} %"
 
 
 def _console():

@@ -51,8 +51,8 @@ def train(
         `val_loss_<name>` (what its schedule monitors); for each task
         `<task>_loss` and `val_<task>_loss`, `steps_<task>` (optimizer steps
         with a label of the task) and `labels_<task>` (labelled images seen);
-        and, where they are learned, `sigma_<task>` and what heads log; and
-        what is watched. The models hold the weights of their best epoch.
+        and what balancers (`sigma_<task>`, `loss_weight_<task>`) and heads log;
+        and what is watched. The models hold the weights of their best epoch.
     """
     keeper = Checkpoint(checkpoint, groups) if checkpoint else None
     history, start = [], 0
@@ -169,8 +169,7 @@ def _validated(group, row):
         losses = _validate(lane)
         row |= {f"val_{task}_loss": loss for task, loss in losses.items()}
         monitored += _monitored(group.schedule, lane, losses)
-        sigmas = getattr(lane.model.balancer, "sigmas", dict)()
-        row |= {f"sigma_{task}": value for task, value in sigmas.items()}
+        row |= lane.model.balancer.logs()
         for head in lane.model.heads:
             row |= {f"{k}_{head.name}": v for k, v in head.logs().items()}
     return monitored
