@@ -19,11 +19,16 @@ from umsrep.cli.main import app
 from umsrep.data import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.parameters import count
-from umsrep.recipes import gg_cam, mt_unet, paper_values, ums_rep, ums_rep_echo
+from umsrep.recipes import (
+    gg_cam,
+    mt_unet,
+    paper_values,
+    ums_rep_cxr,
+    ums_rep_echo,
+)
 from umsrep.stages import network
 from umsrep.stages.objectives import Denoising, Supervised
 from umsrep.stages.pretraining import new_denoiser
-from umsrep.stages.settings import FinetuneSettings
 from umsrep.training import optimizers
 
 SIZE = (64, 64)
@@ -76,7 +81,8 @@ def optimizer_of_denoising(model, settings, monkeypatch):
 
 
 def ums_rep_chest(monkeypatch):
-    one = ums_rep.CONSTRUCTION
+    preset = ums_rep_cxr.PRESETS["paper"]
+    one, target = preset.construction, preset.target
     model = new_denoiser(SIZE, one)
     encoder = model.representation
     convolutions = [
@@ -87,7 +93,8 @@ def ums_rep_chest(monkeypatch):
     (kernel,) = {c.kernel_size for c in convolutions}
     (strides,) = {c.strides for c in convolutions}
     schedule = Denoising(one).schedule()
-    target = FinetuneSettings(arguments=one.arguments, **ums_rep.HEADS)
+    # The baseline of separate models has the same network.
+    assert target.arguments == one.arguments
     finding = network.head(
         TaskSpec("finding", "label", ("normal", "abnormal")), target, encoder
     )
@@ -122,6 +129,7 @@ def ums_rep_chest(monkeypatch):
         "classification.hidden_units": finding.hidden_units,
         "classification.dropout": finding.dropout_layer.rate,
         "classification.loss": loss_of(finding),
+        "target.folds": preset.folds,
         "segmentation.features": lung.feature_names[0],
         "segmentation.neurons": lung.neuron.filters,
         "segmentation.loss": loss_of(lung),
@@ -150,6 +158,7 @@ def ums_rep_doppler(monkeypatch):
     label = network.head(FLOW, target, encoder)
     mask = network.head(ENVELOPE, target, encoder)
     of_target = 1 - sum(one.fractions[:2])
+    optimizers = ums_rep_echo.optimizer("independent", [FLOW, ENVELOPE], preset)
     return {
         "image_size": image_size(),
         "normalization": encoder.get_config()["normalization"],
@@ -180,11 +189,12 @@ def ums_rep_doppler(monkeypatch):
             of_target * target.fractions[2], abs=0.005
         ),
         "target.segmentation_features": mask.feature_names[0],
-        "target.segmentation_optimizer": target.optimizer,
+        "target.segmentation_optimizer": optimizers["envelope"],
         "target.segmentation_loss": loss_of(mask),
         "target.classification_features": label.feature_names[0],
         "target.classification_head": layers_of(label),
-        "target.classification_optimizer": target.optimizer,
+        "target.classification_optimizer": optimizers["flow"],
+        "target.folds": preset.folds,
         "target.classification_loss": loss_of(label),
         "target.hidden_units": label.hidden_units,
         "target.dropout": label.dropout_layer.rate,
@@ -321,7 +331,7 @@ def test_mean_normalisation_reaches_the_networks():
     want = np.stack(
         [scaled.mean(axes), scaled.max(axes) - scaled.min(axes)], axis=1
     )
-    for settings in (ums_rep.CONSTRUCTION, ums_rep_echo.CONSTRUCTION):
+    for settings in (ums_rep_cxr.CONSTRUCTION, ums_rep_echo.CONSTRUCTION):
         found = representation(settings)(images)["intensity"]
         np.testing.assert_allclose(array(found), want, rtol=1e-4)
 

@@ -48,7 +48,8 @@ def test_flow_alone_is_not_enough():
 
 
 def test_only_the_strategy_differs_and_the_baseline_starts_anew():
-    sets = recipe.candidates(recipe.Tasks.of(STRIPS), recipe.TARGET)
+    preset = recipe.PRESETS["small"]
+    sets = recipe.candidates(recipe.Tasks.of(STRIPS), preset, STRIPS.tasks)
     assert list(sets) == ["heterogeneous", "homogeneous"]
     for group in sets.values():
         assert list(group) == [
@@ -66,10 +67,42 @@ def test_only_the_strategy_differs_and_the_baseline_starts_anew():
 
 def test_a_strategy_that_is_none():
     tasks = recipe.Tasks.of(STRIPS)
-    some = recipe.candidates(tasks, recipe.TARGET, ("joint",))
+    given = tasks, recipe.PRESETS["small"], STRIPS.tasks
+    some = recipe.candidates(*given, ("joint",))
     assert list(some["homogeneous"]) == ["joint", "separate"]
     with pytest.raises(UmsrepError, match="always trained beside them"):
-        recipe.candidates(tasks, recipe.TARGET, ("separate",))
+        recipe.candidates(*given, ("separate",))
+
+
+def test_masks_and_classifiers_have_optimizers_of_their_own():
+    """Adam for the envelope, SGD for the classifiers (Section 4.2.2)."""
+    sets = recipe.candidates(
+        recipe.Tasks.of(STRIPS), recipe.PRESETS["paper"], STRIPS.tasks
+    )
+    found = {
+        strategy: one.settings.optimizer
+        for strategy, one in sets["heterogeneous"].items()
+    }
+    apart = {"envelope": "adam", "quality": "sgd", "flow": "sgd"}
+    assert found == {
+        "independent": apart,
+        "alternating": apart,
+        "joint": "adam",
+        "separate": apart,
+    }
+
+
+def test_folds_are_the_presets_unless_given():
+    folds = [
+        recipe.preset(name, folds=given).folds
+        for name, given in (
+            ("paper", None),
+            ("paper", 0),
+            ("small", None),
+            ("small", 4),
+        )
+    ]
+    assert folds == [10, None, None, 4]
 
 
 def test_the_target_tasks_share_20_and_10_of_the_30_per_cent():

@@ -202,6 +202,14 @@ def ums_rep_echo(
         ),
     ] = None,
     repeats: options.Repeats = 5,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Folds by patient instead of repeats; 0 is none. Default: the "
+            "preset's (paper: 10, small: none).",
+        ),
+    ] = None,
     preset: options.RecipePreset = "small",
     construction_epochs: Annotated[
         int | None,
@@ -226,7 +234,7 @@ def ums_rep_echo(
 
     seed = chosen.pop("seed", 0)
     settings = recipe.preset(
-        preset, construction_epochs=construction_epochs, **chosen
+        preset, construction_epochs=construction_epochs, folds=folds, **chosen
     )
     if data is None:
         data = phantom_data("echo", out, images, size, seed)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from umsrep import data as data_package
 from umsrep import figures, runs
+from umsrep.evaluation import table_metrics
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import fold_runs
 from umsrep.experiments.repeats import slug
@@ -87,9 +88,9 @@ def _explained(out, run, external):
     """Figure 7: where the folds together see the class they predict."""
     subject = Subject(run, external)
     place = out / "evaluations" / run.name / fold_runs.ENSEMBLE
-    table = fold_runs.table_metrics.read_predictions(
-        place / "predictions.csv"
-    ).set_index("image")
+    table = table_metrics.read_predictions(place / "predictions.csv").set_index(
+        "image"
+    )
     table = table.loc[subject.dataset.table["image"]].reset_index()
     for spec in subject.specs:
         if not spec.classes:
@@ -106,6 +107,10 @@ def _explained(out, run, external):
             continue
         shown = subject.dataset.subset(np.array(rows))
         heats = subject.explain(spec.name, np.array(rows), classes)
+        captions = [
+            words if heat.any() else f"{words},\nno evidence"
+            for words, heat in zip(captions, heats, strict=True)
+        ]
         columns = {
             "image": list(shown.images),
             "evidence for the class predicted": figures.heat_overlays(

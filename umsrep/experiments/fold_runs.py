@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from umsrep import data as data_package
 from umsrep import runs
 from umsrep.data import storage
 from umsrep.evaluation import table_metrics
@@ -60,6 +61,7 @@ def run_folds(
         Data frame as of `repeats.run_repeats`; a repeat is a fold.
     """
     out, rows = Path(out), []
+    own_test = (data_package.load(data).table["split"] == "test").any()
     for number, candidate in enumerate(candidates, start=1):
         say(f"{candidate.name} ({number} of {len(candidates)})")
         settings = replace(
@@ -84,8 +86,9 @@ def run_folds(
             place = places / member.name
             _evaluate(member, test_data or data, place)
             rows += result_rows(candidate.name, fold - 1, seed, member, place)
-        _evaluate(run, test_data or data, places / ENSEMBLE)
-        if test_data is not None:
+        if test_data is not None or own_test:
+            _evaluate(run, test_data or data, places / ENSEMBLE)
+        if not own_test:
             _evaluate(run, data, places / HELD_OUT)
     return pd.DataFrame(rows)
 

@@ -67,6 +67,7 @@ UMS_REP_CXR = {
     "classification.hidden_units": Value(256, OPEN, "ours"),
     "classification.dropout": Value(0.5, OPEN, "ours"),
     "classification.loss": Value("CategoricalCrossentropy", "Section 3.2.3"),
+    "target.folds": Value(10, "Section 4.1.2"),
     "segmentation.features": Value("decoded", "Section 4.1.2"),
     "segmentation.neurons": Value(1, "Section 4.1.2"),
     "segmentation.loss": Value("BCEDice", "Equation 1"),
@@ -117,9 +118,8 @@ UMS_REP_ECHO = {
     "target.classification_head": Value(
         ("average", "dense", "dropout", "softmax"), "Section 4.2.2"
     ),
-    "target.classification_optimizer": Value(
-        "sgd", "Section 4.2.2", here="adam"
-    ),
+    "target.classification_optimizer": Value("sgd", "Section 4.2.2"),
+    "target.folds": Value(10, "Section 4.2.2"),
     "target.classification_loss": Value(
         "CategoricalCrossentropy", "Section 4.2.2"
     ),

@@ -31,7 +31,6 @@ from umsrep.experiments import strategies as strategies_tables
 from umsrep.experiments import tables as tables_of
 from umsrep.experiments.pictures import write_curves
 from umsrep.experiments.repeats import REPRESENTATION, Candidate, cost_rows
-from umsrep.recipes.ums_rep import CONSTRUCTION, HEADS
 from umsrep.recipes.ums_rep_echo import RIGHT_DICE, STRATEGIES
 from umsrep.stages.pretraining import pretrain
 from umsrep.stages.settings import FinetuneSettings, PretrainSettings
@@ -43,8 +42,22 @@ FOLDS = 10
 # What a change of the preset changes in both stages.
 SHARED = ("batch_size", "precision")
 
-# Section 4.1.2. Ours, since the paper says no number: epochs, batch, rate,
-# its decay, the share that validates (a ninth of nine tenths), and that images
+# The denoising autoencoder (Section 4.1.1). RMSprop is the objective's own.
+# Ours, since the paper says no number: both patiences and the most epochs.
+CONSTRUCTION = PretrainSettings(
+    architecture="conv_autoencoder",
+    arguments={"preset": "paper"},
+    batch_size=16,
+    learning_rate=1e-3,
+    patience=3,
+    stop_patience=8,
+    epochs=50,
+    fractions=(0.7, 0.2, 0.1),
+)
+# Sections 3.2.3 and 4.1.2: average, dense, dropout, softmax on the encoder; a
+# sigmoid neuron on the whole autoencoder. Ours, since the paper says no number:
+# epochs, batch, rate, its decay, the share that validates (a ninth of nine
+# tenths), hidden units and the share of them that is dropped, and that images
 # are not augmented. The separate models have the same network.
 TARGET = FinetuneSettings(
     architecture=CONSTRUCTION.architecture,
@@ -53,10 +66,17 @@ TARGET = FinetuneSettings(
     batch_size=16,
     augmentation=0.0,
     fractions=(0.8, 0.1, 0.1),
-    **HEADS,
+    classifier="dense",
+    classification_features="bottleneck",
+    segmentation_features="decoded",
+    convolutions=(),
+    hidden_units=256,
+    dropout=0.5,
 )
-# One channel, skips, fewer filters, folds and epochs, for a laptop.
-SMALL_NETWORK = {"normalization": "mean"}
+# One channel, skips, fewer filters, folds and epochs, for a laptop. Four
+# convolutions of stride 2 as in the paper: a cell is 16 pixels, on which a heat
+# map still says where.
+SMALL_NETWORK = {"normalization": "mean", "filters": (16, 32, 64, 128)}
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,25 @@ layers and images at equal steps per task.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from umsrep import data as data_package
 from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import doppler
 from umsrep.evaluation.summary import BASELINE
-from umsrep.experiments import presets, significance, tables
+from umsrep.experiments import fold_runs, presets, significance, tables
 from umsrep.experiments import strategies as strategies_tables
 from umsrep.experiments.doppler import derived_tables
 from umsrep.experiments.pictures import write_curves
-from umsrep.experiments.repeats import Candidate, run_repeats
-from umsrep.stages.construction import ConstructionSettings
+from umsrep.experiments.repeats import (
+    REPRESENTATION,
+    Candidate,
+    cost_rows,
+    folders,
+    run_repeats,
+)
+from umsrep.stages.construction import ConstructionSettings, construct
 from umsrep.stages.settings import FinetuneSettings
 
 STRATEGIES = ("independent", "alternating", "joint")
@@ -81,15 +89,23 @@ class Preset:
     Attributes:
         construction: `ConstructionSettings` without the task.
         target: `FinetuneSettings` of the target tasks.
+        classifiers: Optimizer of the label tasks, except in joint training,
+            whose one optimizer is the target's.
+        folds: Folds of the cross-validation of the target tasks; None makes
+            repeats on one split.
     """
 
     construction: ConstructionSettings
     target: FinetuneSettings
+    classifiers: str = "adam"
+    folds: int | None = None
 
 
 # One channel, percentiles and fewer epochs, for a laptop.
 PRESETS = {
-    "paper": Preset(CONSTRUCTION, TARGET),
+    # Section 4.2.2: Adam for the envelope and SGD for the classifiers, in ten
+    # folds.
+    "paper": Preset(CONSTRUCTION, TARGET, classifiers="sgd", folds=10),
     "small": Preset(
         replace(CONSTRUCTION, epochs=20, arguments={}),
         replace(TARGET, epochs=25, arguments={}),
@@ -146,13 +162,16 @@ class Tasks:
         return cls(flow, (*others, flow), similar)
 
 
-def preset(name="small", epochs=None, construction_epochs=None, **changes):
+def preset(
+    name="small", epochs=None, construction_epochs=None, folds=None, **changes
+):
     """A `Preset` with changes; None leaves the preset's.
 
     Args:
         name: One of `PRESETS`.
         epochs: Epochs of the target tasks.
         construction_epochs: Epochs of the construction.
+        folds: Folds of the target tasks; 0 makes repeats on one split.
         changes: Fields that both settings have (batch_size, precision, ...),
             or that `FinetuneSettings` has. `arguments` are added to the
             preset's.
@@ -170,15 +189,38 @@ def preset(name="small", epochs=None, construction_epochs=None, **changes):
             **presets.given({"epochs": construction_epochs}),
         ),
         replace(chosen.target, **changes, **presets.given({"epochs": epochs})),
+        chosen.classifiers,
+        chosen.folds if folds is None else folds or None,
     )
 
 
-def candidates(tasks, settings, strategies=STRATEGIES):
+def optimizer(strategy, specs, preset):
+    """The optimizer of each task: that of masks, and that of classifiers.
+
+    Args:
+        strategy: One of `STRATEGIES`, or the baseline.
+        specs: `TaskSpec`s.
+        preset: `Preset`.
+
+    Returns:
+        A name, or {task: name} where tasks do not share a loss.
+    """
+    shared = preset.target.optimizer
+    if strategy == "joint" or preset.classifiers == shared:
+        return shared
+    return {
+        spec.name: preset.classifiers if spec.kind == "label" else shared
+        for spec in specs
+    }
+
+
+def candidates(tasks, preset, specs, strategies=STRATEGIES):
     """Every strategy and the baseline, on both sets of tasks.
 
     Args:
         tasks: `Tasks`.
-        settings: `FinetuneSettings` of the target tasks.
+        preset: `Preset`.
+        specs: {name: `TaskSpec`}.
         strategies: Some of `STRATEGIES`.
 
     Returns:
@@ -198,7 +240,13 @@ def candidates(tasks, settings, strategies=STRATEGIES):
             strategy: Candidate(
                 f"{which} {strategy}",
                 names,
-                replace(settings, strategy=strategy),
+                replace(
+                    preset.target,
+                    strategy=strategy,
+                    optimizer=optimizer(
+                        strategy, [specs[name] for name in names], preset
+                    ),
+                ),
                 constructed=strategy != BASELINE,
             )
             for strategy in (*strategies, BASELINE)
@@ -228,7 +276,8 @@ def run(
         truth: phantom.json of synthetic strips, whose velocities are known;
             None compares with what is measured in the reference masks.
         strategies: Some of `STRATEGIES`.
-        repeats, seed: As in `repeats.run_repeats`.
+        repeats, seed: As in `repeats.run_repeats`; with the preset's `folds`
+            there are no repeats.
         say: Called with a line per step.
 
     Returns:
@@ -242,10 +291,14 @@ def run(
     tasks = Tasks.of(dataset, flow)
     # A wrong file is told before the trainings.
     known = doppler.read_truth(truth, dataset, flow) if truth else None
-    sets = candidates(tasks, preset.target, strategies)
+    sets = candidates(tasks, preset, dataset.tasks, strategies)
     construction = replace(preset.construction, task=flow)
     chosen = [c for group in sets.values() for c in group.values()]
-    frame = run_repeats(data, chosen, out, repeats, seed, say, construction)
+    if preset.folds:
+        repeats = preset.folds
+        frame = _in_folds(data, chosen, out, repeats, seed, say, construction)
+    else:
+        frame = run_repeats(data, chosen, out, repeats, seed, say, construction)
     storage.write_csv(out / "repeats.csv", frame)
     medians = tables.median_and_spread(frame)
     found = {}
@@ -260,9 +313,7 @@ def run(
                 medians, group
             ),
             f"McNemar and Wilcoxon, {which} tasks": (
-                significance.paired_over_repeats(
-                    out, group, specs, repeats, RIGHT_DICE
-                )
+                _tests(out, group, specs, repeats, preset.folds)
             ),
         }
     write_curves(out, [candidate.name for candidate in chosen])
@@ -279,5 +330,42 @@ def run(
         repeats,
         seed,
         construction,
+        _words(dataset, preset.folds, seed) if preset.folds else None,
     )
     return found
+
+
+def _in_folds(data, chosen, out, folds, seed, say, construction):
+    """One construction; the patients that it leaves are divided into folds."""
+    source, _ = folders(out, REPRESENTATION, 0)
+    say(REPRESENTATION)
+    construct([data], source, replace(construction, seed=seed), True)
+
+    def sources(candidate):
+        name = "representation" if candidate.constructed else "leave_out"
+        return {name: source}
+
+    frame = fold_runs.run_folds(
+        data, chosen, out, folds, sources, seed, say=say
+    )
+    cost = pd.DataFrame(cost_rows(REPRESENTATION, 0, seed, source))
+    return pd.concat([cost, frame], ignore_index=True)
+
+
+def _tests(out, group, specs, repeats, folds):
+    """Of repeats the p-values are combined; of folds, each patient is once."""
+    if not folds:
+        return significance.paired_over_repeats(
+            out, group, specs, repeats, RIGHT_DICE
+        )
+    whole = fold_runs.pooled_predictions(out, group, fold_runs.HELD_OUT)
+    return significance.paired_tests(whole, specs, RIGHT_DICE)
+
+
+def _words(dataset, folds, seed):
+    return (
+        f"Median ± standard deviation of {folds} folds by patient of what the "
+        f"construction leaves of '{dataset.name}', each tested on the patients "
+        f"it holds out; seed {seed}. Folds share most of their patients: their "
+        "spread is no standard error."
+    )
