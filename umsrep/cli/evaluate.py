@@ -51,7 +51,8 @@ def evaluate(
     from umsrep.cli.quiet import load_backend
 
     load_backend()
-    from umsrep.cli.tables import print_metrics
+    from umsrep.cli.tables import print_folds, print_metrics
+    from umsrep.evaluation.folder import read_folder
     from umsrep.stages.evaluation import evaluate_run
 
     metrics = evaluate_run(
@@ -68,6 +69,9 @@ def evaluate(
         tta=tta,
     )
     print_metrics(metrics, f"{run.name} on {data.name}")
+    spread = read_folder(out).folds
+    if spread:
+        print_folds(spread, metrics)
     print(f"Evaluation folder: {out}")
 
 

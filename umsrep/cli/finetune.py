@@ -94,8 +94,10 @@ def finetune(
     if use(settings.distribution).leads:
         print_metrics(
             metrics,
-            "validation (thresholds and temperatures from the other parts of "
-            "it)",
+            "held out patients"
+            if settings.folds and settings.fold is None
+            else "validation (thresholds and temperatures from the other "
+            "parts of it)",
         )
         print(f"Run folder: {out}")
 

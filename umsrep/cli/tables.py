@@ -46,6 +46,21 @@ def print_metrics(metrics, title):
             console.print(f"{task}: {remark}", markup=False, soft_wrap=True)
 
 
+def print_folds(spread, metrics):
+    """Prints mean and standard deviation over folds, of the main metrics."""
+    from umsrep.metrics import catalogue
+
+    table = Table(title="over folds (no standard error: folds share patients)")
+    for heading in ("task", "metric", "mean", "standard deviation"):
+        table.add_column(heading, overflow="fold")
+    for task in metrics:
+        for name, found in spread.get(task, {}).items():
+            if name in catalogue.LISTED and found["mean"] is not None:
+                sd = "–" if found["sd"] is None else f"{found['sd']:.3f}"
+                table.add_row(task, name, f"{found['mean']:.3f}", sd)
+    Console().print(table)
+
+
 def print_shifts(table):
     """Prints one row per shift with the columns that settings are chosen by."""
     chosen = [

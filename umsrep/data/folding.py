@@ -184,7 +184,13 @@ def _parts(
     return result
 
 
-def _validated(free, dataset, others, shares, seed):
+def _validated(
+    free: pd.DataFrame,
+    dataset: "Dataset",
+    others: Sequence[str],
+    shares: NDArray[np.float64],
+    seed: Sequence[int],
+) -> dict[str, str]:
     """{patient: "train" or "validation"} of those not held out."""
     train, validation = shares[:2] / shares[:2].sum()
     rng = np.random.default_rng(seed)

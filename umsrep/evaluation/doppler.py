@@ -221,7 +221,7 @@ def _recommendation(
 ) -> Recommendation:
     classes = subject.dataset.task(quality).classes
     # The run's own threshold is that of the positive class, the last one.
-    threshold = cast(float, subject.calibrations[quality].threshold)
+    threshold = cast(float, subject.run.calibrations[quality].threshold)
     if classes.index(GOOD) == 0:
         threshold = 1 - threshold
     return Recommendation(

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 from umsrep.data.prepared import TaskSpec
 from umsrep.evaluation import table_metrics
 
+# The split of images that each was predicted by the fold that held it out.
+HELD_OUT = "held_out"
+
 
 def spread(
     table: pd.DataFrame, part: ArrayLike, specs: Iterable[TaskSpec]

@@ -19,6 +19,7 @@ from umsrep.errors import UmsrepError
 from umsrep.evaluation import audit_folder, curve_folder
 from umsrep.evaluation.audit_folder import AuditFolder, read_audit
 from umsrep.evaluation.curve_folder import LearningCurve, read_curve
+from umsrep.evaluation.fold_spread import HELD_OUT
 from umsrep.evaluation.table_metrics import read_predictions
 from umsrep.runs.contents import (
     Picture,
@@ -48,6 +49,7 @@ class Evaluation:
         pictures: `Picture`s.
         notes: What is missing, in words.
         subgroups: subgroups.json, or None.
+        folds: folds.json of a cross-validation (`fold_spread`), or None.
     """
 
     path: Path
@@ -60,13 +62,17 @@ class Evaluation:
     pictures: list[Picture] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     subgroups: dict[str, Any] | None = None
+    folds: dict[str, Any] | None = None
 
     @property
     def data(self) -> str:
         """What was evaluated: data set, split and changes to the images."""
         parts = [(self.info.get("data") or {}).get("name") or "unnamed data"]
-        if self.info.get("split"):
-            parts.append(f"{self.info['split']} split")
+        split = self.info.get("split")
+        if split == HELD_OUT:
+            parts.append("each patient by the fold that held them out")
+        elif split:
+            parts.append(f"{split} split")
         if self.info.get("blank_outside"):
             parts.append(f"black outside {self.info['blank_outside']}")
         if self.info.get("shift"):
@@ -172,6 +178,7 @@ def _evaluation(path: Path, info: dict[str, Any]) -> Evaluation:
         notes.append("evaluation.json holds no copy of the run's run.json.")
     evaluation.metrics = optional_json(path / "metrics.json", dict, None)
     evaluation.subgroups = optional_json(path / "subgroups.json", dict, None)
+    evaluation.folds = optional_json(path / "folds.json", dict, None)
     if evaluation.metrics is None:
         notes.append("No metrics.json: its metrics are not shown.")
     if (path / "predictions.csv").exists():

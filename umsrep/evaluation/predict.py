@@ -14,7 +14,7 @@ from umsrep.data.stores import OtherImages, Store
 from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.progress import Progress
 from umsrep.runs import denoise_images
-from umsrep.runs.calibration import Calibration
+from umsrep.runs.calibration import Calibration, CrossFitted
 from umsrep.runs.gaze_reference import GazeReference
 from umsrep.tasks.attention import Attention
 
@@ -115,7 +115,7 @@ def table(
     outputs: Mapping[str, np.ndarray],
     dataset: Dataset,
     specs: Iterable[TaskSpec],
-    calibrations: Mapping[str, Calibration],
+    calibrations: Mapping[str, Calibration | CrossFitted],
     references: Mapping[str, GazeReference] | None = None,
 ) -> pd.DataFrame:
     """The per-image table (predictions.csv).
@@ -125,7 +125,8 @@ def table(
         dataset: The `data.Dataset` that gave them; tasks it does not have, and
             labels it lacks, leave empty cells.
         specs: `TaskSpec`s of the tasks predicted.
-        calibrations: {label task: `runs.calibration.Calibration`}.
+        calibrations: {label task: `runs.calibration.Calibration`, or
+            `CrossFitted` ones}.
         references: {map task: `gaze_reference.GazeReference`} of training
             images, for the metrics that compare with other images.
 

@@ -17,12 +17,11 @@ from umsrep.data.stores import OtherImages, Store
 from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import predict
+from umsrep.evaluation.fold_spread import HELD_OUT
 from umsrep.runs import gaze_reference
 from umsrep.runs.calibration import Calibration, CrossFitted
 
 SPLITS = ("train", "validation", "test")
-# The split of images that each was predicted by the fold that held it out.
-HELD_OUT = "held_out"
 
 
 class EmptySplit(UmsrepError):
@@ -181,7 +180,7 @@ class Subject:
         Returns:
             (len(rows), height, width) float32 in [0, 1].
         """
-        rows, classes = np.asarray(rows), np.asarray(classes)
+        asked = np.asarray(classes)
         heats = np.empty((len(rows), *self.dataset.image_size), np.float32)
         for number, network in enumerate(self._networks):
             mine = np.flatnonzero(self.part[rows] == number)
@@ -193,7 +192,7 @@ class Subject:
             images = self.seen.subset(rows[mine]).images
             explainer = derived.registry.get(model.head(task).explainer)(task)
             heats[mine] = explainer(
-                model, np.repeat(images, channels, axis=-1), classes[mine]
+                model, np.repeat(images, channels, axis=-1), asked[mine]
             )
         return heats
 

@@ -65,6 +65,11 @@ def section(data, members, frame):
             for name, evaluation in members
             if evaluation.subgroups
         ],
+        "folds": [
+            _folds(name, evaluation, tasks)
+            for name, evaluation in members
+            if evaluation.folds
+        ],
         "copies": list(dict.fromkeys(filter(None, map(_copies, members)))),
         "warnings": [
             f"{name}: {words}"
@@ -98,6 +103,28 @@ def _subgroups(name, evaluation, tasks):
         for test in found.get("tests", [])
     ]
     return {"name": name, "rows": rows, "tests": tests}
+
+
+def _folds(name, evaluation, tasks):
+    """Mean and spread over the folds of a cross-validation."""
+    rows = []
+    for task, metrics in evaluation.folds.items():
+        for metric, found in metrics.items():
+            if task in tasks and metric in catalogue.LISTED:
+                rows.append(
+                    {
+                        "task": task,
+                        "metric": catalogue.metric(metric).heading,
+                        **{
+                            key: summary.number(found.get(key))
+                            for key in ("mean", "sd")
+                        },
+                        "values": [
+                            summary.number(value) for value in found["values"]
+                        ],
+                    }
+                )
+    return {"name": name, "rows": rows}
 
 
 def _seen_whole(evaluation):

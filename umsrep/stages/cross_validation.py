@@ -24,7 +24,8 @@ from umsrep.data.folding import tell_missing_classes
 from umsrep.ensemble import Ensemble
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import fold_spread, predict, table_metrics
-from umsrep.evaluation.subject import HELD_OUT, Subject
+from umsrep.evaluation.fold_spread import HELD_OUT
+from umsrep.evaluation.subject import Subject
 from umsrep.runs import calibration, gaze_reference, stage_one
 from umsrep.runs.folder import Run, fold_folder
 from umsrep.stages.inputs import Inputs

@@ -13,8 +13,9 @@ from umsrep.data.images import write_png
 from umsrep.data.test_time_augmentation import TestTimeAugmentation
 from umsrep.evaluation import components as components_filter
 from umsrep.evaluation import fold_spread, predict, subgroups, table_metrics
+from umsrep.evaluation.fold_spread import HELD_OUT
 from umsrep.evaluation.folder import FORMAT, FORMAT_VERSION
-from umsrep.evaluation.subject import HELD_OUT, Subject
+from umsrep.evaluation.subject import Subject
 from umsrep.figures import example_pictures
 from umsrep.runs import stage_one
 from umsrep.runs.calibration import CrossFitted
