@@ -46,6 +46,7 @@ SLOW = (
     "stages/test_pretrained_training.py",
     "stages/test_pretraining.py",
     "stages/test_robust_settings.py::test_a_run",
+    "stages/test_weightings.py::test_the_command",
     "test_contributing.py::test_the_",
     "test_distribution.py",
     "test_notebook_line.py",

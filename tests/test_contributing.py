@@ -201,7 +201,12 @@ def test_every_program_that_ci_calls_exists():
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/learning-curves.md", "docs/results-few-labels.md"]
+    "page",
+    [
+        "docs/balancing.md",
+        "docs/learning-curves.md",
+        "docs/results-few-labels.md",
+    ],
 )
 def test_the_plans_on_the_page_are_read(page):
     from umsrep.experiments.curve_plan import load_plan

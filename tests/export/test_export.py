@@ -14,13 +14,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from umsrep import runs
+from umsrep import MultiTaskModel, runs
+from umsrep.balancing import PCGrad
 from umsrep.cli.main import app
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
 from umsrep.export import card, export_run, formats, open_file, packages
 from umsrep.export.exported import fingerprint
-from umsrep.export.serving import Source, serving_model
+from umsrep.export.serving import Source, _network, serving_model
+from umsrep.heads import ClassificationHead, SegmentationHead
+from umsrep.representations import ConvAutoencoder
 
 FORMATS = {
     "keras": "model.keras",
@@ -223,6 +226,24 @@ class TestOnlyWhatIsNeeded:
         names = [layer.name for layer in label.layers]
         assert not any("own_size" in name for name in names)
         assert label.count_params() < 0.7 * whole.count_params()
+
+    def test_what_a_balancer_adds_for_training_stays_out(self, tmp_path):
+        model = MultiTaskModel(
+            ConvAutoencoder((32, 32, 1), filters=(4, 8)),
+            [SegmentationHead("blob"), ClassificationHead(2, "level")],
+            PCGrad(),
+        )
+        graph = _network(model, "network")
+        names = {type(layer).__name__ for layer in graph.layers}
+        assert "_Branches" in {type(x).__name__ for x in model.layers}
+        assert "_Branches" not in names
+        graph.save(tmp_path / "flat.keras")
+        again = keras.saving.load_model(tmp_path / "flat.keras")
+        images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1))
+        for task, want in model.predict(images, verbose=0).items():
+            np.testing.assert_allclose(
+                again.predict(images, verbose=0)[task], want, atol=1e-6
+            )
 
     def test_bfloat16_becomes_float32(self, separate_run):
         source = Source(separate_run)

@@ -92,14 +92,15 @@ def finetune(
     tasks = task or (stored.tasks if stored else None)
     metrics = run(data, tasks, out, settings=settings, **sources, resume=resume)
     if use(settings.distribution).leads:
-        print_metrics(
-            metrics,
-            "held out patients"
-            if settings.folds and settings.fold is None
-            else "validation (thresholds and temperatures from the other "
-            "parts of it)",
-        )
+        print_metrics(metrics, _judged_on(settings))
         print(f"Run folder: {out}")
+
+
+def _judged_on(settings):
+    """What the printed metrics are of."""
+    if settings.folds and settings.fold is None:
+        return "held out patients"
+    return "validation (thresholds and temperatures from the other parts of it)"
 
 
 def _refuse_network(chosen, representation):

@@ -314,16 +314,26 @@ def ums_rep_cxr(
     from umsrep.cli.quiet import load_backend
 
     load_backend()
-    from umsrep.errors import UmsrepError
-    from umsrep.phantoms import phantom_data
     from umsrep.recipes import ums_rep_cxr as recipe
-    from umsrep.recipes.ums_rep_cxr import run
 
     seed = chosen.pop("seed", 0)
     settings = recipe.preset(
         preset, construction_epochs=construction_epochs, folds=folds, **chosen
     )
     given = (construct_on, heterogeneous, external, homogeneous)
+    sets = _chest_sets(given, out, images, size, seed)
+    strategies = tuple(strategy or recipe.STRATEGIES)
+    tables = recipe.run(sets, out, settings, strategies, seed)
+    _print(tables)
+    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+
+
+def _chest_sets(given, out, images, size, seed):
+    """The sets that are given, or synthetic ones."""
+    from umsrep.errors import UmsrepError
+    from umsrep.phantoms import phantom_data
+    from umsrep.recipes.ums_rep_cxr import Sets
+
     if any(given) and not all(given):
         raise UmsrepError(
             "--construct-on, --heterogeneous, --external and --homogeneous go "
@@ -335,11 +345,7 @@ def ums_rep_cxr(
             for layout in ("rsna", "shenzhen", "montgomery", "kermany")
         ]
         given = ([drawn[0]], *drawn[1:])
-    sets = recipe.Sets(tuple(given[0]), *given[1:])
-    strategies = tuple(strategy or recipe.STRATEGIES)
-    tables = run(sets, out, settings, strategies, seed)
-    _print(tables)
-    print(f"Tables: {out / 'tables.md'}; figures beside it.")
+    return Sets(tuple(given[0]), *given[1:])
 
 
 def _print(tables):

@@ -166,6 +166,8 @@ def _graph(source):
 
 def _network(model, name):
     """The graph alone: no losses, no balancer, no decoder that nobody reads."""
+    # A view has equal weights, and so none of a balancer's layers.
+    model = model.view(model.tasks)
     return keras.Model(model.input, dict(model.output), name=name)
 
 

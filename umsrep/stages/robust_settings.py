@@ -1,6 +1,6 @@
 """Settings of how an encoder is treated, what it sees, and robust training."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -168,4 +168,26 @@ def check_fold(folds: int | None, fold: int | None) -> None:
         raise UmsrepError(
             f"fold={fold} with folds={folds}: expected folds to say how many "
             "there are, and a fold from 1 to that number. Pass both."
+        )
+
+
+def check_attention(settings: Any, joint: bool) -> None:
+    """Raises unless what supervises maps goes with the other settings.
+
+    Args:
+        settings: `FinetuneSettings` with attention.
+        joint: Whether the strategy adds losses.
+    """
+    if not (joint and settings.classifier == "cam"):
+        raise UmsrepError(
+            f"attention={settings.attention!r} with strategy "
+            f"'{settings.strategy}' and classifier '{settings.classifier}': "
+            "attention supervises explicit maps together with their "
+            "classes. Pass strategy='joint' and classifier='cam'."
+        )
+    if settings.weighting not in ("equal", "uncertainty"):
+        raise UmsrepError(
+            f"attention={settings.attention!r} with weighting="
+            f"{settings.weighting!r}: GG-CAM's Equation 11 weighs the losses "
+            "by a sigma each. Leave weighting out."
         )

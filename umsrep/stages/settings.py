@@ -480,19 +480,8 @@ class FinetuneSettings(StageSettings):
                 "which has no such layer and is solved, not trained. Pass "
                 "classifier='dense', or leave it out."
             )
-        if self.attention and not (joint and self.classifier == "cam"):
-            raise UmsrepError(
-                f"attention={self.attention!r} with strategy "
-                f"'{self.strategy}' and classifier '{self.classifier}': "
-                "attention supervises explicit maps together with their "
-                "classes. Pass strategy='joint' and classifier='cam'."
-            )
-        if self.attention and self.weighting not in ("equal", "uncertainty"):
-            raise UmsrepError(
-                f"attention={self.attention!r} with weighting="
-                f"{self.weighting!r}: GG-CAM's Equation 11 weighs the losses "
-                "by a sigma each. Leave weighting out."
-            )
+        if self.attention:
+            robust.check_attention(self, joint)
         self._check_focus()
         if self.labelled_tasks and self.labelled_patients is None:
             raise UmsrepError(
