@@ -3,6 +3,9 @@
 Losses, sigmas, the softmax and the sigmoid of masks are always float32.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 
 from umsrep import backend
@@ -46,3 +49,32 @@ def use(precision: str = "auto") -> str:
     policy = precision if precision == "float32" else f"mixed_{precision}"
     keras.config.set_dtype_policy(policy)
     return precision
+
+
+def native(precision: str | None) -> str | None:
+    """What to compute in here, of a network that was trained in `precision`.
+
+    Half precision takes many times longer where the processor does not compute
+    in it; float32 is then nearest. None stays None.
+    """
+    if precision in ("bfloat16", "float16") and not native_bfloat16():
+        return "float32"
+    return precision
+
+
+@contextlib.contextmanager
+def using(precision: str | None) -> Iterator[None]:
+    """Sets the number format for a while, such as to load a model.
+
+    A network is built anew when it is loaded, in the format that is set then.
+
+    Args:
+        precision: As of `use`; None leaves what is set.
+    """
+    before = keras.config.dtype_policy()
+    if precision is not None:
+        use(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -5,7 +5,6 @@
 Everything is float32, whatever the run was trained in.
 """
 
-import contextlib
 import functools
 import json
 
@@ -45,14 +44,14 @@ class Source:
     """
 
     def __init__(self, path, tasks=None):
-        self.run = run = runs.Run(path)
+        self.run = run = runs.Run(path, own_precision=False)
         self.specs = _chosen(run, tasks)
         self.calibrations = {
             task: calibration
             for task, calibration in run.calibrations.items()
             if task in self.specs
         }
-        with _float32_policy():
+        with precision.using("float32"):
             if run.info["strategy"] == "separate":
                 chosen = [(run.model(task), [task]) for task in self.specs]
             else:
@@ -100,20 +99,10 @@ def as_float32(model):
     wanted = _replace_policies(config)
     if wanted == config:
         return model
-    with _float32_policy():
+    with precision.using("float32"):
         copy = keras.saving.deserialize_keras_object(wanted, safe_mode=True)
     copy.set_weights(model.get_weights())
     return copy
-
-
-@contextlib.contextmanager
-def _float32_policy():
-    before = keras.config.dtype_policy()
-    precision.use("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _replace_policies(config):
@@ -137,7 +126,7 @@ def serving_model(source):
         distributions of a map at the image's own size.
     """
     # Also of the graphs around the layers: they cast what they are given.
-    with _float32_policy():
+    with precision.using("float32"):
         model = _graph(source)
     _check_precision(model)
     return model

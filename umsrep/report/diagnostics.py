@@ -54,9 +54,12 @@ def _grouped(rows):
     """Rows of one side together, for cells that span them."""
     sides = {}
     for row in rows:
+        if not row["images"]:
+            continue
         side = sides.setdefault(
             row["side"],
-            {k: row[k] for k in ("side", "images", "patients")} | {"tasks": []},
+            {k: row[k] for k in ("images", "patients")}
+            | {"side": row["side"].replace("_", " "), "tasks": []},
         )
         side["tasks"].append(row)
     return list(sides.values())
@@ -117,18 +120,40 @@ def _threshold(task, fitted):
     """How a label was decided, in a sentence."""
     if not fitted:
         return "How it was decided was not recorded."
+    if fitted.get("folds"):
+        return _thresholds_of_folds(task, fitted["folds"])
     temperature = fitted.get("temperature", 1.0)
+    chosen_on = fitted.get("chosen_on") or "the validation images"
     sentence = "The likeliest class"
     if fitted.get("threshold") is not None:
         sentence = (
             f"{task.classes[-1]} from a probability of "
             f"{fitted['threshold']:.3f} on, of best sensitivity + specificity "
-            "on the validation images"
+            f"on {chosen_on}"
         )
     sentence += f"; temperature {temperature:.2f}, fitted on the same"
     if fitted.get("temperature_at_bound"):
         sentence += " and at its bound: these images did not fix it"
     return f"{sentence}."
+
+
+def _thresholds_of_folds(task, fitted):
+    """As `_threshold`, of images that each was decided by another fold."""
+
+    def ends(name):
+        values = [fold[name] for fold in fitted if fold.get(name) is not None]
+        return values and f"{min(values):.2f} to {max(values):.2f}"
+
+    decided = "The likeliest class"
+    if ends("threshold"):
+        decided = (
+            f"{task.classes[-1]} from a probability of {ends('threshold')} on, "
+            "of best sensitivity + specificity"
+        )
+    return (
+        f"{decided}; temperature {ends('temperature')}: each fold's own, of "
+        "its validation images."
+    )
 
 
 def _with_interval(metrics, name):

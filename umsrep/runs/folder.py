@@ -60,14 +60,23 @@ class Run:
     Args:
         path: The run folder.
         unfinished: Whether a training that has not ended will do.
+        own_precision: Load models in the number format that they were trained
+            in, so that they predict the same wherever they are loaded; else
+            in the one that is set, such as to train them further.
 
     Attributes:
         info: run.json as a dict.
         path: The folder.
     """
 
-    def __init__(self, path: str | Path, unfinished: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        unfinished: bool = False,
+        own_precision: bool = True,
+    ) -> None:
         self.path = Path(path)
+        self._own_precision = own_precision
         self.info = read_run(path, whole=not unfinished)
         if not unfinished and self.info["status"] != "complete":
             left = [
@@ -186,9 +195,13 @@ class Run:
     def _load(self, name: str) -> "keras.Model":
         if name not in self._models:
             # Reports and comparisons read runs and do not wait for Keras.
+            from umsrep import precision
             from umsrep.runs.models import load_model
 
-            self._models[name] = load_model(self.path / name)
+            own = self.info.get("precision") if self._own_precision else None
+            self._models[name] = load_model(
+                self.path / name, precision.native(own)
+            )
         return self._models[name]
 
     def split(self) -> pd.DataFrame:

@@ -7,20 +7,30 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from umsrep import precision
 from umsrep.errors import UmsrepError
 from umsrep.finetuning.separate import SeparateModels
 from umsrep.representations import Focused
 from umsrep.runs.folder import Run
 
 
-def load_model(path: str | Path) -> keras.Model:
-    """Loads a .keras file in safe mode: no code from it is executed."""
+def load_model(
+    path: str | Path, number_format: str | None = None
+) -> keras.Model:
+    """Loads a .keras file in safe mode: no code from it is executed.
+
+    Args:
+        path: The file.
+        number_format: As of `precision.use`: what its layers compute in; None
+            is what is set.
+    """
     if not Path(path).exists():
         raise UmsrepError(
             f"{path} does not exist. The run folder is damaged; train again."
         )
     try:
-        return keras.saving.load_model(path, safe_mode=True)
+        with precision.using(number_format):
+            return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; all mean the same.
         raise UmsrepError(
             f"{path} cannot be loaded as a model "

@@ -187,6 +187,15 @@ def _measure(writer, members, inputs, has_test):
     return metrics, fold_spread.spread(table, subject.part, inputs.specs)
 
 
+def _told(inputs, pool, test):
+    """As `Inputs.entries`; its table of participants says "in folds"."""
+    entries = inputs.entries({"train": pool, "test": test})
+    for row in entries["cohort"]:
+        if row["side"] == "train":
+            row["side"] = "in folds"
+    return entries
+
+
 def _entries(members, inputs, pool, test, spread):
     """What run.json tells of the folds together."""
     first = members[0].info
@@ -205,7 +214,7 @@ def _entries(members, inputs, pool, test, spread):
     )
     return {
         **{name: first[name] for name in kept if name in first},
-        **inputs.entries({"train": pool, "test": test}),
+        **_told(inputs, pool, test),
         "seconds": sum(info["seconds"] for info in infos),
         "seconds_by_task": {
             name: sum(info["seconds_by_task"][name] for info in infos)

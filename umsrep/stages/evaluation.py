@@ -120,10 +120,17 @@ def _reported(subject, whole):
         "cohort": participants.cohort(sides).to_dict("records"),
         "exclusions": participants.exclusions(header),
         "calibration": {
-            task: _calibration(fitted)
+            task: _calibration(fitted) | _chosen_on(subject)
             for task, fitted in subject.calibrations.items()
         },
     }
+
+
+def _chosen_on(subject):
+    """What a threshold was chosen on, unless on validation images."""
+    if subject.run.folds and subject.split != HELD_OUT:
+        return {"chosen_on": "the patients that the folds held out"}
+    return {}
 
 
 def _calibration(fitted):

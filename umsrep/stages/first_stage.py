@@ -81,7 +81,9 @@ class Objective:
     def representation(self, data: Dataset) -> "Representation":
         """The representation to train: new, or that of `source`."""
         if self.source is not None:
-            return runs.Run(self.source.path).model().representation
+            # In the number format that it is trained in now.
+            run = runs.Run(self.source.path, own_precision=False)
+            return run.model().representation
         return new_representation(
             data.image_size, self.settings.architecture, self.settings.arguments
         )

@@ -120,7 +120,9 @@ def new_network(
     def representation() -> representations.Representation:
         if source is not None:
             # Each call reads the file anew, so that copies share nothing.
-            return runs.Run(source.path).model().representation
+            # In the number format that it is trained in now.
+            run = runs.Run(source.path, own_precision=False)
+            return run.model().representation
         return new_representation(
             dataset.image_size, settings.architecture, settings.arguments
         )
