@@ -8,6 +8,7 @@ import typer
 from umsrep.cli import options, reading
 from umsrep.cli.command import Command
 from umsrep.cli.settings_options import with_settings
+from umsrep.experiments.decided import DECIDED, OF_A_CANDIDATE
 from umsrep.stages.declaration import declared
 from umsrep.stages.settings import FinetuneSettings
 
@@ -15,7 +16,7 @@ from umsrep.stages.settings import FinetuneSettings
 SETTINGS = {
     option.parameter
     for name, setting in declared(FinetuneSettings).items()
-    if name not in ("seed", "split_seed", "labelled_patients", "labelled_tasks")
+    if name not in DECIDED or name in OF_A_CANDIDATE
     for option in setting.options
 }
 

@@ -47,13 +47,9 @@ class Explainer(DerivedTask):
         self._compiled = weakref.WeakKeyDictionary()
 
     def __call__(self, model, images, classes=None):
-        members = getattr(model, "members", None)
+        members = getattr(model, "members", ())
         if members:
-            # Of the ensemble's likeliest class, which a member may not share.
-            classes = self._classes(self.head(model), classes, len(images))
-            known = model.predict_on_batch(np.asarray(images, np.float32))
-            winner = np.argmax(known[self.task], axis=-1)
-            classes = np.where(classes < 0, winner, classes)
+            classes = self._ensemble_classes(model, images, classes)
             maps = [self(member, images, classes) for member in members]
             return np.mean(maps, axis=0, dtype=np.float32)
         grids = self.grids(model, images, classes)
@@ -83,6 +79,11 @@ class Explainer(DerivedTask):
                 "width, channels) with at least one image. Pass image[None] "
                 "for a single one."
             )
+        members = getattr(model, "members", ())
+        if members:
+            classes = self._ensemble_classes(model, images, classes)
+            found = [self.grids(member, images, classes) for member in members]
+            return np.mean(found, axis=0, dtype=np.float32)
         head = self.head(model)
         classes = self._classes(head, classes, len(images))
         grids = self.raw(model, head, images, classes)
@@ -146,6 +147,13 @@ class Explainer(DerivedTask):
                 )
             grids.append(ops.convert_to_numpy(grid))
         return np.concatenate(grids)
+
+    def _ensemble_classes(self, model, images, classes):
+        """The ensemble's likeliest class, which a member may not share."""
+        classes = self._classes(self.head(model), classes, len(images))
+        known = model.predict_on_batch(np.asarray(images, np.float32))
+        winner = np.argmax(known[self.task], axis=-1)
+        return np.where(classes < 0, winner, classes)
 
     def _classes(self, head, classes, count):
         if classes is None:

@@ -25,7 +25,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class EmptySplit(UmsrepError):
-    """The data set has no image in the split that was asked for."""
+    """There is no image in the split that was asked for."""
 
 
 class Subject:
@@ -261,7 +261,7 @@ def _held_out(run: runs.Run, dataset: Dataset, split: str | None) -> bool:
         return False
     has_test = (dataset.table["split"] == "test").any()
     if split not in (None, "test"):
-        raise UmsrepError(
+        raise EmptySplit(
             f"split='{split}' of a cross-validation, {run.path}: an image is "
             "trained on by one fold and held out by another. Leave --split "
             "out"

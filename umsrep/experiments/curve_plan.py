@@ -31,6 +31,7 @@ from typing import Any
 from umsrep import runs
 from umsrep.data import yaml_file
 from umsrep.errors import UmsrepError
+from umsrep.experiments.decided import DECIDED, OF_A_CANDIDATE
 from umsrep.runs.former import renamed
 from umsrep.search.reduction import whole_number
 from umsrep.stages import settings_file
@@ -54,18 +55,6 @@ KEYS = (
     "settings",
     "candidates",
 )
-# What the curve decides, and why a candidate may not.
-DECIDED = {
-    "seed": "repeats have the seeds from the plan's 'seed' on",
-    "split_seed": "all candidates have one split",
-    "labelled_patients": "the plan's 'sizes' say it",
-    "labelled_tasks": "all candidates share patients",
-    "folds": "a curve has one test side; repeats draw other patients",
-    "fold": "a curve has one test side; repeats draw other patients",
-    "fractions": "all candidates have one split; write it in 'settings'",
-    "steps": "all candidates have one budget; write it in 'settings'",
-}
-OF_A_CANDIDATE = ("fractions", "steps")
 
 
 @dataclass(frozen=True)

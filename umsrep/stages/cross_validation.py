@@ -43,6 +43,7 @@ def cross_validate(
     settings: FinetuneSettings,
     config: Mapping[str, Any],
     resume: bool,
+    progress: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Trains the folds that are asked for; with the last one, joins them.
 
@@ -54,6 +55,7 @@ def cross_validate(
         settings: `FinetuneSettings` with `folds`.
         config: As of run.json.
         resume: Go on in an existing folder.
+        progress: Say on stderr which fold it is.
 
     Returns:
         {task: {metric: value}} on held out patients; of an incomplete
@@ -75,7 +77,8 @@ def cross_validate(
     tell_missing_classes(inputs.unseen.data, inputs.tasks, folds, seed)
     metrics = {}
     for fold in [settings.fold] if one else range(1, folds + 1):
-        print(f"Fold {fold} of {folds}", file=sys.stderr)
+        if progress:
+            print(f"Fold {fold} of {folds}", file=sys.stderr)
         member = replace(
             settings, fold=fold, seed=settings.seed + fold - 1, split_seed=seed
         )

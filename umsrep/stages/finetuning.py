@@ -72,7 +72,9 @@ def finetune(
 
     if settings.folds is None:
         return train(out, settings, resume)
-    return cross_validate(train, inputs, out, settings, config, resume)
+    return cross_validate(
+        train, inputs, out, settings, config, resume, progress
+    )
 
 
 def _finetune(inputs, settings, out, config, resume, progress):
