@@ -81,7 +81,12 @@ def test_keras_opens_a_flat_graph_of_layers(saved, before):
 
 def test_a_file_may_begin_with_any_layer():
     keras_import.import_classes()
-    parts = ("umsrep.layers.", "umsrep.export.", "umsrep.model")
+    parts = (
+        "umsrep.layers.",
+        "umsrep.export.",
+        "umsrep.model",
+        "umsrep.ensemble",
+    )
     registered = {
         cls.__name__
         for cls in keras.saving.get_custom_objects().values()
