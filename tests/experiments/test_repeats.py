@@ -31,7 +31,7 @@ def test_an_evaluation_is_of_the_training_that_it_was_made_of(
         storage.write_json(
             tmp_path / "evaluation.json", {"run": {**told, **change}}
         )
-        assert repeats._is_of(tmp_path, tmp_path / "run") is same
+        assert repeats.is_of(tmp_path, tmp_path / "run") is same
 
 
 def test_networks_that_share_a_task_get_equal_steps(dataset, tmp_path):
