@@ -31,6 +31,19 @@ REPRESENTATION_ARGUMENTS = {
         "width": 0.0625,
         "depth": 0.1,
     },
+    "keras_hub": {
+        "image_shape": (32, 32, 1),
+        "backbone": {
+            "class_name": "DenseNetBackbone",
+            "config": {
+                "stackwise_num_repeats": [1, 1],
+                "growth_rate": 4,
+                "image_shape": (None, None, 3),
+            },
+            "scale": 1 / 255,
+            "offset": 0.0,
+        },
+    },
     "msi_net": {"image_shape": (32, 32, 1), "width": 0.0625},
     "simple_net": {
         "image_shape": (32, 32, 1),

@@ -19,7 +19,14 @@ from umsrep.balancing import PCGrad
 from umsrep.cli.main import app
 from umsrep.data.frame import Frame
 from umsrep.errors import UmsrepError
-from umsrep.export import card, export_run, formats, open_file, packages
+from umsrep.export import (
+    card,
+    export_run,
+    formats,
+    licences,
+    open_file,
+    packages,
+)
 from umsrep.export.exported import fingerprint
 from umsrep.export.serving import Source, _network, serving_model
 from umsrep.heads import ClassificationHead, SegmentationHead
@@ -179,6 +186,19 @@ class TestEveryFormat:
         ):
             assert words in card, words
         assert re.search(r"\| blob \| \d\.\d\de-\d\d \|", card)
+        # CC BY asks for the names alone, which the card says anyway.
+        assert "Before you pass this file on" not in card
+
+
+def test_the_card_says_what_a_licence_forbids(files, joint_run):
+    metadata = json.loads(Path(f"{files['onnx']}.json").read_text())
+    assert metadata["restrictions"] == []
+    header = {"name": "a", "modality": "b", "counts": {}, "licence": "CC BY-NC"}
+    metadata["restrictions"] = licences.of(metadata, header)
+    metrics = json.loads((joint_run / "metrics.json").read_text())
+    text = card.markdown("model.onnx", metadata, header, metrics)
+    assert "Before you pass this file on" in text
+    assert "the data (CC BY-NC): no commercial use" in text
 
 
 def test_a_batch_of_equal_sizes_is_its_images(files):

@@ -51,6 +51,8 @@ def export(
     print_parity(metadata["parity"])
     if "accuracy" in metadata:
         print_accuracy(metadata["accuracy"], quantize)
+    for line in metadata["restrictions"]:
+        print(f"Before you pass it on: {line}")
     print(f"Written: {out}, {out.name}.json, {out.name}.md (model card)")
 
 

@@ -115,6 +115,12 @@ def _data(metadata, header):
     for key, title in (("terms", "Terms"), ("citation", "Cite"), ("url", "At")):
         if source.get(key):
             lines.append(f"- {title}: {source[key]}")
+    if metadata["restrictions"]:
+        lines.append(
+            "- **Before you pass this file on or use it**, as words of the "
+            "licences say:"
+        )
+        lines += [f"    - {line}" for line in metadata["restrictions"]]
     lines.append(
         "- The weights are learnt from these data; whether their terms extend "
         "to the file is for whoever passes it on to check."

@@ -17,6 +17,7 @@ from umsrep.export import (
     card,
     exported,
     formats,
+    licences,
     packages,
     parity,
     quantization,
@@ -71,6 +72,8 @@ def export_run(
     ):
         file = work / out.name
         metadata = describe(source, kind, quantize)
+        header = runs.prepared_folder(dataset).header
+        metadata["restrictions"] = licences.of(metadata, header)
         formats.write_model(kind, serving.serving_model(source), file, metadata)
         bar.advance(note="written")
         batches = parity.batches_of(test.dataset)

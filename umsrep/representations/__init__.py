@@ -8,6 +8,7 @@ from umsrep.representations.conv_autoencoder import ConvAutoencoder
 from umsrep.representations.dilated_cnn import DilatedCNN
 from umsrep.representations.focused import Focused
 from umsrep.representations.keras_application import KerasApplication
+from umsrep.representations.keras_hub import KerasHub
 from umsrep.representations.msi_net import MSINet
 from umsrep.representations.own_model import OwnModel
 from umsrep.representations.simple_net import SimpleNet
@@ -20,6 +21,7 @@ __all__ = [
     "DilatedCNN",
     "Focused",
     "KerasApplication",
+    "KerasHub",
     "MSINet",
     "OwnModel",
     "Representation",

@@ -22,7 +22,8 @@ def fingerprints(
     Args:
         datasets: `data.Dataset`s, each loaded from a prepared folder.
         run_folders: Run folders whose models are read; None is left out.
-        arguments: Of a new representation; its `weights` may be a file.
+        arguments: Of a new representation; its `weights` may be a file
+            or a folder.
     """
     found = {
         f"data {number}": _fingerprint(dataset)
@@ -33,9 +34,18 @@ def fingerprints(
             model = Path(folder) / "model.keras"
             found[f"model {number}"] = storage.sha256(model)
     weights = (arguments or {}).get("weights")
-    if weights is not None and Path(weights).is_file():
-        found["weights"] = storage.sha256(Path(weights))
+    if weights is not None and Path(weights).exists():
+        found["weights"] = _of_weights(Path(weights))
     return found
+
+
+def _of_weights(path: Path) -> str:
+    """Of a file, or of the files of a preset's folder."""
+    if path.is_file():
+        return storage.sha256(path)
+    files = sorted(each for each in path.iterdir() if each.is_file())
+    text = json.dumps([(each.name, storage.sha256(each)) for each in files])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fingerprint(dataset: Dataset) -> str:

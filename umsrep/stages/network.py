@@ -69,14 +69,14 @@ def with_absolute_weights(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         values: {field: value}; where `weights` among the arguments name a
-            file, its path becomes absolute.
+            file or a folder, its path becomes absolute.
     """
     arguments = values.get("arguments") or {}
     weights = arguments.get("weights")
     if weights in (None, "imagenet"):
         return dict(values)
     path = Path(str(weights)).expanduser()
-    if not path.is_file():
+    if not path.exists():
         return dict(values)
     given = {**arguments, "weights": str(path.absolute())}
     return {**values, "arguments": given}
@@ -93,7 +93,7 @@ def check_arguments(
         raise UmsrepError(
             f"There are no pretrained weights of architecture "
             f"'{architecture}'. Choose one of "
-            f"{', '.join(representations.APPLICATIONS)}."
+            f"{', '.join(representations.APPLICATIONS)}, keras_hub."
         )
     if unknown:
         raise UmsrepError(

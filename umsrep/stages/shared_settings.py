@@ -169,7 +169,8 @@ class StageSettings(Settings):
             type=str,
             key="weights",
             help="Pretrained weights of a new representation: imagenet, or a "
-            "file (architectures such as efficientnet_lite0).",
+            "file (architectures such as efficientnet_lite0), or the folder "
+            "of a preset (keras_hub).",
         ),
         Option(
             "normalization",
