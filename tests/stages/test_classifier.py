@@ -47,6 +47,20 @@ def test_settings_that_a_linear_head_lacks_are_refused():
         FinetuneSettings(classifier="linear", dropout=0.1)
 
 
+def test_so_are_those_that_no_task_can_use(dataset):
+    """Which tasks there are is known when the network is made."""
+    given = {"heads": {"level": "linear"}, "hidden_units": 32}
+    settings = FinetuneSettings(strategy="joint", **given)
+    with pytest.raises(UmsrepError, match="hidden_units=32, but all label"):
+        network.new_network(dataset, ["blob", "level"], settings)
+    settings = FinetuneSettings(
+        strategy="joint", classifier="dense", hidden_units=32
+    )
+    made = network.new_network(dataset, ["blob", "level"], settings)
+    (level,) = (head for head in made.heads if head.name == "level")
+    assert level.hidden_units == 32
+
+
 def test_settings_of_dense_heads_are_settings():
     names = {field.name for field in dataclasses.fields(FinetuneSettings)}
     assert names >= OF_DENSE

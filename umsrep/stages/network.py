@@ -128,6 +128,7 @@ def new_network(
         )
 
     specs = [dataset.task(name) for name in names]
+    _check_dense(specs, settings)
     if not finetuning.registry.get(settings.strategy).shares_model:
         separate = []
         for spec in specs:
@@ -148,6 +149,23 @@ def new_network(
             )
         )
     return model.MultiTaskModel(shared, chosen, balancer(specs, settings))
+
+
+def _check_dense(specs, settings):
+    """Raises where layers are described that no head has."""
+    usual = classifier(settings)
+    chosen = {
+        (settings.heads or {}).get(spec.name, usual)
+        for spec in specs
+        if tasks.of(spec).form == "classes"
+    }
+    if settings.of_dense and chosen == {"linear"}:
+        name = settings.of_dense[0]
+        raise UmsrepError(
+            f"{name}={getattr(settings, name)!r}, but all label tasks have "
+            "linear heads, which have no such layer and are solved, not "
+            "trained. Choose the head 'dense', or leave it out."
+        )
 
 
 def attended(specs: Sequence[TaskSpec]) -> str:
