@@ -151,6 +151,7 @@ INTERPRETABILITY = {
     "pointing_game_mean_map": "pixel of the mean map of other images",
     "peak_near_mask": "peak within a cell ↑",
     "peak_near_mask_chance": "by chance (within a cell)",
+    "peak_near_mask_mean_map": "within a cell, mean map of other images",
     "energy_in_mask": "energy in organ ↑",
     "mask_share": "by chance: the organ's share",
     "energy_in_mask_mean_map": "energy of the mean map of other images",
