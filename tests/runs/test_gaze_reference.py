@@ -11,6 +11,7 @@ from umsrep.data.prepared import TaskSpec
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import comparison, gaze_floors
 from umsrep.evaluation import table_metrics as metrics
+from umsrep.metrics import saliency
 from umsrep.runs import gaze_reference
 from umsrep.tasks import map as map_kind
 from umsrep.tasks.map import Scorer
@@ -199,24 +200,49 @@ class TestPadding:
         return one, padded(one, 8)
 
     def test_the_reference_is_the_same(self, sets):
-        references = [gaze_reference.measure(one, "gaze") for one in sets]
-        assert references[0].bandwidth == references[1].bandwidth
+        plain, bars = (gaze_reference.measure(one, "gaze") for one in sets)
         frame = sets[1].frame(0)
-        bias = references[1].on(frame)
+        bias = bars.on(frame)
         assert bias[:, :8].max() == bias[:, -8:].max() == 0
-        np.testing.assert_allclose(
-            references[1].inside(frame), references[0].centre_bias, atol=2e-4
-        )
+        assert bias.sum() == pytest.approx(1, abs=1e-5)
+        inside = bars.inside(frame)
+        assert saliency.cc(plain.centre_bias, inside) > 0.99
+
+    def test_pictures_of_two_shapes_have_one_centre(self):
+        # People look everywhere alike, in upright and in broad pictures: the
+        # middle, which both reach, is no brighter than the rest.
+        rng = np.random.default_rng(0)
+        frames = [
+            Frame((32, 16), (32, 32), "pad"),
+            Frame((16, 32), (32, 32), "pad"),
+        ]
+        tables = []
+        for number in range(60):
+            frame = frames[number % 2]
+            places = rng.uniform(0, 1, (60, 2)) * frame.inner[::-1]
+            tables.append(people(places + frame.offset[::-1]))
+        both = of(tables, (32, 32))
+        both.table["source_frame"] = pd.Series(frames * 30, dtype=object)
+        found = gaze_reference.measure(both, "gaze")
+        for frame in frames:
+            relative = found.inside(frame) * np.prod(frame.inner)
+            np.testing.assert_allclose(relative, 1, atol=0.25)
 
     def test_floors_are_the_same(self, sets):
-        reference = gaze_reference.measure(sets[0], "gaze")
         plain, bars = (
-            gaze_floors.floor_tables(one, "gaze", reference) for one in sets
+            gaze_floors.floor_tables(
+                one, "gaze", gaze_reference.measure(one, "gaze")
+            )
+            for one in sets
         )
-        # The reference is at this very size only in the first.
-        for metric in ("kld", "cc", "nss", "auc_judd"):
+        for metric in ("kld", "cc", "sim", "nss", "auc_judd"):
             np.testing.assert_allclose(
                 bars["uniform"][metric], plain["uniform"][metric], atol=1e-5
+            )
+            np.testing.assert_allclose(
+                bars["centre bias"][metric].mean(),
+                plain["centre bias"][metric].mean(),
+                rtol=0.05,
             )
         assert (bars["uniform"]["auc_judd"] == 0.5).all()
 

@@ -8,19 +8,19 @@ patient, mean log-likelihood per fixation), as in Kuemmerer, Wallis and Bethge
 mean map as it is has pixels near 0 wherever nobody happened to look, and
 information gain over it is too high.
 
-It is kept without padding, stretched to the size of the prepared images, and
-is laid over the part of an image that its picture covers.
+It lies as the prepared images do. Where pictures of several shapes are padded,
+a place is as bright as people looked there in the pictures that reach it.
 
 File `gaze-<task>.npz` of a run folder:
 
     centre_bias  float32 (height, width), sum 1
-    bandwidth    standard deviation as a share of the height and of the width
+    bandwidth    standard deviation as a share of the longer side
     uniform      share of the uniform distribution
 
-A file of an earlier version holds the mean of the maps, padding included, and
-no bandwidth.
+A file of an earlier version holds the mean of the maps and no bandwidth.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,6 @@ from umsrep.data.frame import Frame
 from umsrep.data.owners import owners
 from umsrep.data.storage import atomic_path
 from umsrep.errors import UmsrepError
-from umsrep.tasks.map import inside
 
 # Parts of the training pictures that are left out in turn.
 PARTS = 10
@@ -51,11 +50,9 @@ class GazeReference:
     """Gaze on training images.
 
     Attributes:
-        centre_bias: (height, width), sum 1, of pictures stretched to the size
-            of the prepared images.
-        bandwidth: Standard deviation of its Gaussian, as a share of height and
-            width; None is the mean map of an earlier version, of whole
-            prepared images.
+        centre_bias: (height, width) of the prepared images, sum 1.
+        bandwidth: Standard deviation of its Gaussian, as a share of the longer
+            side; None is the mean map of an earlier version.
         uniform: Share of the uniform distribution in it.
     """
 
@@ -72,11 +69,9 @@ class GazeReference:
         Returns:
             (height, width) of `frame.inner`.
         """
-        if self.bandwidth is None:
-            part = self.centre_bias[frame.content]
-            # Nobody looked into this part of any other picture.
-            return gaze.normalized(part if part.any() else np.ones(part.shape))
-        return gaze.resize_map(self.centre_bias, frame.inner)
+        part = self.centre_bias[frame.content]
+        # In a mean map of an earlier version nobody may have looked there.
+        return gaze.normalized(part if part.any() else np.ones(part.shape))
 
     def on(self, frame: Frame) -> NDArray[np.float32]:
         """The same at the size of the prepared image, 0 in the padding."""
@@ -95,7 +90,10 @@ def measure(dataset: Dataset, task: str) -> GazeReference:
     """
     parts = _parts(dataset, task)
     bandwidth, share = _chosen(parts)
-    found = _mixed(_smoothed(parts.sum(axis=0), bandwidth), share)
+    relative = _smoothed(
+        parts.looked.sum(axis=0), parts.covered.sum(axis=0), bandwidth
+    )
+    found = _mixed(relative, share)
     return GazeReference(gaze.normalized(found), bandwidth, share)
 
 
@@ -152,39 +150,52 @@ def _path(folder: str | Path, task: str) -> Path:
     return Path(folder) / f"gaze-{task}.npz"
 
 
-def _parts(dataset: Dataset, task: str) -> Floats:
-    """(parts, height, width): where each part's pictures were looked at.
+@dataclass(frozen=True)
+class _Parts:
+    """The training pictures in parts that share no patient or picture.
 
-    The sum over its pictures, each of sum 1, stretched to the same size.
+    Attributes:
+        looked: (parts, height, width): where people looked, each picture with
+            the sum 1.
+        covered: The same of people who look everywhere alike.
+        shapes: Of each part, how many pictures lie in which frame.
     """
+
+    looked: Floats
+    covered: Floats
+    shapes: list[Counter[Frame]]
+
+
+def _parts(dataset: Dataset, task: str) -> _Parts:
     whose = dataset.table["patient"].to_numpy(dtype=object)
     if "copies" in dataset.table:
         whose = owners(dataset)
     known = np.flatnonzero(dataset.labelled(task))
     people, person = np.unique(whose[known].astype(str), return_inverse=True)
-    count = min(PARTS, len(people))
+    count = max(1, min(PARTS, len(people)))
     order = np.random.default_rng([0, len(people)]).permutation(len(people))
-    parts = np.zeros((max(count, 1), *dataset.image_size))
-    for index, one in zip(known, person, strict=True):
-        parts[order[one] % count] += _looked_at(dataset, task, int(index))
-    return parts
+    looked, covered = np.zeros((2, count, *dataset.image_size))
+    shapes: list[Counter[Frame]] = [Counter() for _ in range(count)]
+    for index, part in zip(map(int, known), order[person] % count, strict=True):
+        frame = dataset.frame(index)
+        looked[part] += _looked_at(dataset, task, index)
+        covered[part][frame.content] += 1 / np.prod(frame.inner)
+        shapes[part][frame] += 1
+    return _Parts(looked, covered, shapes)
 
 
 def _looked_at(dataset: Dataset, task: str, index: int) -> Floats:
     """Where one picture was looked at, (height, width), sum 1."""
-    size, frame = dataset.image_size, dataset.frame(index)
     fixations = dataset.fixations(task, index)
     if fixations is None or not len(fixations):
-        values = dataset.target(task, index)[frame.content]
-        return gaze.resize_map(values, size).astype(np.float64)
-    places = inside(fixations, frame) / frame.inner[::-1] * size[::-1]
-    columns, rows = np.floor(places).astype(int).T
-    found = np.zeros(size)
-    np.add.at(found, (rows, columns), 1 / len(places))
+        return np.asarray(dataset.target(task, index), np.float64)
+    columns, rows = np.floor(fixations[["x", "y"]].to_numpy()).astype(int).T
+    found = np.zeros(dataset.image_size)
+    np.add.at(found, (rows, columns), 1 / len(fixations))
     return found
 
 
-def _chosen(parts: Floats) -> tuple[float, float]:
+def _chosen(parts: _Parts) -> tuple[float, float]:
     """Bandwidth and uniform share that predict left out parts best."""
     found = {
         (bandwidth, share): likelihood
@@ -197,27 +208,40 @@ def _chosen(parts: Floats) -> tuple[float, float]:
 
 
 def _likelihoods(
-    parts: Floats, bandwidth: float
+    parts: _Parts, bandwidth: float
 ) -> Iterator[tuple[float, float]]:
     """(uniform share, mean log-likelihood of the parts left out) in nats."""
-    total = parts.sum(axis=0)
-    others = [_smoothed(total - part, bandwidth) for part in parts]
+    looked, covered = (
+        np.maximum(of_all.sum(axis=0) - of_all, 0)
+        for of_all in (parts.looked, parts.covered)
+    )
+    others = [
+        _smoothed(*rest, bandwidth)
+        for rest in zip(looked, covered, strict=True)
+    ]
     for share in UNIFORM_SHARES:
-        nats = [
-            (part[part > 0] * np.log(_mixed(other, share)[part > 0])).sum()
-            for part, other in zip(parts, others, strict=True)
-        ]
-        yield share, float(np.sum(nats) / total.sum())
+        nats = 0.0
+        for left_out, shapes, other in zip(
+            parts.looked, parts.shapes, others, strict=True
+        ):
+            bias, seen = _mixed(other, share), left_out > 0
+            nats += (left_out[seen] * np.log(bias[seen])).sum()
+            # Of each picture's own part of it the sum is 1.
+            for frame, count in shapes.items():
+                nats -= count * np.log(bias[frame.content].sum())
+        yield share, float(nats / parts.looked.sum())
 
 
-def _smoothed(values: Floats, bandwidth: float) -> Floats:
-    """Blurred, sum 1; uniform where there is nothing to blur."""
-    values = np.maximum(values, 0)
-    if values.sum() < 1e-9:
-        return np.full(values.shape, 1 / values.size)
-    found = gaze.blur(values, np.multiply(bandwidth, values.shape))
-    return found / found.sum()
+def _smoothed(looked: Floats, covered: Floats, bandwidth: float) -> Floats:
+    """How much more people look at each place than if everywhere alike.
+
+    1 where no picture reaches, not even blurred.
+    """
+    sigma = bandwidth * max(looked.shape)
+    found, base = (gaze.blur(values, sigma) for values in (looked, covered))
+    known = base > 1e-6 * base.max()
+    return np.divide(found, base, out=np.ones(base.shape), where=known)
 
 
-def _mixed(density: Floats, share: float) -> Floats:
-    return (1 - share) * density + share / density.size
+def _mixed(relative: Floats, share: float) -> Floats:
+    return (1 - share) * relative + share
