@@ -107,6 +107,20 @@ def test_pixels_outside_the_square_change_nothing(model, x):
     )
 
 
+def test_padding_never_changes(model, x):
+    # The picture is the square: every step changes it, in whatever order.
+    outside = np.full(x.shape[:3], -np.inf)
+    made = np.where(true_map(x) > 0, np.random.default_rng(0).random(), outside)
+    part = curves(model, x, made, baseline=0, steps=8)
+    assert (np.diff(part.deletion) < 0).all()
+    assert (np.diff(part.insertion) > 0).all()
+    whole = curves(model, x, true_map(x), baseline=0, steps=8)
+    # In the end the network sees the same.
+    for name in ("deletion", "insertion"):
+        ends = [getattr(one, name)[:, -1] for one in (part, whole)]
+        np.testing.assert_allclose(*ends, atol=1e-5)
+
+
 def test_one_image_at_a_time_gives_the_same(model, x):
     maps = CAM("finding")(model, x)
     whole = curves(model, x, maps)

@@ -4,6 +4,7 @@ import pytest
 from tensors import array
 
 from umsrep import evaluation
+from umsrep.data.frame import Frame
 from umsrep.derived import CAM, GradCAM
 from umsrep.errors import UmsrepError
 from umsrep.heads import ClassificationHead
@@ -76,10 +77,47 @@ def test_a_fixed_map_is_not_better_than_the_mean_map(model, dataset):
     table = evaluation.interpretability_table(
         model, dataset, Fixed("level"), "blob"
     )
-    for metric in ("peak_in_mask", "pointing_game", "energy_in_mask"):
+    for metric in (
+        "peak_in_mask",
+        "peak_near_mask",
+        "pointing_game",
+        "energy_in_mask",
+    ):
         np.testing.assert_allclose(
             table[f"{metric}_mean_map"], table[metric], rtol=1e-5
         )
+
+
+def test_padding_is_cut_off_from_maps_and_chance(model, dataset):
+    padded = dataset.subset(
+        dataset.labelled("level") & dataset.labelled("blob")
+    )
+    # The middle of each image counts, as if it were all of its picture.
+    frame = Frame((64, 32), (32, 32), "pad")
+    assert frame.content == (slice(0, 32), slice(8, 24))
+    inside = [padded.mask("blob", n)[frame.content] for n in range(len(padded))]
+    padded.table["source_frame"] = [frame] * len(padded)
+    table = evaluation.interpretability_table(
+        model, padded, Fixed("level"), "blob"
+    )
+    shares = [mask.mean() for mask in inside]
+    np.testing.assert_allclose(table["mask_share"], shares)
+
+    # Those of the bars are brighter, but nobody would look there.
+    class Bars(Fixed):
+        def grids(self, model, images, classes=None):
+            ramp = super().grids(model, images, classes).copy()
+            ramp[:, :, :2] = ramp[:, :, 6:] = 9
+            return ramp
+
+    brighter = evaluation.interpretability_table(
+        model, padded, Bars("level"), "blob"
+    )
+    for metric in ("peak_in_mask", "pointing_game"):
+        for kind in ("", "_mean_map", "_chance"):
+            np.testing.assert_allclose(
+                brighter[f"{metric}{kind}"], table[f"{metric}{kind}"]
+            )
 
 
 def test_a_map_that_follows_the_image_is_better_than_the_mean_map(

@@ -63,6 +63,37 @@ def test_from_prepared_data_to_tables(prepared_folder, other_folder, tmp_path):
     assert "repeat 1" not in less
 
 
+def test_networks_differ_over_patients_and_trainings(prepared_folder, tmp_path):
+    out = tmp_path / "out"
+    options = ("--attention", "blob", "--organ", "blob", "--repeats", 2)
+    recipe(prepared_folder, out, *options, "--fractions", 0.4, 0.2, 0.4)
+    tables = (out / "tables.md").read_text()
+    tested = tables.partition("## Over patients and trainings")[2]
+    frame = pd.read_csv(out / "repeats.csv", keep_default_na=False)
+    for task, metric in (
+        ("level", "auc"),
+        ("level: blob alone", "auc"),
+        ("level: maps, all", "energy_in_mask"),
+    ):
+        (row,) = (
+            [cell.strip() for cell in line.split("|")]
+            for line in tested.splitlines()
+            if f"| {task} " in line and f"| {metric} " in line
+        )
+        rows = frame[(frame["task"] == task) & (frame["metric"] == metric)]
+        means = rows.groupby("network")["value"].mean()
+        difference = (
+            means["conv_autoencoder GG-CAM"] - means["conv_autoencoder"]
+        )
+        assert float(row[7]) == pytest.approx(difference, abs=2e-4)
+        assert float(row[8]) <= difference + 1e-4
+        assert float(row[9]) >= difference - 1e-4
+    # Every chance has the mean map's score beside it.
+    for heading in ("by chance", "by chance (pixel)", "(within a cell)"):
+        assert heading in tables
+    assert tables.count("mean map of other images") == 4 * 3
+
+
 def test_bad_names_come_before_any_training(prepared_folder, tmp_path):
     for extra, advice in (
         (("--attention", "liver"), "Its tasks: blob, level"),

@@ -125,11 +125,16 @@ def test_fixations_of_several_people(tmp_path):
         *("--gaze-sigma", 2),
     )
     out = tmp_path / "out"
-    recipe(tmp_path / "osie", out, "--repeats", 1)
+    networks = ("--network", "UNetS", "--network", "VGGSSM")
+    recipe(tmp_path / "osie", out, "--repeats", 2, *networks)
     tables = (out / "tables.md").read_text()
+    tested = tables.partition("## Over patients and trainings")[2]
+    for metric in ("kld", "cc", "sim", "nss"):
+        assert f"| {metric} " in tested
     assert "other observers" in tables
     frame = pd.read_csv(out / "repeats.csv", keep_default_na=False)
     half = frame[frame["task"] == "gaze: against half of the observers"]
+    half = half[half["repeat"] == 0]
     values = half.set_index(["network", "metric"])["value"]
     # People agree on the spot; one epoch of two filters does not find it.
     assert values["other observers", "cc"] > 0.8

@@ -176,3 +176,55 @@ def test_bad_tolerance(tolerance):
         attention.peak_in_mask(np.ones((4, 4)), square(), tolerance)
     with pytest.raises(UmsrepError, match="0 or more"):
         attention.pointing_game(np.ones((64, 64)), square(), -1)
+
+
+class TestArea:
+    """What a picture covers of its image; the rest is padding."""
+
+    @pytest.fixture
+    def bars(self):
+        area = np.zeros((64, 64), bool)
+        area[:, 16:48] = True
+        return area
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_is_as_if_the_padding_had_never_been(self, bars, seed):
+        rng = np.random.default_rng(seed)
+        full_map, mask = rng.normal(size=(64, 64)), rng.random((64, 64)) < 0.2
+        mask &= bars
+        inner = (slice(None), slice(16, 48))
+        for function in (attention.energy_in_mask, attention.pointing_game):
+            assert function(full_map, mask, area=bars) == pytest.approx(
+                function(full_map[inner], mask[inner])
+            )
+        assert attention.mask_share(mask, bars) == mask[inner].mean()
+        # Columns of cells 1 and 2 are the picture.
+        grid = rng.normal(size=(4, 4))
+        for tolerance in (0, 1):
+            assert attention.peak_in_mask(
+                grid, mask, tolerance, area=bars
+            ) == attention.peak_in_mask(grid[:, 1:3], mask[inner], tolerance)
+
+    def test_a_map_that_says_nothing_scores_chance(self, bars):
+        mask = square(rows=slice(16, 32), columns=slice(16, 24))
+        nothing = np.zeros((64, 64))
+        share = attention.mask_share(mask, bars)
+        assert share == 2 * attention.mask_share(mask)
+        assert attention.energy_in_mask(nothing, mask, bars) == share
+        assert attention.pointing_game(nothing, mask, area=bars) == share
+        cells = Cells.tiling((4, 4), (64, 64))
+        for function in (attention.peak_in_mask, attention.pointing_game):
+            found = function(np.zeros((4, 4)), mask, cells=cells, area=bars)
+            assert found in (1 / 8, 1 / 16, 0)
+
+    def test_a_picture_narrower_than_a_cell_still_has_one(self):
+        area = square(columns=slice(33, 35), rows=slice(None))
+        mask = square(columns=slice(33, 35), rows=slice(0, 16))
+        cells = Cells.tiling((4, 4), (64, 64))
+        for function in (attention.peak_in_mask, attention.pointing_game):
+            found = function(np.zeros((4, 4)), mask, cells=cells, area=area)
+            assert 0 <= found <= 1
+
+    def test_an_area_of_another_size_is_refused(self, bars):
+        with pytest.raises(UmsrepError, match="at the image's size"):
+            attention.mask_share(square(), bars[:32])

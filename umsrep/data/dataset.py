@@ -12,6 +12,7 @@ from umsrep.cells import Cells
 from umsrep.data import participants
 from umsrep.data import scale as scales
 from umsrep.data.attention import attention_spec
+from umsrep.data.frame import Frame
 from umsrep.data.owners import owners
 from umsrep.data.splitting import split_patients
 from umsrep.errors import UmsrepError
@@ -32,7 +33,8 @@ class Dataset:
         tasks: {task: TaskSpec}.
         table: One row per image: image, patient, split and a column per task
             (a class name, a number, or the file of a mask or map; empty
-            where unlabelled); `copies`, the group of images of one picture.
+            where unlabelled); `copies`, the group of images of one picture;
+            `source_frame`, see `frame`, where images are padded.
         folders: `PreparedFolder`s that the images come from, also those of a
             subset; empty if they were never on disk.
     """
@@ -116,6 +118,18 @@ class Dataset:
             top-left corner, continuous), duration_ms.
         """
         return self.store.fixations(task, self.rows[index])
+
+    def frame(self, index: int) -> Frame:
+        """Where the source image lies in image number `index`.
+
+        Of a set that was stretched to its size, and of one that does not say
+        how large its source images were, the whole image.
+        """
+        if "source_frame" in self.table:
+            found = self.table["source_frame"].iloc[index]
+            if isinstance(found, Frame):
+                return found
+        return Frame(self.image_size, self.image_size)
 
     @property
     def scale_units(self) -> dict[str, str]:

@@ -56,22 +56,30 @@ class Frame:
         )
         return rows, columns
 
+    @property
+    def content(self) -> tuple[slice, slice]:
+        """The rows and columns of the prepared image that are no padding."""
+        return tuple(  # type: ignore[return-value]
+            slice(start, start + length)
+            for start, length in zip(self.offset, self.inner, strict=True)
+        )
+
     def image(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The prepared image (height, width); black beside the content."""
-        return self._padded(resizing.resize_image(grey, self.inner))
+        return self.pad(resizing.resize_image(grey, self.inner))
 
     def unrounded(self, grey: NDArray[np.uint8]) -> Floats:
         """`image` before its rounding to whole grey levels."""
         values = resizing.resized_values(grey, self.inner)
-        return self._padded(np.clip(values, 0, 255))
+        return self.pad(np.clip(values, 0, 255))
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The prepared mask (height, width); False beside the content."""
-        return self._padded(resizing.resize_mask(mask, self.inner))
+        return self.pad(resizing.resize_mask(mask, self.inner))
 
     def map(self, values: NDArray) -> Floats:
         """The prepared map (height, width), sum 1; 0 beside the content."""
-        return self._padded(gaze.resize_map(values, self.inner))
+        return self.pad(gaze.resize_map(values, self.inner))
 
     def restore(self, values: ArrayLike) -> Floats:
         """Values of the prepared image at the source image's own size.
@@ -93,9 +101,7 @@ class Frame:
                 "the prepared image's. Pass one result at a time, without "
                 "its channel."
             )
-        top, left = self.offset
-        height, width = self.inner
-        inner = values[top : top + height, left : left + width]
+        inner = values[self.content]
         if inner.shape == tuple(self.shape):
             return inner.copy()
         return cv2.resize(
@@ -136,11 +142,10 @@ class Frame:
                 )
         return Scale(**moved)
 
-    def _padded(self, inner: NDArray) -> NDArray:
+    def pad(self, inner: NDArray) -> NDArray:
+        """What has the content's size, with 0 beside it."""
         if inner.shape == tuple(self.size):
             return inner
         whole = np.zeros(self.size, inner.dtype)
-        top, left = self.offset
-        height, width = inner.shape
-        whole[top : top + height, left : left + width] = inner
+        whole[self.content] = inner
         return whole

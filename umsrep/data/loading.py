@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from umsrep import tasks as task_kinds
-from umsrep.data import copies_file, prepared
+from umsrep.data import copies_file, prepared, source_facts
 from umsrep.data.dataset import Dataset
+from umsrep.data.frame import Frame
 from umsrep.data.owners import copies_of
 from umsrep.data.stores import Joined, Pictures
 from umsrep.errors import UmsrepError
@@ -52,6 +54,9 @@ def load(folder: str | Path | Dataset) -> Dataset:
     if found is not None:
         table["copies"] = found
     # Into the table, as all that follows an image into its subset.
+    if header["preprocessing"].get("fit") == "pad":
+        frames = _frames(path, table, header)
+        table["source_frame"] = pd.Series(frames, dtype=object)
     for axis, unit in header.get("scales", {}).items():
         table[f"{axis}_unit"] = unit
     dataset = Dataset(
@@ -68,6 +73,22 @@ def load(folder: str | Path | Dataset) -> Dataset:
             except UmsrepError as error:
                 raise UmsrepError(f"{path / 'manifest.csv'}: {error}") from None
     return dataset
+
+
+def _frames(
+    path: Path, table: pd.DataFrame, header: dict[str, Any]
+) -> list[Frame | str]:
+    """Where each padded image has its content; "" where that is unknown."""
+    facts = source_facts.read(path)
+    if facts is None:
+        return [""] * len(table)
+    sides = facts.set_index("image")[["height", "width"]].dropna().astype(int)
+    size = tuple(header["preprocessing"]["size"])
+    frames = {
+        image: Frame((int(height), int(width)), size, "pad")
+        for image, height, width in sides.itertuples(name=None)
+    }
+    return [frames.get(image, "") for image in table["image"]]
 
 
 def concatenate(datasets: Iterable[Dataset]) -> Dataset:

@@ -19,7 +19,12 @@ from umsrep.data import Dataset
 from umsrep.derived import Explainer
 from umsrep.errors import UmsrepError
 from umsrep.evaluation.class_means import class_means
-from umsrep.evaluation.interpretability import identity, pictures, spec_of
+from umsrep.evaluation.interpretability import (
+    covered,
+    identity,
+    pictures,
+    spec_of,
+)
 from umsrep.finetuning import SeparateModels
 from umsrep.model import MultiTaskModel
 from umsrep.progress import Progress
@@ -73,7 +78,8 @@ def perturbation_curves(
         task: A label task.
         images: (n, height, width, channels), grey levels in [0, 255].
         maps: (n, height, width); larger is more important. Equal pixels come
-            in random order, so a constant map is the random control.
+            in random order, so a constant map is the random control. What is
+            no part of the picture, as padding, is -inf and never changes.
         classes: (n,) class to watch; None is each image's likeliest class.
         steps: Number of equal parts in which the pixels change.
         baseline: What replaces a pixel: "blur", the image blurred with a sigma
@@ -89,10 +95,11 @@ def perturbation_curves(
             "expected (n, height, width, channels) and (n, height, width). "
             "Enlarge the maps to the images (Explainer.enlarge)."
         )
-    if not np.isfinite(maps).all():
+    parts = ~np.isneginf(maps)
+    if not np.isfinite(maps[parts]).all() or not parts.any(axis=(1, 2)).all():
         raise UmsrepError(
-            "maps has values that are not finite, which have no order. Leave "
-            "such images out."
+            "maps has values that are not finite, which have no order, or a "
+            "map that is -inf everywhere. Leave such images out."
         )
     if int(steps) != steps or not 1 <= steps <= maps[0].size:
         raise UmsrepError(
@@ -114,14 +121,14 @@ def perturbation_curves(
     if numbers is None:
         numbers = range(len(images))
     shares = np.linspace(0, 1, steps + 1)
-    counts = np.rint(shares * maps[0].size)[:, None, None, None]
     curves: dict[str, list[Floats]] = {"deletion": [], "insertion": []}
-    for image, ordered, index, number in zip(
-        images, maps, classes, numbers, strict=True
+    for image, ordered, part, index, number in zip(
+        images, maps, parts, classes, numbers, strict=True
     ):
         rank = _ranks(ordered, np.random.default_rng([seed, number]))
+        counts = np.rint(shares * part.sum())[:, None, None, None]
         changed = rank[None, ..., None] < counts
-        other = _baseline(image, baseline)
+        other = np.where(part[..., None], _baseline(image, baseline), image)
         for name, before, after in (
             ("deletion", image, other),
             ("insertion", other, image),
@@ -155,7 +162,8 @@ def faithfulness_table(
     Returns:
         image, patient, split, class (the true one, empty where unknown),
         explained, deletion and insertion (areas), and deletion_random and
-        insertion_random, the same for pixels in random order.
+        insertion_random, the same for pixels in random order. Padding beside
+        a picture (`Dataset.frame`) never changes.
     """
     if explain not in ("true", "predicted"):
         raise UmsrepError(
@@ -191,10 +199,12 @@ def faithfulness_table(
             if explain == "predicted":
                 outputs = np.asarray(view.predict_on_batch(images)[task])
                 explained = outputs.argmax(axis=-1)
-            maps = explainer(view, images, explained)
+            covers = np.stack([covered(dataset, index) for index in part])
+            nothing = np.where(covers, 0.0, -np.inf)
+            maps = explainer(view, images, explained) + nothing
             options = {"classes": explained, "numbers": dataset.rows[part]}
             areas = curves(images, maps, **options).areas()
-            control = curves(images, 0 * maps, **options).areas()
+            control = curves(images, nothing, **options).areas()
             for i, index in enumerate(part):
                 label = labels[index]
                 rows.append(

@@ -1,11 +1,14 @@
 """What a saliency prediction is worth: floors and the inter-observer limit.
 
-- *uniform*: every pixel alike;
-- *centre bias*: the training images' mean map, whatever the image;
+- *uniform*: every pixel of the picture alike;
+- *centre bias*: where people look in the training images, whatever the image
+  (`runs.gaze_reference`);
 - *other observers*: the map of one half of the people, scored against the
   other half, both ways. No image-based model can be expected to do much better.
   The model's score against the same halves is shown beside it, because a
   target made of fewer people is noisier.
+
+Padding beside a picture counts in none of them.
 """
 
 from typing import NamedTuple
@@ -16,10 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from umsrep.data import Dataset, gaze
 from umsrep.errors import UmsrepError
+from umsrep.metrics.saliency import FLOOR
 from umsrep.runs.gaze_reference import GazeReference
-from umsrep.tasks.map import score
+from umsrep.tasks.map import Scorer, inside
 
-# Shares of the other half's map to try; the rest is the centre bias.
+# To choose from: the blur of a half's map, in sigmas of the targets' blur (no
+# sharper, since it is also compared with the targets), and its share in the
+# prediction, of which the rest is the centre bias.
+WIDTHS = (1.0, 1.4, 2.0, 2.8)
 SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
@@ -37,19 +44,15 @@ def floor_tables(
         {"centre bias": data frame, "uniform": data frame}, one row per image
         with gaze.
     """
+    score = Scorer(dataset, task, reference)
     constant = {
-        "centre bias": reference.centre_bias,
-        "uniform": np.full(dataset.image_size, 1.0),
+        "centre bias": reference.on,
+        "uniform": lambda frame: np.ones(frame.size),
     }
     indices = np.flatnonzero(dataset.labelled(task))
     return {
         name: pd.DataFrame(
-            score(
-                dataset.map(task, index),
-                values,
-                dataset.fixations(task, index),
-                reference,
-            )
+            score(int(index), values(dataset.frame(int(index))))
             for index in indices
         )
         for name, values in constant.items()
@@ -67,12 +70,16 @@ def halves(fixations: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def _content(values: NDArray) -> NDArray[np.float64]:
-    """1 where the map's content lies: nobody can look at the padding."""
-    rows, columns = (np.flatnonzero(values.any(axis)) for axis in (1, 0))
-    inside = np.zeros(values.shape)
-    inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 1
-    return inside
+class Prediction(NamedTuple):
+    """How one half of the people is made a prediction of the other.
+
+    Attributes:
+        width: Sigma of the blur of its map, in those of the targets' blur.
+        share: Share of its map; the rest is the centre bias.
+    """
+
+    width: float
+    share: float
 
 
 class _Image(NamedTuple):
@@ -106,24 +113,21 @@ class Halves:
         sigma: ArrayLike,
         weight: str = "count",
     ) -> None:
+        self.dataset = dataset
         self.reference = reference
+        self.sigma = np.broadcast_to(np.asarray(sigma, float), 2)
+        self.weight = weight
+        self._score = Scorer(dataset, task, reference)
         self.items: list[_Image] = []
-        for index in np.flatnonzero(dataset.labelled(task)):
+        for index in map(int, np.flatnonzero(dataset.labelled(task))):
             fixations = dataset.fixations(task, index)
             if fixations is None:
                 continue
             parts = halves(fixations)
             if not all(map(len, parts)):
                 continue
-            inside = _content(dataset.map(task, index))
-            maps = [
-                gaze.normalized(
-                    gaze.density(part, dataset.image_size, sigma, weight)
-                    * inside
-                )
-                for part in parts
-            ]
-            self.items.append(_Image(int(index), parts, maps))
+            maps = [self._map(index, part) for part in parts]
+            self.items.append(_Image(index, parts, maps))
         if not self.items:
             raise UmsrepError(
                 f"No image of '{dataset.name}' has fixations of two people "
@@ -131,22 +135,22 @@ class Halves:
                 "out."
             )
 
-    def of_observers(self, share: float) -> pd.DataFrame:
+    def of_observers(self, how: Prediction) -> pd.DataFrame:
         """Per-image metrics of each half as prediction for the other.
 
         Args:
-            share: Share of the half's map in the prediction; the rest is the
-                centre bias. See `best_share`.
+            how: See `best`.
         """
         rows = []
-        for _, parts, maps in self.items:
+        for index, parts, maps in self.items:
+            bias = self.reference.on(self.dataset.frame(index))
             scores = [
-                score(
+                self._score(
+                    index,
+                    how.share * self._map(index, parts[1 - half], how.width)
+                    + (1 - how.share) * bias,
                     maps[half],
-                    share * maps[1 - half]
-                    + (1 - share) * self.reference.centre_bias,
                     parts[half],
-                    self.reference,
                 )
                 for half in (0, 1)
             ]
@@ -162,19 +166,42 @@ class Halves:
         rows = []
         for index, parts, maps in self.items:
             scores = [
-                score(target, outputs[index], part, self.reference)
+                self._score(index, outputs[index], target, part)
                 for part, target in zip(parts, maps, strict=True)
             ]
             rows.append(pd.DataFrame(scores).mean())
         return pd.DataFrame(rows).reset_index(drop=True)
 
-    def best_share(self) -> float:
-        """The share of `SHARES` with the highest information gain.
+    def best(self) -> Prediction:
+        """That of `WIDTHS` and `SHARES` with the highest log-likelihood.
 
-        Choose it on training or validation images.
+        Of one half's fixations under the prediction from the other. Choose it
+        on training images.
         """
-        gains = [
-            self.of_observers(share)["information_gain"].mean()
-            for share in SHARES
-        ]
-        return SHARES[int(np.argmax(gains))]
+        bits = np.zeros((len(WIDTHS), len(SHARES)))
+        shares = np.array(SHARES)[:, None]
+        for index, parts, _ in self.items:
+            frame = self.dataset.frame(index)
+            bias = self.reference.inside(frame)
+            for half, part in enumerate(parts):
+                columns, rows = np.floor(inside(part, frame)).astype(int).T
+                for number, width in enumerate(WIDTHS):
+                    other = self._map(index, parts[1 - half], width)
+                    mixed = (
+                        shares * other[frame.content][rows, columns]
+                        + (1 - shares) * bias[rows, columns]
+                    )
+                    bits[number] += np.log2(np.maximum(mixed, FLOOR)).mean(1)
+        best, share = divmod(int(bits.argmax()), len(SHARES))
+        return Prediction(WIDTHS[best], SHARES[share])
+
+    def _map(
+        self, index: int, part: pd.DataFrame, width: float = 1.0
+    ) -> NDArray[np.float32]:
+        """A half's map, 0 in the padding."""
+        frame = self.dataset.frame(index)
+        x, y = inside(part, frame).T
+        points = part.assign(x=x, y=y)
+        return frame.pad(
+            gaze.density(points, frame.inner, width * self.sigma, self.weight)
+        )

@@ -4,7 +4,7 @@ GG-CAM (Zhu et al. 2022, Section 4.3): a classifier is interpretable if, for an
 image of a disease, its map points at the organ of the disease.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ METRICS = (
     "peak_in_mask_mean_map",
     "peak_near_mask",
     "peak_near_mask_chance",
+    "peak_near_mask_mean_map",
     "pointing_game",
     "pointing_game_chance",
     "pointing_game_mean_map",
@@ -73,7 +74,8 @@ def interpretability_table(
         pointing_game, where the pixel at the peak cell's centre has to lie in
         the mask, each with `..._chance`, the score of a map that says nothing
         on the same cells; energy_in_mask at full size, where chance is
-        mask_share.
+        mask_share. Padding beside a picture is cut off from maps and chance
+        (`Dataset.frame`).
         `..._mean_map` is the score of the mean map of the other patients'
         images that were explained for the same class: a map that is the same
         for every image also knows where organs are, and only what exceeds its
@@ -100,8 +102,11 @@ def interpretability_table(
     means = _mean_maps(np.stack(grids), table)
     cells = explainer.cells(view, means.shape[1:])
     enlarged = (explainer.enlarge(view, mean[None])[0] for mean in means)
-    outlines = (dataset.mask(name, index) for index, name in chosen)
-    return table.assign(**_of_mean_maps(means, enlarged, outlines, cells))
+    scores = [
+        _scores(grid, full_map, *_outlines(dataset, *one), tolerance, cells)
+        for grid, full_map, one in zip(means, enlarged, chosen, strict=True)
+    ]
+    return table.join(pd.DataFrame(scores).add_suffix("_mean_map"))
 
 
 @dataclass(frozen=True)
@@ -179,11 +184,7 @@ def _row(
             "explained": spec.classes[found.explained],
             "mask": found.mask_task,
         }
-        | _metrics(
-            found,
-            dataset.mask(found.mask_task, found.index),
-            tolerance,
-        )
+        | _metrics(dataset, found, tolerance)
     )
 
 
@@ -201,25 +202,6 @@ def _mean_maps(grids: Floats, table: pd.DataFrame) -> Floats:
         if others.any():
             result[number] = shown[others].mean(axis=0)
     return result
-
-
-def _of_mean_maps(
-    grids: Floats,
-    full_maps: Iterable[Floats],
-    masks: Iterable[NDArray],
-    cells: Cells,
-) -> dict[str, list[float]]:
-    """{metric: values} of the mean maps."""
-    peaks, points, energies = [], [], []
-    for grid, full_map, mask in zip(grids, full_maps, masks, strict=True):
-        peaks.append(attention.peak_in_mask(grid, mask, cells=cells))
-        points.append(attention.pointing_game(grid, mask, cells=cells))
-        energies.append(attention.energy_in_mask(full_map, mask))
-    return {
-        "peak_in_mask_mean_map": peaks,
-        "pointing_game_mean_map": points,
-        "energy_in_mask_mean_map": energies,
-    }
 
 
 def interpretability_summary(
@@ -294,24 +276,54 @@ def _check(
     return spec, by_class
 
 
-def _metrics(
-    found: _Explained, mask: NDArray, tolerance: int
-) -> dict[str, float]:
-    grid, cells = found.grid, found.cells
-    nothing = 0 * grid
+def covered(dataset: Dataset, index: int) -> NDArray[np.bool_]:
+    """(height, width): what the picture covers, the rest being padding."""
+    area = np.zeros(dataset.image_size, bool)
+    area[dataset.frame(index).content] = True
+    return area
 
-    def peak(values: Floats, distance: int) -> float:
-        return attention.peak_in_mask(values, mask, distance, cells)
+
+def _outlines(
+    dataset: Dataset, index: int, mask_task: str
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """The mask of an image, and what its picture covers."""
+    mask: Any = dataset.mask(mask_task, index)
+    return mask, covered(dataset, index)
+
+
+def _scores(
+    grid: Floats,
+    full_map: Floats,
+    mask: NDArray,
+    area: NDArray[np.bool_],
+    tolerance: int,
+    cells: Cells,
+) -> dict[str, float]:
+    """The metrics of one map."""
+
+    def peak(distance: int) -> float:
+        return attention.peak_in_mask(grid, mask, distance, cells, area)
 
     return {
-        "peak_in_mask": peak(grid, 0),
-        "peak_in_mask_chance": peak(nothing, 0),
-        "peak_near_mask": peak(grid, tolerance),
-        "peak_near_mask_chance": peak(nothing, tolerance),
-        "pointing_game": attention.pointing_game(grid, mask, cells=cells),
-        "pointing_game_chance": attention.pointing_game(
-            nothing, mask, cells=cells
+        "peak_in_mask": peak(0),
+        "peak_near_mask": peak(tolerance),
+        "pointing_game": attention.pointing_game(
+            grid, mask, cells=cells, area=area
         ),
-        "energy_in_mask": attention.energy_in_mask(found.full_map, mask),
-        "mask_share": attention.mask_share(mask),
+        "energy_in_mask": attention.energy_in_mask(full_map, mask, area),
     }
+
+
+def _metrics(
+    dataset: Dataset, found: _Explained, tolerance: int
+) -> dict[str, float]:
+    """Those of an image's map, and of one that says nothing."""
+    mask, area = _outlines(dataset, found.index, found.mask_task)
+    rest = mask, area, tolerance, found.cells
+    chance = _scores(0 * found.grid, 0 * found.full_map, *rest)
+    share = chance.pop("energy_in_mask")
+    return (
+        _scores(found.grid, found.full_map, *rest)
+        | {f"{name}_chance": value for name, value in chance.items()}
+        | {"mask_share": share}
+    )

@@ -10,8 +10,9 @@ import pandas as pd
 from umsrep.data import storage
 from umsrep.data.prepared import HEADER
 from umsrep.derived import CAM
-from umsrep.evaluation import faithfulness, interpretability
+from umsrep.evaluation import crossed_tests, faithfulness, interpretability
 from umsrep.evaluation.subject import Subject
+from umsrep.experiments import significance
 from umsrep.experiments.pictures import write_maps
 from umsrep.experiments.repeats import BOOTSTRAP, folders
 from umsrep.experiments.tables import evenly
@@ -21,6 +22,8 @@ from umsrep.stages.evaluation import evaluate_run
 PICTURES = 6
 # Deletion and insertion run the network some 80 times per image.
 FAITHFUL_IMAGES = 48
+# End of the file of each image's map metrics.
+MAPS = "-maps.csv"
 
 
 def organ_names(organs):
@@ -56,12 +59,8 @@ def measure_maps(out, name, repeat, task, data, which, organs):
         `title_of(task, which)`, of another data set's classification, and that
         followed by ": <organ> alone", ": maps, <class>", ": faithfulness".
     """
-    run, evaluation = folders(out, name, repeat)
-    # Other data, organs, task or metrics are another measurement.
-    header = storage.sha256(Path(data) / HEADER)
-    key = json.dumps([header, organs, task, interpretability.METRICS])
-    key = hashlib.sha256(key.encode()).hexdigest()[:8]
-    stem = evaluation.parent / f"{evaluation.name}-{which or 'own'}-{key}"
+    run, _ = folders(out, name, repeat)
+    stem = _stem(out, name, repeat, task, data, which, organs)
     kept = stem.with_name(f"{stem.name}.csv")
     if not kept.exists():
         rows = _measure(run, stem, data, which, task, organs)
@@ -72,6 +71,48 @@ def measure_maps(out, name, repeat, task, data, which, organs):
     table.insert(0, "network", name)
     table.insert(1, "repeat", repeat)
     return table
+
+
+def measured(out, spec, sets, organs):
+    """For `significance.over_patients_and_trainings`, of `measure_maps`.
+
+    Args:
+        out, organs: As in `measure_maps`.
+        spec: `TaskSpec` of the label task.
+        sets: {which: data}, as `measure_maps` was called with.
+    """
+    alone = organ_names(organs) if organs else []
+    places = {}
+    for which, data in sets.items():
+        title = title_of(spec.name, which)
+        places[title] = which, data, "" if which else None
+        places[f"{title}: maps, all"] = which, data, MAPS
+        for organ in alone:
+            places[f"{title}: {organ} alone"] = which, data, f"-{organ}-alone"
+
+    def of_training(network, repeat, title):
+        which, data, end = places[title]
+        if end is None:
+            folder = folders(out, network, repeat)[1]
+            return significance.read_measured(folder, spec)
+        stem = _stem(out, network, repeat, spec.name, data, which, organs)
+        file = stem.with_name(f"{stem.name}{end}")
+        if end == MAPS:
+            table = pd.read_csv(file, dtype={"image": str, "patient": str})
+            return crossed_tests.of_values(table, interpretability.METRICS)
+        return significance.read_measured(file, spec)
+
+    return of_training
+
+
+def _stem(out, name, repeat, task, data, which, organs):
+    """What the files of one measurement begin with."""
+    _, evaluation = folders(out, name, repeat)
+    # Other data, organs, task or metrics are another measurement.
+    header = storage.sha256(Path(data) / HEADER)
+    key = json.dumps([header, organs, task, interpretability.METRICS])
+    key = hashlib.sha256(key.encode()).hexdigest()[:8]
+    return evaluation.parent / f"{evaluation.name}-{which or 'own'}-{key}"
 
 
 def _measure(run, stem, data, which, task, organs):
@@ -90,6 +131,7 @@ def _measure(run, stem, data, which, task, organs):
         table = interpretability.interpretability_table(
             subject.network, subject.seen, explainer, organs
         )
+        storage.write_csv(stem.with_name(f"{stem.name}{MAPS}"), table)
         means = interpretability.interpretability_summary(table, resamples=1)
         rows += [
             (f"{title}: maps, {row['class']}", row["metric"], row["value"])

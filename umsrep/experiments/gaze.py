@@ -53,14 +53,14 @@ def references(data, task, out, networks, repeats, say):
     options = (task, reference, note["sigma_prepared"], note["weight"])
     training = Subject(folder, data, "train").dataset
     try:
-        share = gaze_floors.Halves(training, *options).best_share()
+        how = gaze_floors.Halves(training, *options).best()
         halves = gaze_floors.Halves(subject.dataset, *options)
     except UmsrepError as reason:
         # Several people, but each on images of their own.
         say(f"no inter-observer limit: {reason}")
         return
     half = halves_of(task)
-    table = halves.of_observers(share)
+    table = halves.of_observers(how)
     yield _means(OBSERVERS, half, table)
     for name in networks:
         for repeat in range(repeats):

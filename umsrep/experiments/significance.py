@@ -1,11 +1,14 @@
 """Tests over repeated trainings."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.stats import multitest
 
-from umsrep.evaluation import comparison, table_metrics
+from umsrep import tasks
+from umsrep.evaluation import comparison, crossed_tests, table_metrics
 from umsrep.experiments.repeats import folders
 
 # Column of the sign flips by patient.
@@ -19,7 +22,8 @@ def mann_whitney(frame, pairs, metrics):
 
     With 5 repeats each the smallest possible p is 0.008. A repeat is a
     training, not a patient: the test says whether training again would give
-    the same order, not whether other patients would.
+    the same order, not whether other patients would
+    (`over_patients_and_trainings`).
 
     Args:
         frame: As returned by `repeats.run_repeats`.
@@ -60,6 +64,96 @@ def mann_whitney(frame, pairs, metrics):
     if rows:
         table["p_holm"] = multitest.multipletests(table["p"], method="holm")[1]
     return table
+
+
+def over_patients_and_trainings(measured, pairs, metrics, repeats):
+    """Tests of each pair for other patients and for other trainings.
+
+    See `crossed_tests`; five trainings each can show what `mann_whitney` of
+    as many cannot.
+
+    Args:
+        measured: A function of (network, repeat, task), to what
+            `crossed_tests.of_predictions` or `of_values` gives, or to None.
+        pairs, metrics: As in `mann_whitney`; what a network does not have is
+            left out, and so is a metric that it has only with all patients.
+        repeats: How many there are; a single one has no test.
+
+    Returns:
+        Data frame: a, b, task, metric, mean_a, mean_b, difference, low and
+        high (95 %), patients, p, p_holm (over all rows).
+    """
+    rows = []
+    if repeats < 2:
+        return pd.DataFrame(rows)
+
+    @functools.cache
+    def of(network, task):
+        return [measured(network, repeat, task) for repeat in range(repeats)]
+
+    for a, b in pairs:
+        for task, metric in metrics:
+            sides = of(a, task), of(b, task)
+            if any(one is None for side in sides for one in side):
+                continue
+            found = crossed_tests.crossed_test(*sides, metric)
+            if found is None:
+                continue
+            means = [np.mean([m.values[metric] for m in s]) for s in sides]
+            rows.append(
+                {
+                    "a": a,
+                    "b": b,
+                    "task": task,
+                    "metric": metric,
+                    "mean_a": means[0],
+                    "mean_b": means[1],
+                    "difference": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "patients": found.patients,
+                    "p": found.p,
+                }
+            )
+    table = pd.DataFrame(rows)
+    if rows:
+        # Without an error to compare with there is no test.
+        tested = table["p"].notna()
+        table["p_holm"] = np.nan
+        table.loc[tested, "p_holm"] = multitest.multipletests(
+            table.loc[tested, "p"], method="holm"
+        )[1]
+    return table
+
+
+def measured_by(out, specs):
+    """For `over_patients_and_trainings`, of the evaluations of an experiment.
+
+    Args:
+        out: Folder of the experiment.
+        specs: `TaskSpec`s; a network that lacks one has nothing measured.
+    """
+    known = {spec.name: spec for spec in specs}
+
+    def measured(network, repeat, task):
+        _, evaluation = folders(out, network, repeat)
+        return read_measured(evaluation, known[task])
+
+    return measured
+
+
+def read_measured(evaluation, spec):
+    """`crossed_tests.Measured` of an evaluation's folder, or None.
+
+    Args:
+        evaluation: The folder.
+        spec: `TaskSpec`; None is returned where it was not predicted.
+    """
+    table = table_metrics.read_predictions(evaluation / "predictions.csv")
+    reference = f"{spec.name}_{tasks.get(spec.kind).reference}"
+    if reference not in table or table[reference].isna().all():
+        return None
+    return crossed_tests.of_predictions(table, spec)
 
 
 def paired_over_repeats(out, group, specs, repeats, right_dice):

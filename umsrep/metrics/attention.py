@@ -11,6 +11,8 @@ Conventions, the same for every function:
   guess scores on average, whatever the order of the pixels.
 - A map without a positive value has no mass; `energy_in_mask` treats it as
   constant.
+- `area`, where it is given, is what the picture covers, the rest being padding
+  beside it: only places in it count, of the map and of chance alike.
 """
 
 import numpy as np
@@ -29,6 +31,7 @@ def peak_in_mask(
     mask: ArrayLike,
     tolerance: int = 0,
     cells: Cells | None = None,
+    area: ArrayLike | None = None,
 ) -> float:
     """Whether the peak of a map on a coarse grid lies in the mask: leniently.
 
@@ -43,6 +46,7 @@ def peak_in_mask(
         tolerance: Cells, also diagonally, by which the peak may miss.
         cells: Where the cells lie, such as `Explainer.cells`; None tiles the
             image.
+        area: (height, width); a cell counts if any part of it is in it.
 
     Returns:
         1.0 or 0.0; of tied peaks, the share that hits.
@@ -67,7 +71,10 @@ def peak_in_mask(
     touched = ndimage.maximum_filter(
         cells.average(mask) > 0, size=2 * int(tolerance) + 1, mode="constant"
     )
-    return float(touched[_peak(grid_map, touched)].mean())
+    counted = np.ones(grid_map.shape, bool)
+    if area is not None:
+        counted = cells.average(_area(area, mask)) > 0
+    return float(touched[_peak(grid_map, touched, counted)].mean())
 
 
 def pointing_game(
@@ -75,6 +82,7 @@ def pointing_game(
     mask: ArrayLike,
     tolerance: float = 0,
     cells: Cells | None = None,
+    area: ArrayLike | None = None,
 ) -> float:
     """Whether the very pixel of a map's maximum lies in the mask.
 
@@ -88,6 +96,7 @@ def pointing_game(
         cells: Where the cells of a coarse map lie. Its maximum is at the
             centre of a cell, where bilinear enlarging has it; a map that says
             nothing then scores what a random cell does.
+        area: (height, width); a cell counts if its centre is in it.
 
     Returns:
         1.0 or 0.0; of tied maxima, the share that hits, and of a centre
@@ -104,10 +113,19 @@ def pointing_game(
     if tolerance > 0:
         inside = ndimage.distance_transform_edt(~inside) <= tolerance
     hits = inside if cells is None else cells.at_centres(inside)
-    return float(hits[_peak(full_map, hits)].mean())
+    counted = np.ones(full_map.shape, bool)
+    if area is not None:
+        counted = _area(area, inside)
+        if cells is not None:
+            # A picture narrower than a cell may hold no centre.
+            centres = cells.at_centres(counted) > 0
+            counted = centres if centres.any() else cells.average(counted) > 0
+    return float(hits[_peak(full_map, hits, counted)].mean())
 
 
-def energy_in_mask(full_map: ArrayLike, mask: ArrayLike) -> float:
+def energy_in_mask(
+    full_map: ArrayLike, mask: ArrayLike, area: ArrayLike | None = None
+) -> float:
     """Share of the map's non-negative mass inside the mask, in [0, 1].
 
     The energy-based pointing game (Wang et al. 2020, Equation 12). A constant
@@ -115,29 +133,33 @@ def energy_in_mask(full_map: ArrayLike, mask: ArrayLike) -> float:
 
     Args:
         full_map: (height, width); negative values count as 0.
-        mask: The same shape.
+        mask, area: The same shape.
     """
     full_map, mask = _pair(full_map, mask)
-    energy = np.maximum(full_map, 0)
+    counted = np.ones(mask.shape, bool) if area is None else _area(area, mask)
+    energy = np.maximum(full_map, 0) * counted
     total = energy.sum()
     if total == 0:
-        return mask_share(mask)
+        return mask_share(mask, area)
     return float(energy[mask].sum() / total)
 
 
-def mask_share(mask: ArrayLike) -> float:
+def mask_share(mask: ArrayLike, area: ArrayLike | None = None) -> float:
     """The mask's share of the image: what a map that says nothing scores."""
-    return float(_mask(mask).mean())
+    inside = _mask(mask)
+    return float(
+        inside.mean() if area is None else inside[_area(area, inside)].mean()
+    )
 
 
-def _peak(values: Floats, hits: NDArray) -> Bools:
+def _peak(values: Floats, hits: NDArray, counted: Bools) -> Bools:
     """Where a map has its maximum; raises unless it has the hits' cells."""
     if values.shape != hits.shape:
         raise UmsrepError(
             f"Got a map of {values.shape} cells; expected {hits.shape}. Pass "
             "the cells of this map (Explainer.cells)."
         )
-    return values == values.max()  # type: ignore[no-any-return]
+    return counted & (values == values[counted].max())  # type: ignore[no-any-return]
 
 
 def _pair(full_map: ArrayLike, mask: ArrayLike) -> tuple[Floats, Bools]:
@@ -148,6 +170,17 @@ def _pair(full_map: ArrayLike, mask: ArrayLike) -> tuple[Floats, Bools]:
             "Enlarge the map to the image first."
         )
     return full_map, mask
+
+
+def _area(area: ArrayLike, mask: Bools) -> Bools:
+    """The area that counts; raises unless it is the mask's size."""
+    counted = _mask(area)
+    if counted.shape != mask.shape:
+        raise UmsrepError(
+            f"Got an area of {counted.shape} pixels and a mask of "
+            f"{mask.shape}. Pass both at the image's size."
+        )
+    return counted
 
 
 def _map(values: ArrayLike) -> Floats:

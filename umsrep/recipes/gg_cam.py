@@ -151,6 +151,7 @@ INTERPRETABILITY = {
     "pointing_game_mean_map": "pixel of the mean map of other images",
     "peak_near_mask": "peak within a cell ↑",
     "peak_near_mask_chance": "by chance (within a cell)",
+    "peak_near_mask_mean_map": "within a cell, mean map of other images",
     "energy_in_mask": "energy in organ ↑",
     "mask_share": "by chance: the organ's share",
     "energy_in_mask_mean_map": "energy of the mean map of other images",
@@ -259,7 +260,9 @@ def run(
             maps.write_side_by_side(out, names, task, place, which, organs)
     frame = pd.concat(parts, ignore_index=True)
     storage.write_csv(out / "repeats.csv", frame)
-    found = _tables(frame, dataset.task(task), names, sets, organs)
+    spec = dataset.task(task)
+    measured = maps.measured(out, spec, sets, organs)
+    found = _tables(frame, spec, names, sets, organs, measured, repeats)
     tables.write_tables("GG-CAM", out, found, data, preset, repeats, seed)
     return found
 
@@ -303,7 +306,7 @@ def _label_task(dataset, task):
     return task or labels[0]
 
 
-def _tables(frame, spec, names, sets, organs):
+def _tables(frame, spec, names, sets, organs, measured, repeats):
     medians = tables.median_and_spread(frame)
     metrics = tables.classification_metrics(spec.classes, TWO_CLASSES)
     found, compared = {}, []
@@ -331,4 +334,8 @@ def _tables(frame, spec, names, sets, organs):
     pairs = list(zip(names[1::2], names[::2], strict=True))
     tests = significance.mann_whitney(frame, pairs, compared)
     found["Mann-Whitney over repeats"] = tests.round(4)
+    tests = significance.over_patients_and_trainings(
+        measured, pairs, compared, repeats
+    )
+    found["Over patients and trainings"] = tests.round(4)
     return tables.without_empty(found)

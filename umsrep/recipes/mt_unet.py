@@ -334,7 +334,8 @@ def run(
         )
     write_curves(out, [candidate.name for candidate in chosen])
     storage.write_csv(out / "repeats.csv", frame)
-    found = _tables(frame, dataset, tasks, chosen)
+    measured = significance.measured_by(out, dataset.tasks.values())
+    found = _tables(frame, dataset, tasks, chosen, measured, repeats)
     tables.write_tables("MT-UNet", out, found, data, settings, repeats, seed)
     return found
 
@@ -349,7 +350,7 @@ def _pairs(candidates):
     return [(first, other) for other in others]
 
 
-def _tables(frame, dataset, tasks, candidates):
+def _tables(frame, dataset, tasks, candidates, measured, repeats):
     networks = [candidate.name for candidate in candidates]
     medians = tables.median_and_spread(frame)
     label, saliency = tasks.classification, tasks.saliency
@@ -370,6 +371,11 @@ def _tables(frame, dataset, tasks, candidates):
     found["Cost"] = tables.cost(medians, networks)
     compared = [(saliency, m) for m in ("kld", "cc", "sim", "nss")]
     compared += [(label, m) for m in ("accuracy", "auc")] if label else []
-    tests = significance.mann_whitney(frame, _pairs(candidates), compared)
+    pairs = _pairs(candidates)
+    tests = significance.mann_whitney(frame, pairs, compared)
     found["Mann-Whitney over repeats"] = tests.round(4)
+    tests = significance.over_patients_and_trainings(
+        measured, pairs, compared, repeats
+    )
+    found["Over patients and trainings"] = tests.round(4)
     return tables.without_empty(found)

@@ -220,28 +220,31 @@ class TaskKind:
         Returns:
             {column: values}.
         """
-        rows = []
-        for index in range(len(dataset)):
-            true = None
-            if self.spec.name in dataset.tasks:
-                true = dataset.target(self.spec.name, index)
-            scored: dict[str, float] = {}
-            if true is not None:
-                points = dataset.fixations(self.spec.name, index)
-                scored = self.score(true, outputs[index], points, reference)
-            rows.append(scored)
+        rows: list[dict[str, float]] = [{} for _ in range(len(dataset))]
+        if self.spec.name in dataset.tasks:
+            score = self.scorer(dataset, reference)
+            rows = [score(n, outputs[n]) for n in range(len(dataset))]
         return {
             f"{self.spec.name}_{name}": [row.get(name) for row in rows]
             for name in self.columns
         }
 
-    def score(
-        self,
-        true: NDArray,
-        output: NDArray,
-        fixations: pd.DataFrame | None = None,
-        reference: Reference | None = None,
-    ) -> dict[str, float]:
+    def scorer(
+        self, dataset: Data, reference: Reference | None
+    ) -> Callable[[int, NDArray], dict[str, float]]:
+        """A function of an image's number and output, as `score`.
+
+        Args:
+            dataset, reference: As of `predictions`; the task is there.
+        """
+
+        def score(index: int, output: NDArray) -> dict[str, float]:
+            true = dataset.target(self.spec.name, index)
+            return {} if true is None else self.score(true, output)
+
+        return score
+
+    def score(self, true: NDArray, output: NDArray) -> dict[str, float]:
         """{metric: value} of one image; names among `columns`."""
         raise NotImplementedError
 

@@ -94,13 +94,7 @@ class Mask(PictureKind):
                 "Look at it; leave it out of the source if it is wrong.",
             )
 
-    def score(
-        self,
-        true: NDArray,
-        output: NDArray,
-        fixations: pd.DataFrame | None = None,
-        reference: Reference | None = None,
-    ) -> dict[str, float]:
+    def score(self, true: NDArray, output: NDArray) -> dict[str, float]:
         return segmentation.mask_metrics(
             true.astype(bool), output > self.threshold
         )

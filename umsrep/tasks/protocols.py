@@ -30,6 +30,21 @@ class Spec(Protocol):
     def limits(self) -> tuple[float, ...]: ...
 
 
+class Frame(Protocol):
+    """Where an image lies in the prepared one; see `data.frame.Frame`."""
+
+    @property
+    def inner(self) -> tuple[int, int]: ...
+
+    @property
+    def offset(self) -> tuple[int, int]: ...
+
+    @property
+    def content(self) -> tuple[slice, slice]: ...
+
+    def restore(self, values: ArrayLike) -> NDArray[np.float32]: ...
+
+
 class Data(Protocol):
     """Images with targets; see `data.Dataset`."""
 
@@ -49,11 +64,7 @@ class Data(Protocol):
 
     def fixations(self, task: str, index: int) -> pd.DataFrame | None: ...
 
-
-class Frame(Protocol):
-    """Where an image lies in the prepared one; see `data.frame.Frame`."""
-
-    def restore(self, values: ArrayLike) -> NDArray[np.float32]: ...
+    def frame(self, index: int) -> Frame: ...
 
 
 class Calibration(Protocol):
@@ -67,11 +78,7 @@ class Calibration(Protocol):
 class Reference(Protocol):
     """Gaze on training images; see `runs.gaze_reference.GazeReference`."""
 
-    @property
-    def centre_bias(self) -> NDArray[np.float32]: ...
-
-    @property
-    def fixations(self) -> NDArray[np.float32]: ...
+    def inside(self, frame: Any) -> NDArray[np.float32]: ...
 
 
 class Statistics(Protocol):
