@@ -14,6 +14,7 @@ from small_runs import IMAGES, SETTINGS, scenes  # noqa: F401
 from umsrep import data, runs
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import table_metrics
+from umsrep.evaluation.shift_table import shift_table
 from umsrep.evaluation.subject import Subject
 from umsrep.export.serving import Source, serving_model
 from umsrep.inference.run_predictor import RunPredictor
@@ -111,6 +112,16 @@ def test_the_run_of_all_folds_is_taken_as_any_other(folded, scenes):  # noqa: F8
     assert set(split["split"]) == {"train"}
     with pytest.raises(UmsrepError, match="Leave --split out"):
         Subject(folded, scenes[1], "validation")
+
+
+def test_settings_are_chosen_in_one_fold(folded, scenes):  # noqa: F811
+    """What one fold held out to test, another has learnt from."""
+    with pytest.raises(
+        UmsrepError, match=r"Pass the run of one, such as .*1\."
+    ):
+        shift_table(folded, scenes, progress=False)
+    found = shift_table(folded / "fold-1", scenes, progress=False)
+    assert {"none", "mean"} < set(found.index)
 
 
 def test_another_data_set_is_predicted_by_the_ensemble(

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from umsrep import runs
 from umsrep.data import Dataset
 from umsrep.data.shifts import simulated_shifts
+from umsrep.errors import UmsrepError
 from umsrep.evaluation import components as component_filter
 from umsrep.evaluation import predict, table_metrics
 from umsrep.evaluation.subject import Subject
@@ -37,7 +39,16 @@ def shift_table(
         A data frame: one row per shift ("none" first, "mean" last, which is
         the mean over the shifts without "none"), one column
         "<task> <metric>" for each metric.
+
+    Raises:
+        UmsrepError: a cross-validation, or what `Subject` refuses.
     """
+    if runs.Run(run_folder).folds:
+        raise UmsrepError(
+            f"{run_folder} is a cross-validation, whose folds have validation "
+            "images of their own. Pass the run of one, such as "
+            f"{Path(run_folder) / 'fold-1'}."
+        )
     subject = Subject(run_folder, data, split)
     rows = {}
     names = (None, *simulated_shifts())
