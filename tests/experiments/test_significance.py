@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from repeated import A, B, frame
-from scipy.stats import mannwhitneyu, norm
+from scipy.stats import f_oneway, mannwhitneyu, norm, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
 from umsrep.evaluation.crossed_tests import crossed_test, of_values
 from umsrep.experiments.significance import (
+    anova,
     combined_p,
     mann_whitney,
     over_patients_and_trainings,
@@ -23,6 +24,18 @@ def test_mann_whitney_is_scipys_with_holm():
     assert second == pytest.approx(1)
     assert table["p_holm"][0] == pytest.approx(min(1, 2 * first))
     assert table["median_b"][0] == 0.53
+
+
+def test_analysis_of_variance_is_scipys():
+    table = mann_whitney(frame(a=A, b=B), [("a", "b")], [("finding", "auc")])
+    assert table["p_anova"][0] == pytest.approx(f_oneway(A, B).pvalue)
+    # Of two groups it is the t-test's, whose square is F.
+    assert anova(A, B) == pytest.approx(ttest_ind(A, B).pvalue)
+
+
+def test_without_variance_there_is_no_analysis_of_it():
+    assert np.isnan(anova([1.0] * 5, [0.9] * 5))
+    assert anova([1.0] * 5, B) == pytest.approx(f_oneway([1.0] * 5, B).pvalue)
 
 
 def test_too_few_repeats_are_not_compared():

@@ -28,6 +28,56 @@ def test_layout_of_the_papers():
     assert shown.loc["F", "a"] == "–"
 
 
+def bold(table):
+    """{row: names of the columns in bold}."""
+    return {
+        row: [c for c in table if str(table.loc[row, c]).startswith("**")]
+        for row in table.index
+    }
+
+
+def written(columns, rows):
+    """A table as `layout` makes it."""
+    return pd.DataFrame(columns, index=pd.Index(rows, name="Metrics"))
+
+
+def test_the_best_of_a_row_is_bold_where_an_arrow_says_which():
+    table = written(
+        {
+            "a": ["0.726 ± 0.004", "0.670 ± 0.018", "0.5", "1,200", "−0.200"],
+            "b": ["0.750 ± 0.002", "0.670 ± 0.030", "0.6", "980", "−0.300"],
+            "c": ["0.750", "–", "0.7", "–", "nan"],
+        },
+        ["KLD ↓", "ACC ↑", "by chance", "Parameters ↓", "IG ↑"],
+    )
+    shown = tables.with_best(table)
+    assert bold(shown) == {
+        "KLD ↓": ["a"],
+        # What reads equal is equal.
+        "ACC ↑": ["a", "b"],
+        "by chance": [],
+        "Parameters ↓": ["b"],
+        "IG ↑": ["a"],
+    }
+    assert shown.loc["KLD ↓", "a"] == "**0.726 ± 0.004**"
+    # The table itself, which is printed and tested with, has no marks.
+    assert not any(bold(table).values())
+
+
+def test_a_value_alone_or_a_limit_is_not_the_best():
+    table = written(
+        {"limit": ["0.9", "0.9"], "a": ["0.5", "0.5"], "b": ["–", "0.6"]},
+        ["PCC ↑", "HS ↑"],
+    )
+    assert bold(tables.with_best(table, apart=("limit",))) == {
+        "PCC ↑": [],
+        "HS ↑": ["b"],
+    }
+    # Rows of strategies have no arrows.
+    other = pd.DataFrame({"Strategy": ["joint"], "Accuracy": ["0.9"]})
+    pd.testing.assert_frame_equal(tables.with_best(other), other)
+
+
 def test_examples_are_spread_over_a_sorted_manifest():
     chosen = tables.evenly(np.arange(95), 48)
     assert len(set(chosen)) == 48

@@ -13,6 +13,7 @@ from umsrep import figures as plotting
 from umsrep.data.prepared import SourceDescription, TaskSpec
 from umsrep.data.writer import PreparedWriter
 from umsrep.errors import UmsrepError
+from umsrep.figures import overlays
 
 SIDE = 32
 
@@ -100,6 +101,27 @@ def test_the_reference_is_blue_and_the_prediction_orange(squares):
     assert (red > blue).all()  # no reference
     assert not coloured(alone[3]).any()
     assert coloured(both[0]).sum() > coloured(alone[0]).sum()
+
+
+def test_a_colour_bar_has_the_colours_of_the_maps():
+    colours = cv2.COLORMAP_VIRIDIS
+    strip = plotting.colour_strip(colours)
+    grey = np.full((1, 1), strip[0, 0, 0], np.uint8)
+    assert (strip[0, 0] == strip[0, 0, 0]).all()
+    for place in (0, 128, 255):
+        heat = np.full((1, 1), place / 255, np.float32)
+        want = overlays.heat_overlay(
+            grey, heat, overlays.MAP_OPACITY, colours, side=1
+        )
+        np.testing.assert_array_equal(strip[8, place], want[0, 0])
+    # Below all pictures, from 0 to 1.
+    one = np.zeros((8, 8), np.uint8)
+    columns = {"a": [one, one], "b": [one, one]}
+    figure = plotting.panels(columns, bar=(strip, "share"))
+    assert len(figure.axes) == 5
+    texts = [t.get_text() for t in figure.axes[-1].get_xticklabels()]
+    assert texts == ["0", "1"]
+    assert figure.axes[-1].get_xlabel() == "share"
 
 
 def test_maps_are_hot_where_they_are_high(squares):

@@ -34,6 +34,7 @@ def test_from_prepared_data_to_tables(prepared_folder, other_folder, tmp_path):
     shown = recipe(prepared_folder, out, *options)
     tables = (out / "tables.md").read_text()
     for heading in (
+        "Table 1: hyper-parameters",
         "Classification, level",
         "Classification, level: blob alone",
         "Classification, level (external)",
@@ -56,6 +57,14 @@ def test_from_prepared_data_to_tables(prepared_folder, other_folder, tmp_path):
     assert shares[0] == shares[1]
     for file in ("maps.png", "maps-external.png"):
         assert cv2.imread(str(out / file)).std() > 10
+    for file in (
+        "figure-2.svg",
+        "figure-3.svg",
+        "figure-3-external.svg",
+        "curves-conv_autoencoder.svg",
+        "curves-conv_autoencoder-gg-cam.svg",
+    ):
+        assert "</svg>" in (out / file).read_text()
     # Whatever is there is not done again, but other questions are answered.
     assert "repeat 1" not in recipe(prepared_folder, out, *options)
     less = recipe(prepared_folder, out, *options[:2], *options[-4:])
@@ -74,6 +83,7 @@ def test_networks_differ_over_patients_and_trainings(prepared_folder, tmp_path):
         ("level", "auc"),
         ("level: blob alone", "auc"),
         ("level: maps, all", "energy_in_mask"),
+        ("level: maps, low", "peak_in_mask"),
     ):
         (row,) = (
             [cell.strip() for cell in line.split("|")]

@@ -1,5 +1,7 @@
 """The recipe of UMS-Rep on Doppler strips, from phantom files to tables."""
 
+import re
+
 import cv2
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from umsrep.errors import UmsrepError
 from umsrep.recipes import ums_rep_echo
 
 TABLES = (
+    "Table 1: data",
     "Table 7: heterogeneous tasks",
     "Table 8: cost of the heterogeneous tasks",
     "Table 9: homogeneous tasks",
@@ -56,6 +59,39 @@ def test_the_papers_tables_and_the_derived_ones(out):
         files = list(out.glob(f"{name}.*"))
         assert any(file.suffix in (".png", ".svg") for file in files)
     assert cv2.imread(str(out / "derived.png")).std() > 10
+
+
+def test_table_1_counts_who_was_used_for_what(out):
+    page = (out / "tables.md").read_text()
+    part = page.split("## Table 1: data\n\n")[1].split("\n\n")[0]
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in part.splitlines()
+    ]
+    table = pd.DataFrame(lines[2:], columns=lines[0])
+    split = runs.Run(out / "runs" / "representation-0").split()
+    learnt = split[split["split"].isin(runs.LEARNT_FROM)]
+    others = split.drop(learnt.index)
+    used = {
+        "all": split,
+        "construction": learnt,
+        "heterogeneous": others,
+        "homogeneous": others,
+    }
+    assert list(dict.fromkeys(table["Use"])) == list(used)
+    for use, images in used.items():
+        rows = table[table["Use"] == use]
+        assert set(rows["Images"]) == {str(len(images))}
+        assert set(rows["Patients"]) == {str(images["patient"].nunique())}
+    (flow,) = table[table["Use"] == "construction"].itertuples()
+    counts = map(int, re.findall(r"\((\d+)\)", flow.Labels))
+    assert sum(counts) == len(learnt)
+
+
+def test_figure_3_has_strips_of_each_flow_and_quality(out):
+    picture = (out / "figure-3.svg").read_text()
+    # Three flows, two qualities, two strips of each.
+    assert picture.count("<image ") == 12
 
 
 def test_nobody_of_the_construction_is_in_a_target_task(out):

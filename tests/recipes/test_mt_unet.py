@@ -141,6 +141,32 @@ class TestCandidates:
             "mtls3",
         ]
 
+    @pytest.mark.parametrize(
+        ("schemes", "networks", "shown"),
+        [
+            # The paper's scheme is MT-UNet; B and T are of Table 3 alone.
+            (
+                ("mtls3", "mtls1"),
+                ("MT-UNet", "MT-UNetB", "UNetC"),
+                {"MTLS3": "MT-UNet", "UNetC": "UNetC"},
+            ),
+            (
+                ("mtls2", "mtls1"),
+                ("MT-UNet", "UNetS"),
+                {"MTLS1": "MT-UNet", "UNetS": "UNetS"},
+            ),
+            (("mtls1",), ("MT-UNet", "MT-UNetT"), {"MT-UNet": "MT-UNet"}),
+            (
+                ("mtls3",),
+                ("MT-UNetB", "MT-UNetT"),
+                {"MT-UNetB": "MT-UNetB", "MT-UNetT": "MT-UNetT"},
+            ),
+        ],
+    )
+    def test_mt_unet_stands_under_its_own_name(self, schemes, networks, shown):
+        found = mt_unet.candidates(TASKS, mt_unet.SMALL, schemes, networks)
+        assert mt_unet.compared_with_others(found) == shown
+
     def test_without_a_finding_saliency_remains(self):
         found = mt_unet.candidates(mt_unet.Tasks("gaze"), mt_unet.SMALL)
         assert [one.name for one in found] == ["UNetS"]

@@ -137,7 +137,9 @@ def gg_cam(
 
     Trains each backbone without and with supervised maps, several times on
     one split, and writes tables of classification, of where the maps point
-    and of whether the decision rests there, and the same images side by side.
+    and of whether the decision rests there, box plots of the trainings, the
+    distribution of the maps' values, and the same images side by side with
+    what the reader looked at.
     """
     from umsrep.cli.quiet import load_backend
 

@@ -11,15 +11,13 @@ from umsrep.data import storage
 from umsrep.data.prepared import HEADER
 from umsrep.derived import CAM
 from umsrep.evaluation import crossed_tests, faithfulness, interpretability
+from umsrep.evaluation.class_means import ALL
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import significance
-from umsrep.experiments.pictures import write_maps
 from umsrep.experiments.repeats import BOOTSTRAP, folders
 from umsrep.experiments.tables import evenly
 from umsrep.stages.evaluation import evaluate_run
 
-# Images of the figure.
-PICTURES = 6
 # Deletion and insertion run the network some 80 times per image.
 FAITHFUL_IMAGES = 48
 # End of the file of each image's map metrics.
@@ -86,7 +84,8 @@ def measured(out, spec, sets, organs):
     for which, data in sets.items():
         title = title_of(spec.name, which)
         places[title] = which, data, "" if which else None
-        places[f"{title}: maps, all"] = which, data, MAPS
+        for label in (ALL, *spec.classes):
+            places[f"{title}: maps, {label}"] = which, data, MAPS
         for organ in alone:
             places[f"{title}: {organ} alone"] = which, data, f"-{organ}-alone"
 
@@ -99,6 +98,11 @@ def measured(out, spec, sets, organs):
         file = stem.with_name(f"{stem.name}{end}")
         if end == MAPS:
             table = pd.read_csv(file, dtype={"image": str, "patient": str})
+            label = title.removeprefix(f"{title_of(spec.name, which)}: maps, ")
+            if label != ALL:
+                table = table[table["class"].astype(str) == label]
+                if table.empty:
+                    return None
             return crossed_tests.of_values(table, interpretability.METRICS)
         return significance.read_measured(file, spec)
 
@@ -163,49 +167,3 @@ def _classified(run, data, folder, task, title, organ=None):
         for metric, value in entry.items()
         if isinstance(value, (int, float))
     ]
-
-
-def write_side_by_side(out, names, task, data, which, organs):
-    """Writes maps.png: the same test images through each first repeat.
-
-    Args:
-        out, task, data, which, organs: As in `measure_maps`; the file of
-            another data set is maps-<which>.png.
-        names: Names of the candidates.
-    """
-    columns = {}
-    for name in names:
-        folder, _ = folders(out, name, 0)
-        subject = Subject(folder, data)
-        if not columns:
-            chosen = _cases(subject.dataset, task, organs)
-            shown = subject.seen.subset(chosen)
-            labels = shown.labels(task)
-            spec = shown.task(task)
-            columns["organ"] = [
-                shown.mask(_organ(organs, spec.classes[label]), index)
-                for index, label in enumerate(labels)
-            ]
-        model = subject.network.view(task)
-        channels = model.representation.image_shape[-1]
-        images = np.repeat(shown.images.astype(np.float32), channels, -1)
-        columns[name] = CAM(task)(model, images, labels)
-    suffix = f"-{which}" if which else ""
-    captions = [spec.classes[label] for label in labels]
-    write_maps(Path(out) / f"maps{suffix}.png", shown, columns, captions)
-
-
-def _organ(organs, label):
-    return organs if isinstance(organs, str) else organs.get(label)
-
-
-def _cases(dataset, task, organs):
-    """Positions of some images with a label and its organ's mask."""
-    spec, labels = dataset.task(task), dataset.labels(task)
-    known = [
-        index
-        for index in np.flatnonzero(labels >= 0)
-        if (organ := _organ(organs, spec.classes[labels[index]]))
-        and dataset.mask(organ, index) is not None
-    ]
-    return evenly(known, PICTURES)

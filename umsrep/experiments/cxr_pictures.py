@@ -10,6 +10,7 @@ from umsrep import figures, runs
 from umsrep.evaluation import table_metrics
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import fold_runs
+from umsrep.experiments.data_used import rows_of
 from umsrep.experiments.repeats import slug
 from umsrep.experiments.tables import evenly
 from umsrep.figures.architecture import architecture
@@ -27,24 +28,11 @@ def data_used(sets):
     Returns:
         Data frame of text, a row per set and task.
     """
-    named = [("construction", place) for place in sets.construction]
     rows = []
-    for use, place in [*named, *sets.targets.items()]:
-        data = data_package.load(place)
-        own = int((data.table["split"] == "test").sum())
-        common = {
-            "Use": use,
-            "Data": data.name,
-            "Images": f"{len(data):,}",
-            "Patients": f"{data.table['patient'].nunique():,}",
-            "Test images of its own": f"{own:,}" if own else "–",
-        }
-        if use == "construction":
-            rows.append({**common, "Task": "(images alone)", "Labels": "–"})
-            continue
-        for task in data.summary().itertuples(index=False):
-            labels = task.classes or f"{task.labelled:,} {task.kind}s"
-            rows.append({**common, "Task": task.task, "Labels": labels})
+    for place in sets.construction:
+        rows += rows_of("construction", data_package.load(place), tasks=())
+    for use, place in sets.targets.items():
+        rows += rows_of(use, data_package.load(place))
     return pd.DataFrame(rows)
 
 

@@ -21,6 +21,9 @@ BUDGET = {
     "training_labels": "Labelled images seen of",
 }
 
+# Which of the values is best, by the arrow of the heading.
+BEST = {"↑": max, "↓": min}
+
 
 def evenly(positions, count):
     """At most `count` of some positions, spread from the first to the last.
@@ -135,8 +138,11 @@ def write_tables(
     seed,
     construction=None,
     trainings=None,
+    apart=(),
 ):
     """Writes tables.md, and results.json with how they came about.
+
+    The best value of a row is bold, as in the papers (`with_best`).
 
     Args:
         title: Title of the page.
@@ -147,6 +153,7 @@ def write_tables(
             preset that holds them.
         repeats, seed, construction: As in `repeats.run_repeats`.
         trainings: What a cell is, in words; default: that of repeats.
+        apart: As in `with_best`.
     """
     header = storage.read_json(Path(data) / "dataset.json")
     about = {
@@ -166,9 +173,53 @@ def write_tables(
         trainings = _trainings(header["name"], repeats, seed)
     parts = [f"# {title}", trainings]
     for heading, table in tables.items():
-        parts += [f"## {heading}", _markdown(table)]
+        parts += [f"## {heading}", _markdown(with_best(table, apart))]
     with storage.atomic_path(Path(out) / "tables.md") as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def with_best(table, apart=()):
+    """The table with the best values of its rows in bold, as Markdown.
+
+    A row has a best where its heading ends in an arrow and at least two of its
+    cells hold a value. Values are compared as they are written: what reads
+    equal is equally bold.
+
+    Args:
+        table: As returned by `layout` or `cost`.
+        apart: Columns that nobody competes with, such as a limit.
+
+    Returns:
+        Data frame; one without arrows is as it was.
+    """
+    table = table.copy()
+    rivals = [column for column in table if column not in apart]
+    for row, heading in enumerate(table.index):
+        if not str(heading).endswith(tuple(BEST)):
+            continue
+        columns = [table.columns.get_loc(column) for column in rivals]
+        values = {
+            column: value
+            for column in columns
+            if (value := _value(table.iat[row, column])) is not None
+        }
+        if len(values) < 2:
+            continue
+        best = BEST[heading[-1]](values.values())
+        for column, value in values.items():
+            if value == best:
+                table.iat[row, column] = f"**{table.iat[row, column]}**"
+    return table
+
+
+def _value(cell):
+    """The number that a cell begins with, or None where it is a dash."""
+    text = str(cell).partition(" ")[0].replace("−", "-").replace(",", "")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
 
 
 def _trainings(name, repeats, seed):

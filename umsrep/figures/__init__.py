@@ -5,7 +5,9 @@ format. Pictures are RGB, uint8.
 """
 
 from umsrep.figures.agreement import agreement
+from umsrep.figures.box_plots import box_plots
 from umsrep.figures.curves import training_curves
+from umsrep.figures.densities import log_densities
 from umsrep.figures.learning_curves import learning_curves
 from umsrep.figures.metric_plots import (
     metric_intervals,
@@ -13,7 +15,11 @@ from umsrep.figures.metric_plots import (
     roc_and_reliability,
     value_distribution,
 )
-from umsrep.figures.overlays import heat_overlays, mask_overlays
+from umsrep.figures.overlays import (
+    colour_strip,
+    heat_overlays,
+    mask_overlays,
+)
 from umsrep.figures.panels import panels
 from umsrep.figures.parallel_coordinates import parallel_coordinates
 from umsrep.figures.shortcuts import (
@@ -26,11 +32,14 @@ from umsrep.figures.style import save
 
 __all__ = [
     "agreement",
+    "box_plots",
     "class_differences",
+    "colour_strip",
     "difference_maps",
     "doppler_strips",
     "heat_overlays",
     "learning_curves",
+    "log_densities",
     "mask_overlays",
     "metric_intervals",
     "panels",

@@ -11,6 +11,7 @@ from umsrep.errors import UmsrepError
 REFERENCE = (60, 190, 255)
 PREDICTED = (255, 120, 20)
 SIDE = 512
+MAP_OPACITY = 0.6
 
 
 def mask_overlays(dataset, task, predicted=None):
@@ -52,11 +53,11 @@ def mask_overlays(dataset, task, predicted=None):
     ]
 
 
-def heat_overlays(dataset, maps):
-    """Maps over the images, each in jet colours from 0 to its own maximum.
+def heat_overlays(dataset, maps, colours=cv2.COLORMAP_JET):
+    """Maps over the images, each in colours from 0 to its own maximum.
 
-    Colours of two maps do not compare: red is the most of one map, whatever
-    that is. A map of 0 leaves the image grey.
+    Colours of two maps do not compare: the last is the most of one map,
+    whatever that is. A map of 0 leaves the image grey.
 
     Args:
         dataset: A `data.Dataset` of n images.
@@ -64,6 +65,8 @@ def heat_overlays(dataset, maps):
             explainer or a saliency head returns. None is allowed in a list of
             maps and leaves the image grey. Or the name of a map or mask task:
             the reference.
+        colours: One of OpenCV's colour maps. Jet is that of the papers;
+            viridis is told apart by colour-blind readers.
 
     Returns:
         List of n RGB pictures, uint8.
@@ -82,7 +85,7 @@ def heat_overlays(dataset, maps):
     blank = np.zeros(dataset.image_size)
     maps = [blank if values is None else values for values in maps]
     return [
-        map_overlay(dataset.image(index), values)
+        map_overlay(dataset.image(index), values, colours)
         for index, values in enumerate(_maps(maps, dataset))
     ]
 
@@ -183,18 +186,33 @@ def map_pair(image, reference, predicted):
     return np.hstack(parts)
 
 
-def map_overlay(image, values):
-    """A map over the image, in jet colours from 0 to its own maximum.
+def map_overlay(image, values, colours=cv2.COLORMAP_JET):
+    """A map over the image, in colours from 0 to its own maximum.
 
     Args:
         image: (height, width) uint8.
         values: (height, width), at least 0; all 0 leaves the image grey.
+        colours: As of `heat_overlays`.
 
     Returns:
         RGB uint8.
     """
     heat = values / max(float(np.max(values)), 1e-30)
-    return heat_overlay(image, heat, 0.6, cv2.COLORMAP_JET)
+    return heat_overlay(image, heat, MAP_OPACITY, colours)
+
+
+def colour_strip(colours=cv2.COLORMAP_JET):
+    """The colours of `map_overlay` from 0 to 1, over grey: a colour bar.
+
+    Args:
+        colours: As of `heat_overlays`.
+
+    Returns:
+        (16, 256, 3) RGB uint8.
+    """
+    heat = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (16, 1))
+    grey = np.full(heat.shape, 110, np.uint8)
+    return heat_overlay(grey, heat, MAP_OPACITY, colours, side=256)
 
 
 def _at_side(image, side):

@@ -10,7 +10,7 @@ PAD = 3
 
 
 @styled
-def panels(columns, captions=None, inches=1.7):
+def panels(columns, captions=None, inches=1.7, bar=None):
     """Pictures in rows and columns.
 
     Args:
@@ -21,6 +21,8 @@ def panels(columns, captions=None, inches=1.7):
         captions: n texts beside the rows, such as a column of a data set's
             table, or None.
         inches: Longer side of a picture.
+        bar: (picture, label) of a colour bar from 0 to 1 below all, such as
+            (`overlays.colour_strip()`, "share of the maximum"), or None.
 
     Returns:
         A matplotlib figure.
@@ -44,18 +46,35 @@ def panels(columns, captions=None, inches=1.7):
     # Beside the pictures: captions, and a line for the titles.
     size = (
         inches * width * len(columns) + 0.5,
-        inches * height * len(first) + 0.3,
+        inches * height * len(first) + 0.3 + (0.55 if bar else 0),
     )
     figure = Pictures(figsize=size)
-    axes = figure.subplots(len(first), len(columns), squeeze=False)
+    heights = [inches * height] * len(first) + ([0.12] if bar else [])
+    cells = figure.add_gridspec(
+        len(heights), len(columns), height_ratios=heights
+    )
+    axes = np.array(
+        [
+            [figure.add_subplot(cells[row, c]) for c in range(len(columns))]
+            for row in range(len(first))
+        ]
+    )
     for number, (title, pictures) in enumerate(columns.items()):
         for row, picture in enumerate(pictures):
             show(axes[row, number], picture, frame=False)
         axes[0, number].set_title(title, fontsize=8, loc="center")
     for row, text in enumerate(captions or ()):
         axes[row, 0].set_ylabel(text, fontsize=7)
+    if bar:
+        _show_bar(figure.add_subplot(cells[-1, :]), *bar)
     figure.set_layout_engine("tight", pad=PAD / STYLE["font.size"])
     return figure
+
+
+def _show_bar(axes, picture, label):
+    show(axes, picture, frame=True)
+    axes.set_xticks([0, picture.shape[1] - 1], ["0", "1"], fontsize=7)
+    axes.set_xlabel(label, fontsize=7)
 
 
 def show(axes, picture, frame):

@@ -26,10 +26,17 @@ from typing import Any
 import pandas as pd
 
 from umsrep import data as data_package
-from umsrep.data import storage
+from umsrep.data import prepared, storage
 from umsrep.errors import UmsrepError
 from umsrep.experiments import attention as maps
-from umsrep.experiments import presets, significance, tables
+from umsrep.experiments import (
+    attention_pictures,
+    presets,
+    significance,
+    tables,
+)
+from umsrep.experiments.hyper_parameters import hyper_parameters
+from umsrep.experiments.pictures import write_curves
 from umsrep.experiments.repeats import Candidate, run_repeats
 from umsrep.stages.settings import FinetuneSettings
 
@@ -256,13 +263,35 @@ def run(
             for name in names
             for repeat in range(repeats)
         ]
-        if organs:
-            maps.write_side_by_side(out, names, task, place, which, organs)
     frame = pd.concat(parts, ignore_index=True)
     storage.write_csv(out / "repeats.csv", frame)
     spec = dataset.task(task)
+    pairs = list(zip(names[::2], names[1::2], strict=True))
+    compared = {which: _compared(spec, which, organs) for which in sets}
     measured = maps.measured(out, spec, sets, organs)
-    found = _tables(frame, spec, names, sets, organs, measured, repeats)
+    tests, crossed = _tests(frame, pairs, compared, measured, repeats)
+    found = tables.without_empty(
+        {
+            "Table 1: hyper-parameters": hyper_parameters(
+                chosen, prepared.read_header(data).get("gaze")
+            ),
+            **_tables(frame, spec, names, sets, organs),
+            "Mann-Whitney and ANOVA over repeats": tests.round(4),
+            "Over patients and trainings": crossed.round(4),
+        }
+    )
+    say("figures")
+    write_curves(out, names)
+    attention_pictures.write_cam_values(out, pairs, task, data)
+    for which, place in sets.items():
+        suffix = f"-{which}" if which else ""
+        attention_pictures.write_box_plots(
+            out / f"figure-3{suffix}.svg", frame, names, compared[which], tests
+        )
+        attention_pictures.write_maps_beside(
+            out / f"maps{suffix}.png",
+            *(out, names, task, place, _reference(place, attention, organs)),
+        )
     tables.write_tables("GG-CAM", out, found, data, preset, repeats, seed)
     return found
 
@@ -306,10 +335,56 @@ def _label_task(dataset, task):
     return task or labels[0]
 
 
-def _tables(frame, spec, names, sets, organs, measured, repeats):
+def _reference(place, attention, organs):
+    """What the maps are shown beside: the attention; without it, the organ."""
+    there = data_package.load(place).tasks
+    if all(name in there for name in maps.organ_names(attention)):
+        return attention
+    return organs
+
+
+def _compared(spec, which, organs):
+    """{(task, metric): heading} of what is tested over repeats."""
+    title = maps.title_of(spec.name, which)
+    found = {(title, "auc"): "AUC"}
+    if not organs:
+        return found
+    for organ in maps.organ_names(organs):
+        found[f"{title}: {organ} alone", "auc"] = f"AUC, {organ} alone"
+    # The paper tests where the maps point class by class.
+    for label in ["all", *_pointing(spec, organs)]:
+        heading = f"peak in organ, {label}"
+        found[f"{title}: maps, {label}", "peak_in_mask"] = heading
+    everything = f"{title}: maps, all"
+    found[everything, "pointing_game"] = "peak's pixel in organ, all"
+    found[everything, "energy_in_mask"] = "energy in organ, all"
+    return found
+
+
+def _pointing(spec, organs):
+    """Classes whose maps should point at an organ."""
+    return list(organs) if isinstance(organs, dict) else list(spec.classes)
+
+
+def _tests(frame, pairs, compared, measured, repeats):
+    """Over repeats; and over patients and trainings at once."""
+    tested = [key for part in compared.values() for key in part]
+    return (
+        significance.mann_whitney(frame, pairs, tested),
+        significance.over_patients_and_trainings(
+            measured,
+            # Differences are what the supervision adds.
+            [(ours, plain) for plain, ours in pairs],
+            tested,
+            repeats,
+        ),
+    )
+
+
+def _tables(frame, spec, names, sets, organs):
     medians = tables.median_and_spread(frame)
     metrics = tables.classification_metrics(spec.classes, TWO_CLASSES)
-    found, compared = {}, []
+    found = {}
 
     def add(heading, place, headings):
         found[heading] = tables.layout(medians, place, headings, names)
@@ -319,23 +394,10 @@ def _tables(frame, spec, names, sets, organs, measured, repeats):
         alone = maps.organ_names(organs) if organs else []
         for place in (title, *(f"{title}: {organ} alone" for organ in alone)):
             add(f"Classification, {place}", place, metrics)
-            compared.append((place, "auc"))
-        if organs:
-            own = organs if isinstance(organs, dict) else spec.classes
-            for label in ["all", *own]:
-                place = f"{title}: maps, {label}"
-                add(f"Maps, {place}", place, INTERPRETABILITY)
-            compared.append((f"{title}: maps, all", "peak_in_mask"))
-            compared.append((f"{title}: maps, all", "pointing_game"))
-            compared.append((f"{title}: maps, all", "energy_in_mask"))
+        for label in ["all", *_pointing(spec, organs)] if organs else []:
+            place = f"{title}: maps, {label}"
+            add(f"Maps, {place}", place, INTERPRETABILITY)
         place = f"{title}: faithfulness"
         add(f"Deletion and insertion, {title}", place, FAITHFULNESS)
     found["Cost"] = tables.cost(medians, names)
-    pairs = list(zip(names[1::2], names[::2], strict=True))
-    tests = significance.mann_whitney(frame, pairs, compared)
-    found["Mann-Whitney over repeats"] = tests.round(4)
-    tests = significance.over_patients_and_trainings(
-        measured, pairs, compared, repeats
-    )
-    found["Over patients and trainings"] = tests.round(4)
-    return tables.without_empty(found)
+    return found

@@ -27,7 +27,13 @@ from umsrep.data import storage
 from umsrep.errors import UmsrepError
 from umsrep.evaluation import doppler
 from umsrep.evaluation.summary import BASELINE
-from umsrep.experiments import fold_runs, presets, significance, tables
+from umsrep.experiments import (
+    doppler_data,
+    fold_runs,
+    presets,
+    significance,
+    tables,
+)
 from umsrep.experiments import strategies as strategies_tables
 from umsrep.experiments.doppler import derived_tables
 from umsrep.experiments.pictures import write_curves
@@ -301,7 +307,7 @@ def run(
         frame = run_repeats(data, chosen, out, repeats, seed, say, construction)
     storage.write_csv(out / "repeats.csv", frame)
     medians = tables.median_and_spread(frame)
-    found = {}
+    found = {"Table 1: data": doppler_data.data_used(dataset, out, flow, sets)}
     for which, group in sets.items():
         results, cost = NUMBERS[which]
         specs = [dataset.task(name) for name in group[BASELINE].tasks]
@@ -317,6 +323,7 @@ def run(
             ),
         }
     write_curves(out, [candidate.name for candidate in chosen])
+    doppler_data.write_examples(out, dataset, flow, tasks.heterogeneous)
     say("derived tasks")
     found |= derived_tables(
         data, out, sets[HETEROGENEOUS], flow, known, repeats
