@@ -19,7 +19,9 @@ def prepared(folder, layout, images, size, seed=0):
     raw, out = Path(folder) / "raw" / name, Path(folder) / "prepared" / name
     if not out.exists():
         if not raw.exists():
-            layouts.write_chest(raw, layout, images, seed, size=size)
+            layouts.write_chest(
+                raw, layout, images, seed, size=size, difficulty="easy"
+            )
         data_prep.get(layout)(raw, out, size=size)
     return out
 

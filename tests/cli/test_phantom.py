@@ -38,6 +38,27 @@ def test_writes_a_set_and_says_what_comes_next(run, tmp_path):
     assert "umsrep prepare montgomery" in words
 
 
+def test_the_difficulty_is_written_down(run, tmp_path):
+    levels = {}
+    for name, options in (
+        ("plain", ()),
+        ("hard", ("--difficulty", "hard")),
+        ("parts", ("--difficulty", "easy", "--label-noise", 0.2)),
+    ):
+        result = run(
+            *(tmp_path / name, "--layout", "shenzhen", "--images", 2),
+            *("--size", 64, *options),
+        )
+        assert result.exit_code == 0, result.output
+        truth = json.loads((tmp_path / name / "phantom.json").read_text())
+        levels[name] = truth["difficulty"]
+    assert levels["plain"]["level"] == "usual"
+    assert levels["hard"]["level"] == "hard"
+    assert levels["parts"]["level"] == "custom"
+    assert levels["parts"]["label_noise"] == 0.2
+    assert levels["parts"]["overlap"] == 0
+
+
 @pytest.mark.parametrize(
     ("changed", "advice"),
     [
@@ -45,6 +66,9 @@ def test_writes_a_set_and_says_what_comes_next(run, tmp_path):
         ({"--images": 1}, "Ask for more"),
         ({"--size": 8}, "Choose a larger size"),
         ({"--seed": -2}, "Give a non-negative integer"),
+        ({"--difficulty": "brutal"}, "Choose one of easy, usual, hard"),
+        ({"--contrast": 0}, "expected a number from above 0 to 1"),
+        ({"--label-noise": 0.7}, "expected a number from 0 to 0.5"),
     ],
 )
 def test_bad_values_are_explained(run, tmp_path, changed, advice):
@@ -72,6 +96,9 @@ def test_help_explains_each_option(run):
     assert result.exit_code == 0
     for word in ("--layout", "--images", "--seed", "--size", "kermany"):
         assert word in result.output
+    words = " ".join(result.output.split())
+    for word in ("--difficulty", "usual", "--contrast", "--reader-noise"):
+        assert word in words
 
 
 def test_echo_writes_a_set_and_says_what_comes_next(run, tmp_path):

@@ -23,7 +23,7 @@ NAMES = ("cardiac silhouette", "left lung")
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     out = tmp_path_factory.mktemp("egd") / "egd-cxr"
-    write_egd(out, COUNT, 5, SIZE)
+    write_egd(out, COUNT, 5, SIZE, difficulty="easy")
     return out
 
 

@@ -32,7 +32,7 @@ CLASSES = {
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     out = tmp_path_factory.mktemp("egd") / "egd-cxr"
-    write_egd(out, COUNT, 5, SIZE)
+    write_egd(out, COUNT, 5, SIZE, difficulty="easy")
     return out
 
 

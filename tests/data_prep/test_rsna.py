@@ -36,7 +36,7 @@ CLASSES = {
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     out = tmp_path_factory.mktemp("rsna") / "rsna"
-    write_rsna(out, COUNT, SEED, SIZE)
+    write_rsna(out, COUNT, SEED, SIZE, difficulty="easy")
     return out
 
 
@@ -89,6 +89,7 @@ def finding_of(truth, key):
         SIZE,
         STYLE,
         patient=4 * 10**6 + entry["patient"],
+        difficulty="easy",
     ).finding_mask
 
 

@@ -37,7 +37,7 @@ def work(tmp_path_factory):
         call(
             *("phantom", "chest", folder / "raw" / layout),
             *("--layout", layout, "--images", images, "--seed", seed),
-            *("--size", 128),
+            *("--size", 128, "--difficulty", "easy"),
         )
         call(
             *("prepare", layout, folder / "raw" / layout),

@@ -23,7 +23,7 @@ GAZE = ["DICOM_ID", "X_ORIGINAL", "Y_ORIGINAL"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("egd") / "set"
-    write_egd(out, COUNT, SEED, SIZE)
+    write_egd(out, COUNT, SEED, SIZE, difficulty="easy")
     return out
 
 
@@ -92,6 +92,7 @@ def test_images_show_the_chest_whatever_the_file_says(folder, sheet, truth):
             read.image.shape,
             STYLE,
             patient=3 * 10**6 + entry["patient"],
+            difficulty="easy",
         ).image.astype(float)
         if not entry["windowed"]:
             # Without a window the whole range is used.

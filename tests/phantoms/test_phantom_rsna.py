@@ -24,7 +24,7 @@ MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("rsna") / "set"
-    write_rsna(out, COUNT, SEED, SIZE)
+    write_rsna(out, COUNT, SEED, SIZE, difficulty="easy")
     return out
 
 
@@ -50,6 +50,7 @@ def drawn(truth, key):
         SIZE,
         STYLE,
         patient=4 * 10**6 + entry["patient"],
+        difficulty="easy",
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from umsrep import data
 from umsrep.errors import UmsrepError
-from umsrep.phantoms import phantom_data
+from umsrep.phantoms import Difficulty, phantom_data
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,22 @@ def test_other_arguments_give_another_data_set(out):
     other = phantom_data("shenzhen", out, images=8, size=32, seed=1)
     assert first != other
     assert (data.load(first).images != data.load(other).images).any()
+
+
+def test_another_difficulty_is_another_data_set(out):
+    easy, usual, custom = (
+        phantom_data("shenzhen", out, 8, 32, difficulty=level)
+        for level in ("easy", "usual", Difficulty(contrast=0.5))
+    )
+    assert usual == phantom_data("shenzhen", out, 8, 32)
+    assert len({easy, usual, custom}) == 3
+    assert "contrast-0.5" in custom.parent.name
+    assert (data.load(easy).images != data.load(usual).images).any()
+
+
+def test_strips_have_no_difficulty(out):
+    with pytest.raises(UmsrepError, match="Leave it out, or choose a layout"):
+        phantom_data("echo", out, images=12, size=32, difficulty="easy")
 
 
 def test_strips_keep_their_tasks_and_scales(out):

@@ -30,6 +30,43 @@ def chest(
     size: Annotated[
         int, typer.Option(help="About the length of a side, in pixels.")
     ] = 256,
+    difficulty: Annotated[
+        str,
+        typer.Option(
+            help="How hard the classes are to tell: $difficulties. The "
+            "options below change single parts of it."
+        ),
+    ] = "usual",
+    contrast: Annotated[
+        float | None,
+        typer.Option(help="Of the opacities, above 0 to 1 (as in easy)."),
+    ] = None,
+    overlap: Annotated[
+        float | None,
+        typer.Option(help="0 to 1: scars, variants and borderline hearts."),
+    ] = None,
+    devices: Annotated[
+        float | None,
+        typer.Option(help="0 to 1: share of images with electrodes or lines."),
+    ] = None,
+    confounding: Annotated[
+        float | None,
+        typer.Option(
+            help="-1 to 1: by how much more often an abnormal chest has "
+            "devices, and a marker R."
+        ),
+    ] = None,
+    reader_noise: Annotated[
+        float | None,
+        typer.Option(
+            help="0 to 1: how much readers differ, overlook findings and "
+            "dwell where there are none."
+        ),
+    ] = None,
+    label_noise: Annotated[
+        float | None,
+        typer.Option(help="0 to 0.5: share of the labels that are wrong."),
+    ] = None,
 ):
     """Draw synthetic chest X-rays.
 
@@ -37,11 +74,21 @@ def chest(
     data set would be, so that `umsrep prepare` reads them as the real ones.
     The file phantom.json holds the truth about each image.
     """
+    from umsrep.phantoms.chest.difficulty import difficulty_of
     from umsrep.phantoms.chest.layouts import write_chest
     from umsrep.progress import Progress
 
+    level = difficulty_of(
+        difficulty,
+        contrast=contrast,
+        overlap=overlap,
+        devices=devices,
+        confounding=confounding,
+        reader_noise=reader_noise,
+        label_noise=label_noise,
+    )
     with Progress("Drawing chest X-rays", images) as bar:
-        write_chest(out, layout, images, seed, size, on_image=bar.advance)
+        write_chest(out, layout, images, seed, size, bar.advance, level)
     typer.echo(
         f"Wrote {images} images to {out}. Next: umsrep prepare {layout} "
         f"{out} PREPARED"

@@ -1,5 +1,6 @@
 """Synthetic images with known truth, for tests, teaching and the demo."""
 
+from umsrep.phantoms.chest.difficulty import LEVELS, Difficulty
 from umsrep.phantoms.chest.drawing import FINDINGS, ChestPhantom, draw_chest
 from umsrep.phantoms.chest.egd import write_egd
 from umsrep.phantoms.chest.exposure import (
@@ -18,10 +19,12 @@ __all__ = [
     "FINDINGS",
     "KERMANY",
     "LAYOUTS",
+    "LEVELS",
     "MONTGOMERY",
     "SHENZHEN",
     "ChestPhantom",
     "ChestStyle",
+    "Difficulty",
     "EchoStrip",
     "ScanPath",
     "draw_chest",

@@ -125,7 +125,10 @@ def _prepared(out, layout, images, size, seed, step):
     raw, prepared = out / "raw" / layout, out / "prepared" / layout
     if not raw.exists():
         step(f"{images} synthetic chest X-rays in the {layout} layout")
-        layouts.write_chest(raw, layout, images, seed, size=256)
+        # Few images and epochs: what is harder would not be learnt.
+        layouts.write_chest(
+            raw, layout, images, seed, size=256, difficulty="easy"
+        )
     if not prepared.exists():
         step(f"prepare {layout} at {size}x{size}")
         data_prep.get(layout)(raw, prepared, size=size)

@@ -124,6 +124,12 @@ def _layouts():
     return layouts.LAYOUTS
 
 
+def _difficulties():
+    from umsrep.phantoms.chest import difficulty
+
+    return list(difficulty.LEVELS)
+
+
 SOURCES: dict[str, Callable] = {
     "strategies": _strategies,
     "weightings": _weightings,
@@ -141,6 +147,7 @@ SOURCES: dict[str, Callable] = {
     "explainers": _explainers,
     "derived": _derived,
     "layouts": _layouts,
+    "difficulties": _difficulties,
 }
 
 

@@ -14,6 +14,12 @@ from umsrep.errors import UmsrepError
 from umsrep.phantoms.chest import findings
 from umsrep.phantoms.chest.anatomy import LEFT, RIGHT, Anatomy
 from umsrep.phantoms.chest.canvas import Canvas
+from umsrep.phantoms.chest.devices import confounders, devices
+from umsrep.phantoms.chest.difficulty import (
+    DEFAULT,
+    Difficulty,
+    difficulty_of,
+)
 from umsrep.phantoms.chest.exposure import (
     SHENZHEN,
     ChestStyle,
@@ -21,6 +27,7 @@ from umsrep.phantoms.chest.exposure import (
     expose,
     furnish,
 )
+from umsrep.phantoms.chest.variants import borderline, draw_variants
 
 FINDINGS = ("normal", "tuberculosis", "bacterial", "viral", "enlarged_heart")
 ALIASES = {"abnormal": "tuberculosis"}
@@ -46,6 +53,8 @@ class ChestPhantom:
         heart: bool (height, width).
         finding_mask: bool (height, width): the opacity inside the lungs, the
             heart for an enlarged heart, nothing for a normal chest.
+        variant_mask: bool (height, width): what looks like an opacity and
+            is a scar or a normal variant, inside the lungs.
         finding: One of `FINDINGS`.
         parameters: The numbers drawn, plain Python values.
     """
@@ -55,6 +64,7 @@ class ChestPhantom:
     right_lung: np.ndarray
     heart: np.ndarray
     finding_mask: np.ndarray
+    variant_mask: np.ndarray
     finding: str
     parameters: dict
 
@@ -72,12 +82,14 @@ def draw_chest(
     style: ChestStyle = SHENZHEN,
     patient: int | None = None,
     marker: str | None = None,
+    difficulty: str | Difficulty = DEFAULT,
 ) -> ChestPhantom:
     """Draws one chest X-ray, always the same for the same arguments.
 
     Anatomy and finding come from (seed, patient), position and exposure from
     (seed, index). The finding changes neither anatomy nor exposure: index 3
-    with and without pneumonia is the same chest under the same exposure.
+    with and without pneumonia is the same chest under the same exposure, and
+    has the same variants and devices unless confounding is asked for.
 
     Args:
         seed: Seed of the data set, a non-negative integer.
@@ -88,59 +100,105 @@ def draw_chest(
         patient: Index of the patient, a non-negative integer; pictures of one
             patient share the anatomy. Default: `index`.
         marker: "L", "R" or "" (none) fixes the lead marker; by default it is
-            drawn without regard to the finding.
+            drawn without regard to the finding, unless confounding is asked
+            for.
+        difficulty: A level ("easy", "usual" or "hard") or a `Difficulty`; its
+            reader and label noise are no matter of one picture.
 
     Returns:
         `ChestPhantom`.
 
     Raises:
-        UmsrepError: an unknown finding or marker, a negative seed, index or
-            patient, or a size under `SMALLEST` pixels.
+        UmsrepError: an unknown finding, marker or level, a negative seed,
+            index or patient, or a size under `SMALLEST` pixels.
     """
     finding = ALIASES.get(finding, finding)
+    difficulty = difficulty_of(difficulty)
     patient = index if patient is None else patient
     shape = _checked((seed, index, patient), finding, size, marker)
-    anatomy = Anatomy.draw(
-        np.random.default_rng([seed, patient, 0]),
-        style.child,
-        finding == "enlarged_heart",
-    )
+    anatomy = _patient(seed, patient, finding, style, difficulty)
+    rng = np.random.default_rng([seed, index, 6])
+    confounder, worn = confounders(finding != "normal", difficulty, rng)
     view = View.draw(np.random.default_rng([seed, index, 1]), style)
+    marker = confounder if marker is None else marker
     if marker is not None:
         view = dataclasses.replace(view, marker=marker)
     canvas = Canvas(shape, view.body_to_pixels(shape))
     heart, left, right = _shapes(canvas, anatomy)
     air = left + right
-    thickness = _thickness(canvas, anatomy, heart, air, [seed, patient, 2])
+    opacity, variants = _in_the_lungs(
+        canvas.coarse(), anatomy, finding, difficulty, [seed, patient]
+    )
+    thickness = _thickness(
+        canvas, anatomy, heart, air, variants.vessels, [seed, patient, 2]
+    )
+    thickness += canvas.enlarge(opacity.thickness + variants.thickness) * air
+    thickness += devices(canvas, anatomy, worn, rng)
     heart, left, right = (shape >= 0.5 for shape in (heart, left, right))
     right &= ~heart & ~left
     left &= ~heart
     lungs = left | right
-    parameters = dataclasses.asdict(anatomy) | dataclasses.asdict(view)
-    area = np.zeros(shape, bool)
-    if finding in _OPACITIES:
-        coarse = canvas.coarse()
-        opacity = _OPACITIES[finding](
-            coarse, anatomy, np.random.default_rng([seed, patient, 3])
-        )
-        thickness += canvas.enlarge(opacity.thickness) * air
-        area = lungs & (canvas.enlarge(opacity.shape) > 0.3)
-        numbers = opacity.numbers
-        parameters |= {f"finding_{key}": v for key, v in numbers.items()}
-    elif finding == "enlarged_heart":
-        area = heart
+    area = lungs & (canvas.enlarge(opacity.shape) > 0.3)
     grey = expose(
         canvas, thickness, view, np.random.default_rng([seed, index, 4])
     )
+    parameters = _parameters(anatomy, view, opacity, variants, worn)
     parameters["cardiothoracic_ratio"] = _extent(heart) / _extent(lungs)
     return ChestPhantom(
         image=furnish(grey, view, lungs),
         left_lung=left,
         right_lung=right,
         heart=heart,
-        finding_mask=area,
+        finding_mask=heart if finding == "enlarged_heart" else area,
+        variant_mask=lungs & (canvas.enlarge(variants.shape) > 0.3),
         finding=finding,
         parameters=_plain(parameters),
+    )
+
+
+def _patient(seed, patient, finding, style, difficulty):
+    """The proportions of one patient with a finding, `Anatomy`."""
+    anatomy = Anatomy.draw(
+        np.random.default_rng([seed, patient, 0]),
+        style.child,
+        finding == "enlarged_heart",
+    )
+    rng = np.random.default_rng([seed, patient, 5])
+    return borderline(anatomy, difficulty.overlap, rng)
+
+
+def _in_the_lungs(canvas, anatomy, finding, difficulty, patient):
+    """The finding's `Opacity`, empty without one, and the `Variants`."""
+    contrast = difficulty.contrast
+    variants = draw_variants(
+        canvas,
+        anatomy,
+        difficulty.overlap,
+        contrast,
+        np.random.default_rng([*patient, 7]),
+    )
+    if finding not in _OPACITIES:
+        nothing = np.zeros(canvas.shape, np.float32)
+        return findings.Opacity(nothing, nothing, {}), variants
+    rng = np.random.default_rng([*patient, 3])
+    drawn = _OPACITIES[finding](canvas, anatomy, rng)
+    strength = contrast * drawn.numbers["strength"]
+    opacity = dataclasses.replace(
+        drawn,
+        thickness=np.float32(contrast) * drawn.thickness,
+        numbers={**drawn.numbers, "strength": strength},
+    )
+    return opacity, variants
+
+
+def _parameters(anatomy, view, opacity, variants, worn):
+    """What was drawn, by name."""
+    return (
+        dataclasses.asdict(anatomy)
+        | dataclasses.asdict(view)
+        | {f"finding_{key}": n for key, n in opacity.numbers.items()}
+        | {f"variant_{key}": n for key, n in variants.numbers.items()}
+        | {"devices": worn}
     )
 
 
@@ -186,7 +244,7 @@ def _extent(mask):
     return int(columns[-1] - columns[0] + 1)
 
 
-def _thickness(canvas, anatomy, heart, lungs, seed):
+def _thickness(canvas, anatomy, heart, lungs, vessels, seed):
     """The path of the beam through the chest, float32."""
     rng = np.random.default_rng(seed)
     coarse = canvas.coarse()
@@ -206,7 +264,7 @@ def _thickness(canvas, anatomy, heart, lungs, seed):
         (1.0, 0.9, 0.8, 0.75, 0.7),
     )
     tree = canvas.soften(tree, 0.0014)
-    tree *= np.float32(0.09 if anatomy.child else 0.14)
+    tree *= np.float32(vessels * (0.09 if anatomy.child else 0.14))
     tree += canvas.enlarge(0.012 * coarse.texture(rng, 0.013))
     thickness += tree * air
     mottle = 0.025 * coarse.texture(rng, 0.16)

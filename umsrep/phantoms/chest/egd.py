@@ -18,18 +18,30 @@ from pydicom import uid
 from umsrep.data.storage import write_json
 from umsrep.phantoms.chest import dicom_file
 from umsrep.phantoms.chest import egd_tables as tables
+from umsrep.phantoms.chest.difficulty import (
+    DEFAULT,
+    Difficulty,
+    difficulty_of,
+)
 from umsrep.phantoms.chest.drawing import draw_chest
 from umsrep.phantoms.chest.exposure import ChestStyle
 from umsrep.phantoms.chest.gaze import draw_scanpath
+from umsrep.phantoms.chest.labels import drawn_findings, label_of
 from umsrep.phantoms.chest.regions import aortic_knob, mediastinum
-from umsrep.phantoms.sets import PLAN_STREAM, SyntheticSet
+from umsrep.phantoms.sets import LABEL_STREAM, PLAN_STREAM, SyntheticSet
 
 FULL_SIZE = (3056, 2544)  # of most originals
 FILM_MM = 425.0  # their longer side
 STYLE = ChestStyle(dose=(1500.0, 9000.0), markers=("", "PA"), border=0.1)
 IMAGES_PER_SESSION = 30
 IMAGES_PER_CALIBRATION = 20
+READERS = 4
 REPEATED_SHARE = 45 / 1083  # images beyond a patient's first, in the original
+CLASSES = {
+    "Normal": ("normal",),
+    "CHF": ("enlarged_heart",),
+    "pneumonia": ("bacterial", "viral"),
+}
 # Beyond the other layouts' first indices.
 _FIRST_INDEX = 3 * 10**6
 
@@ -44,7 +56,8 @@ class Case:
         patient: Number of the patient within the set.
         patient_id, study_id: Eight digits each.
         diagnosis: "Normal", "CHF" or "pneumonia".
-        finding: The finding to draw; see `draw_chest`.
+        finding: The finding that the diagnosis says; the one drawn may be of
+            another class, see `labels`.
         shape: (height, width).
         photometric: "MONOCHROME1" or "MONOCHROME2".
         windowed: Whether the file holds a window; without one, the values fill
@@ -69,6 +82,7 @@ def write_egd(
     seed: int,
     size: int = 256,
     on_image: Callable[[], None] | None = None,
+    difficulty: str | Difficulty = DEFAULT,
 ) -> None:
     """Writes a folder of synthetic chest X-rays with gaze, as in EGD-CXR.
 
@@ -77,9 +91,10 @@ def write_egd(
     transcript.json, no audio), the images as 12-bit DICOM files below
     `files/`, and the truth in `phantom.json`. Normal, CHF (an enlarged heart)
     and pneumonia have a third of the images each. Gaze comes from
-    `draw_scanpath`; a calibration dot is shown before every 20th image.
-    Coordinates in *_ORIGINAL are -1 where gaze left the image. "left" and
-    "right" are the patient's.
+    `draw_scanpath`; with reader noise, `READERS` readers take turns by
+    session, and phantom.json names them. A calibration dot is shown before
+    every 20th image. Coordinates in *_ORIGINAL are -1 where gaze left the
+    image. "left" and "right" are the patient's.
 
     Args:
         out: New folder; it must not exist or must be empty.
@@ -87,16 +102,23 @@ def write_egd(
         seed: Non-negative integer; the same seed gives the same files.
         size: Longer side in pixels, at least 64.
         on_image: Called without arguments after each image.
+        difficulty: "easy", "usual", "hard" or a `Difficulty`.
 
     Raises:
         UmsrepError: an invalid argument, or an `out` that is not empty.
     """
-    EGD_CXR.write(out, images, seed, size, on_image)
+    EGD_CXR.write(out, images, seed, size, on_image, difficulty_of(difficulty))
 
 
-def _draw(folder, images, seed, size):
+def _draw(folder, images, seed, size, difficulty):
     rng = np.random.default_rng([seed, _FIRST_INDEX, PLAN_STREAM])
     cases = _plan(images, size, rng)
+    drawn_as = drawn_findings(
+        [case.finding for case in cases],
+        CLASSES,
+        difficulty.label_noise,
+        np.random.default_rng([seed, _FIRST_INDEX, LABEL_STREAM]),
+    )
     rows, boxes = [], []
     with contextlib.ExitStack() as files:
         gaze = {}
@@ -109,13 +131,21 @@ def _draw(folder, images, seed, size):
             phantom = draw_chest(
                 seed,
                 _FIRST_INDEX + number,
-                case.finding,
+                drawn_as[number],
                 case.shape,
                 STYLE,
                 patient=_FIRST_INDEX + case.patient,
+                difficulty=difficulty,
             )
-            scanpath = draw_scanpath(phantom, seed, _FIRST_INDEX + number)
             session = 1 + number // IMAGES_PER_SESSION
+            reader = (session - 1) % READERS if difficulty.reader_noise else 0
+            scanpath = draw_scanpath(
+                phantom,
+                seed,
+                _FIRST_INDEX + number,
+                reader=reader,
+                reader_noise=difficulty.reader_noise,
+            )
             media = 2 * (number % IMAGES_PER_SESSION) + 1
             drawn = tables.gaze_tables(
                 scanpath, case.shape, case.dicom_id, session, media, rng
@@ -136,6 +166,9 @@ def _draw(folder, images, seed, size):
                 "patient": case.patient,
                 "finding": phantom.finding,
                 "diagnosis": case.diagnosis,
+                "label": case.diagnosis,
+                "true_label": label_of(phantom.finding, CLASSES),
+                "reader": reader,
                 "photometric": case.photometric,
                 "windowed": case.windowed,
                 "fixations": scanpath.fixations.round(3).to_dict("records"),

@@ -2,26 +2,30 @@
 
 The paths are plausible, not measured. A reader takes in the whole picture,
 sweeps both lungs zone by zone, looks at heart and mediastinum, and returns to
-what is abnormal, more often if it is more visible. Numbers are chosen to give
-about 20 to 50 fixations of mostly 150 to 600 ms. The only formula is the usual
-approximation of a saccade's duration, 2.2 ms per degree + 21 ms (R. H. S.
-Carpenter, Movements of the Eyes, 2nd ed., Pion, 1988).
+what is abnormal, more often if it is more visible; with reader noise, a reader
+overlooks it at times and dwells where nothing is (`readers`). Numbers are
+chosen to give about 20 to 50 fixations of mostly 150 to 600 ms. The only
+formula is the usual approximation of a saccade's duration, 2.2 ms per degree +
+21 ms (R. H. S. Carpenter, Movements of the Eyes, 2nd ed., Pion, 1988).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from umsrep.errors import UmsrepError
+from umsrep.phantoms.chest.difficulty import USUAL
+from umsrep.phantoms.chest.readers import Reader, suspected
 from umsrep.phantoms.chest.regions import heart_border, mediastinum, third
 
 SAMPLES_PER_SECOND = 60
 FEWEST_FIXATIONS, MOST_FIXATIONS = 20, 50
+MOST_RETURNS, MOST_OUTSIDE = 13, 2
 DURATION_MS = (270.0, 0.35)  # median, deviation of the logarithm
 SHORTEST_MS, LONGEST_MS = 100.0, 1500.0
 PICTURE_DEGREES = 25.0  # the longer side, as seen by the reader
-# The image model uses the streams 0 to 4, the layouts 10.
+# The image model uses the streams 0 to 7, the layouts 10 and 11.
 _STREAM = 20
 
 
@@ -36,8 +40,9 @@ class ScanPath:
     Attributes:
         fixations: One row per fixation in order of time: x, y, start_ms,
             duration_ms, target (what was looked at: "left_lung",
-            "right_lung", "heart", "heart_border", "mediastinum", "finding"
-            or "outside"; lungs by side of the picture).
+            "right_lung", "heart", "heart_border", "mediastinum", "finding",
+            "suspected" (taken for a finding) or "outside"; lungs by side of
+            the picture).
         samples: One row per sample of the tracker, 60 a second: time_ms, x,
             y, fixation (row of `fixations`, -1 in a saccade or a blink),
             valid (False in a blink, where x and y are not-a-number).
@@ -53,6 +58,8 @@ def draw_scanpath(
     index: int,
     attraction: float = 1.0,
     noise: float = 1.0,
+    reader: int = 0,
+    reader_noise: float = USUAL.reader_noise,
 ) -> ScanPath:
     """Draws a scan path, always the same for the same arguments.
 
@@ -64,21 +71,29 @@ def draw_scanpath(
             number of returns to it. 0 is a reader unaware of it.
         noise: Multiplies the tracker's error (a shift per recording of about
             0.6 % of the picture and jitter of about as much per sample).
+        reader: Who reads, a non-negative integer: each reader has habits.
+        reader_noise: How much readers differ, 0 (all by the same rule) to 1;
+            see `Difficulty`.
 
     Returns:
         `ScanPath`.
 
     Raises:
-        UmsrepError: a negative or infinite number.
+        UmsrepError: a negative or infinite number, or a reader noise above 1.
     """
-    numbers = (seed, index, attraction, noise)
+    numbers = (seed, index, attraction, noise, reader, reader_noise)
     if not (np.isfinite(numbers).all() and min(numbers) >= 0):
         raise UmsrepError(
-            f"Got seed, index, attraction and noise {numbers}. Give finite "
-            "numbers of at least 0."
+            "Got seed, index, attraction, noise, reader and reader noise "
+            f"{numbers}. Give finite numbers of at least 0."
         )
-    rng = np.random.default_rng([seed, index, _STREAM])
-    targets = _plan(phantom, attraction, rng)
+    habits = Reader.draw(
+        seed, reader, replace(USUAL, reader_noise=reader_noise).reader_noise
+    )
+    # The first reader's readings are those of a set with one reader.
+    who = (reader,) if reader else ()
+    rng = np.random.default_rng([seed, index, _STREAM, *who])
+    targets = _plan(phantom, attraction, habits, rng)
     side = max(phantom.image.shape)
     points = _points(phantom, targets, rng)
     error = 0.006 * side * noise
@@ -87,7 +102,9 @@ def draw_scanpath(
         np.log(DURATION_MS[0]), DURATION_MS[1], len(points)
     )
     dwelt = 1 + 0.5 * min(attraction, 1.0)
-    durations[[name == "finding" for name, _ in targets]] *= dwelt
+    drawn_to = [name in ("finding", "suspected") for name, _ in targets]
+    durations[drawn_to] *= dwelt
+    durations *= habits.pace
     durations = durations.clip(SHORTEST_MS, LONGEST_MS)
     moves = np.hypot(*np.diff(points, axis=0).T) / side * PICTURE_DEGREES
     moves = 21 + 2.2 * moves
@@ -117,19 +134,21 @@ def visibility(phantom):
     return min(1.0, numbers.get("finding_strength", 0.0) / 0.7)
 
 
-def _plan(phantom, attraction, rng):
+def _plan(phantom, attraction, habits, rng):
     """What is looked at, in order: [(name, zone or None)]."""
     lungs = []
-    for name in rng.permutation(["left_lung", "right_lung"]):
+    sides = ["left_lung", "right_lung"]
+    for name in rng.permutation(sides):
         for zone in range(3):
-            lungs += [(str(name), zone)] * (1 + rng.poisson(1.1))
+            liking = habits.lungs[3 * sides.index(name) + zone]
+            lungs += [(str(name), zone)] * (1 + rng.poisson(1.1 * liking))
     middle = []
     for name, mean in (
         ("mediastinum", 1.5),
         ("heart", 1.5),
         ("heart_border", 1),
     ):
-        middle += [(name, None)] * (1 + rng.poisson(mean))
+        middle += [(name, None)] * (1 + rng.poisson(mean * habits.middle))
     blocks = [lungs, middle]
     if rng.random() < 0.3:
         blocks.reverse()
@@ -137,17 +156,22 @@ def _plan(phantom, attraction, rng):
     # Comparing the sides is what a reader does with or without a finding.
     compared = []
     for _ in range(2 + rng.poisson(2)):
-        name = ("left_lung", "right_lung")[rng.integers(2)]
+        name = sides[rng.integers(2)]
         compared.append((name, int(rng.integers(3))))
     plan = overview + blocks[0] + blocks[1] + compared
     for _ in range(FEWEST_FIXATIONS - len(plan)):
         plan.append(("left_lung", int(rng.integers(3))))
-    del plan[MOST_FIXATIONS - 15 :]
+    del plan[MOST_FIXATIONS - MOST_RETURNS - MOST_OUTSIDE :]
+    returns = 0
     if phantom.finding_mask.any():
         seen = visibility(phantom)
-        returns = rng.poisson(attraction * (4 + 9 * seen))
-        _insert(plan, "finding", min(returns, 13), rng, together=3)
-    _insert(plan, "outside", min(rng.poisson(1.2), 2), rng, together=1)
+        keen = attraction * habits.attends(seen, rng)
+        returns = min(rng.poisson(keen * (4 + 9 * seen)), MOST_RETURNS)
+        _insert(plan, "finding", returns, rng, together=3)
+    doubts = min(habits.false_returns(rng), MOST_RETURNS - returns)
+    _insert(plan, "suspected", doubts, rng, together=3)
+    outside = min(rng.poisson(1.2), MOST_OUTSIDE)
+    _insert(plan, "outside", outside, rng, together=1)
     return plan
 
 
@@ -174,6 +198,8 @@ def _points(phantom, targets, rng):
     if phantom.finding == "enlarged_heart":
         # A large heart is judged by its borders.
         masks["finding"] = masks["heart_border"]
+    if ("suspected", None) in targets:
+        masks["suspected"] = suspected(phantom, rng)
     pixels = {}
     points = np.empty((len(targets), 2))
     for number, (name, zone) in enumerate(targets):

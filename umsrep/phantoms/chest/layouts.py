@@ -13,11 +13,17 @@ import numpy as np
 from PIL import Image
 
 from umsrep.errors import UmsrepError
+from umsrep.phantoms.chest.difficulty import (
+    DEFAULT,
+    Difficulty,
+    difficulty_of,
+)
 from umsrep.phantoms.chest.drawing import draw_chest
 from umsrep.phantoms.chest.egd import EGD_CXR
 from umsrep.phantoms.chest.exposure import KERMANY, MONTGOMERY, SHENZHEN
+from umsrep.phantoms.chest.labels import drawn_findings, label_of
 from umsrep.phantoms.chest.rsna import RSNA
-from umsrep.phantoms.sets import PLAN_STREAM, SyntheticSet
+from umsrep.phantoms.sets import LABEL_STREAM, PLAN_STREAM, SyntheticSet
 
 MASKED_SHARE = 566 / 662  # Shenzhen images that have a lung mask
 NORMAL_SHARE = {"shenzhen": 326 / 662, "montgomery": 80 / 138}
@@ -29,7 +35,7 @@ class _Planned:
     """One image to be drawn and where it goes, relative to the set."""
 
     file: str
-    finding: str
+    finding: str  # that the label says; the one drawn may differ
     patient: int  # within the set
     shape: tuple[int, int]
     mode: str  # of the Pillow library: P, RGB or L
@@ -44,6 +50,7 @@ def write_chest(
     seed: int,
     size: int = 256,
     on_image: Callable[[], None] | None = None,
+    difficulty: str | Difficulty = DEFAULT,
 ) -> None:
     """Writes a folder of synthetic chest X-rays.
 
@@ -61,7 +68,8 @@ def write_chest(
         "egd-cxr": DICOM files with gaze; see `egd.write_egd`.
         "rsna": DICOM files with boxes; see `rsna.write_rsna`.
     An abnormal chest of the first two shows tuberculosis, one in eight an
-    enlarged heart. The lead marker does not depend on the label.
+    enlarged heart. The lead marker does not depend on the label, unless the
+    difficulty says so.
 
     Args:
         out: New folder; it must not exist or must be empty.
@@ -71,6 +79,7 @@ def write_chest(
         size: Approximate length of a side in pixels, at least 64.
         on_image: Called without arguments after each image, for a progress
             bar.
+        difficulty: "easy", "usual", "hard" or a `Difficulty`.
 
     Raises:
         UmsrepError: an invalid argument, or an `out` that is not empty.
@@ -80,22 +89,34 @@ def write_chest(
             f"No layout is named '{layout}'. Choose one of "
             f"{', '.join(LAYOUTS)}."
         )
-    SETS[layout].write(out, images, seed, size, on_image)
+    SETS[layout].write(
+        out, images, seed, size, on_image, difficulty_of(difficulty)
+    )
 
 
-def _draw_pictures(plan, style, first):
+def _draw_pictures(plan, style, first, classes):
     """The drawing function of one set of pictures; see `SyntheticSet`."""
 
-    def draw(folder, images, seed, size):
+    def draw(folder, images, seed, size, difficulty):
         rng = np.random.default_rng([seed, first, PLAN_STREAM])
-        for number, planned in enumerate(plan(images, size, rng)):
+        plans = list(plan(images, size, rng))
+        drawn = drawn_findings(
+            [planned.finding for planned in plans],
+            classes,
+            difficulty.label_noise,
+            np.random.default_rng([seed, first, LABEL_STREAM]),
+        )
+        for number, (planned, finding) in enumerate(
+            zip(plans, drawn, strict=True)
+        ):
             phantom = draw_chest(
                 seed,
                 first + number,
-                planned.finding,
+                finding,
                 planned.shape,
                 style,
                 patient=first + planned.patient,
+                difficulty=difficulty,
             )
             _write(folder, planned, phantom)
             yield {
@@ -103,6 +124,8 @@ def _draw_pictures(plan, style, first):
                 "masks": [file for _, file in planned.masks],
                 "patient": planned.patient,
                 "finding": phantom.finding,
+                "label": label_of(planned.finding, classes),
+                "true_label": label_of(phantom.finding, classes),
                 "parameters": phantom.parameters,
             }
 
@@ -279,18 +302,30 @@ def _place(folder, file):
     return path
 
 
+_TWO_CLASSES = {
+    "normal": ("normal",),
+    "abnormal": ("tuberculosis", "enlarged_heart"),
+}
+_KERMANY_CLASSES = {name: (name,) for name in ("normal", "bacterial", "viral")}
+
 # Sets of one seed must not share patients: each has its own first number.
 SETS = {
     found.name: found
     for found in (
         SyntheticSet(
-            "shenzhen", 2, _draw_pictures(_plan_shenzhen, SHENZHEN, 0)
+            "shenzhen",
+            2,
+            _draw_pictures(_plan_shenzhen, SHENZHEN, 0, _TWO_CLASSES),
         ),
         SyntheticSet(
-            "montgomery", 2, _draw_pictures(_plan_montgomery, MONTGOMERY, 10**6)
+            "montgomery",
+            2,
+            _draw_pictures(_plan_montgomery, MONTGOMERY, 10**6, _TWO_CLASSES),
         ),
         SyntheticSet(
-            "kermany", 6, _draw_pictures(_plan_kermany, KERMANY, 2 * 10**6)
+            "kermany",
+            6,
+            _draw_pictures(_plan_kermany, KERMANY, 2 * 10**6, _KERMANY_CLASSES),
         ),
         EGD_CXR,
         RSNA,

@@ -19,21 +19,28 @@ from pydicom import encaps, uid
 
 from umsrep.data.storage import write_json
 from umsrep.phantoms.chest import dicom_file
+from umsrep.phantoms.chest.difficulty import (
+    DEFAULT,
+    Difficulty,
+    difficulty_of,
+)
 from umsrep.phantoms.chest.drawing import draw_chest
 from umsrep.phantoms.chest.exposure import ChestStyle
+from umsrep.phantoms.chest.labels import drawn_findings, label_of
+from umsrep.phantoms.chest.readers import suspected
 from umsrep.phantoms.chest.regions import part_boxes
-from umsrep.phantoms.sets import PLAN_STREAM, SyntheticSet
+from umsrep.phantoms.sets import LABEL_STREAM, PLAN_STREAM, SyntheticSet
 
 IMAGES = "stage_2_train_images"
 MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"
 STYLE = ChestStyle(
     latitude=(0.50, 0.75), dose=(1000.0, 8000.0), markers=("", "PORTABLE")
 )
-DETAILED = {
-    "normal": "Normal",
-    "enlarged_heart": "No Lung Opacity / Not Normal",
-    "bacterial": "Lung Opacity",
-    "viral": "Lung Opacity",
+OPACITY = "Lung Opacity"
+CLASSES = {
+    "Normal": ("normal",),
+    "No Lung Opacity / Not Normal": ("enlarged_heart",),
+    OPACITY: ("bacterial", "viral"),
 }
 NORMAL_SHARE = 8851 / 26684
 OPACITY_SHARE = 6012 / 26684
@@ -54,7 +61,8 @@ class Case:
         patient: Number of the patient within the set.
         nih_image: The image's name at the NIH, "00000012_003.png": patient and
             number of the image.
-        finding: The finding to draw; see `draw_chest`.
+        finding: The finding that the class says; the one drawn may be of
+            another class, see `labels`.
         sex, age, view: "F" or "M", years, "PA" or "AP".
     """
 
@@ -73,6 +81,7 @@ def write_rsna(
     seed: int,
     size: int = 256,
     on_image: Callable[[], None] | None = None,
+    difficulty: str | Difficulty = DEFAULT,
 ) -> None:
     """Writes a folder of synthetic chest X-rays with boxes, as in RSNA's set.
 
@@ -81,7 +90,8 @@ def write_rsna(
     `stage_2_detailed_class_info.csv` with a row per box,
     `pneumonia-challenge-dataset-mappings_2018.json`, and the truth in
     `phantom.json`. Lung Opacity is a bacterial or viral pneumonia, with a box
-    around each connected part of it; No Lung Opacity / Not Normal is an
+    around each connected part of it (with label noise, at times a box around
+    nothing); No Lung Opacity / Not Normal is an
     enlarged heart. The classes have the same shares as in the original. Some
     patients have several images, of any class. There are no test images.
 
@@ -91,33 +101,49 @@ def write_rsna(
         seed: Non-negative integer; the same seed gives the same files.
         size: Sides in pixels, at least 64; 1024 in the original.
         on_image: Called without arguments after each image.
+        difficulty: "easy", "usual", "hard" or a `Difficulty`.
 
     Raises:
         UmsrepError: an invalid argument, or an `out` that is not empty.
     """
-    RSNA.write(out, images, seed, size, on_image)
+    RSNA.write(out, images, seed, size, on_image, difficulty_of(difficulty))
 
 
-def _draw(folder, images, seed, size):
+def _draw(folder, images, seed, size, difficulty):
     rng = np.random.default_rng([seed, _FIRST_INDEX, PLAN_STREAM])
+    noise = np.random.default_rng([seed, _FIRST_INDEX, LABEL_STREAM])
+    cases = list(_plan(images, rng))
+    drawn_as = drawn_findings(
+        [case.finding for case in cases],
+        CLASSES,
+        difficulty.label_noise,
+        noise,
+    )
     labels, classes, mapping = [], [], []
-    for number, case in enumerate(_plan(images, rng)):
+    for number, case in enumerate(cases):
         phantom = draw_chest(
             seed,
             _FIRST_INDEX + number,
-            case.finding,
+            drawn_as[number],
             size,
             STYLE,
             patient=_FIRST_INDEX + case.patient,
+            difficulty=difficulty,
         )
         file = f"{IMAGES}/{case.key}.dcm"
         data = _dicom(case, phantom.image)
         dicom_file.save(data, folder / file)
-        opaque = DETAILED[case.finding] == "Lung Opacity"
-        boxes = part_boxes(phantom.finding_mask) if opaque else []
+        label = label_of(case.finding, CLASSES)
+        opaque, boxes = label == OPACITY, []
+        if opaque:
+            shown = label_of(phantom.finding, CLASSES) == OPACITY
+            # Whoever takes a clear lung for an opaque one boxes something.
+            boxes = part_boxes(
+                phantom.finding_mask if shown else suspected(phantom, noise)
+            )
         for x1, y1, x2, y2 in boxes or [(np.nan,) * 4]:
             labels.append((case.key, x1, y1, x2 - x1, y2 - y1, int(opaque)))
-            classes.append((case.key, DETAILED[case.finding]))
+            classes.append((case.key, label))
         mapping.append(
             {
                 "subset_img_id": case.key,
@@ -132,7 +158,9 @@ def _draw(folder, images, seed, size):
             "masks": [],
             "patient": case.patient,
             "finding": phantom.finding,
-            "class": DETAILED[case.finding],
+            "class": label,
+            "label": label,
+            "true_label": label_of(phantom.finding, CLASSES),
             "boxes": boxes,
             "parameters": phantom.parameters,
         }
