@@ -13,6 +13,7 @@ from umsrep.representations import (
     ConvAutoencoder,
     DilatedCNN,
     KerasApplication,
+    KerasHub,
     MSINet,
     OwnModel,
     SimpleNet,
@@ -72,6 +73,20 @@ CASES = {
     "own_model": nested,
     "keras_application": lambda: KerasApplication(
         depth=0.1, output_stride=16, **APPLICATION
+    ),
+    "keras_hub": lambda: KerasHub(
+        (192, 192, 1),
+        backbone={
+            "class_name": "DenseNetBackbone",
+            "config": {
+                "stackwise_num_repeats": [1, 1, 1],
+                "growth_rate": 2,
+                "image_shape": (None, None, 3),
+            },
+            "scale": 1 / 255,
+            "offset": 0.0,
+        },
+        **PLAIN,
     ),
     "efficientnetv2s": lambda: KerasApplication(
         "efficientnetv2s", depth=0.1, **APPLICATION
