@@ -7,6 +7,7 @@ import numpy as np
 
 from umsrep import figures
 from umsrep.derived import CAM
+from umsrep.evaluation import interpretability
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments.pictures import write_maps
 from umsrep.experiments.repeats import folders
@@ -57,7 +58,7 @@ def cam_values(subject, task):
     Returns:
         (classes, n, rows, columns) float32, not scaled.
     """
-    images = _images(subject.seen, subject.network)
+    images = interpretability.pictures(subject.network, subject.seen)
     explainer = CAM(task)
     return np.stack(
         [
@@ -143,7 +144,7 @@ def write_maps_beside(path, out, names, task, data, references):
             labels = shown.labels(task)
             columns["image"] = [None] * len(shown)
             columns |= reference_column(shown, task, references)
-        images = _images(shown, subject.network)
+        images = interpretability.pictures(subject.network, shown)
         columns[name] = CAM(task)(subject.network.view(task), images, labels)
     classes = shown.task(task).classes
     captions = [classes[label] for label in labels]
@@ -199,9 +200,3 @@ def source_of(references, label):
         label: Name of a class.
     """
     return references if isinstance(references, str) else references.get(label)
-
-
-def _images(dataset, network):
-    """Images as the network takes them: (n, height, width, its channels)."""
-    channels = network.representation.image_shape[-1]
-    return np.repeat(dataset.images, channels, -1)

@@ -11,6 +11,7 @@ from umsrep.evaluation import table_metrics
 from umsrep.evaluation.subject import Subject
 from umsrep.experiments import fold_runs
 from umsrep.experiments.data_used import rows_of
+from umsrep.experiments.pictures import write_maps
 from umsrep.experiments.repeats import slug
 from umsrep.experiments.tables import evenly
 from umsrep.figures.architecture import architecture
@@ -99,12 +100,12 @@ def _explained(out, run, external):
             words if heat.any() else f"{words},\nno evidence"
             for words, heat in zip(captions, heats, strict=True)
         ]
-        columns = {
-            "image": list(shown.images),
-            "evidence for the class predicted": figures.heat_overlays(
-                shown, heats
-            ),
-        }
-        figures.save(
-            figures.panels(columns, captions), out / f"figure-7-{spec.name}.svg"
+        write_maps(
+            out / f"figure-7-{spec.name}.svg",
+            shown,
+            {
+                "image": [None] * len(rows),
+                "evidence for the class predicted": heats,
+            },
+            captions,
         )

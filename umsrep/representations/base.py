@@ -153,3 +153,28 @@ class Representation(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+
+class Pretrained(Representation):
+    """A representation that may have pretrained weights (abstract).
+
+    A subclass keeps the arguments that build its graph in `_config`; where the
+    weights came from goes into its file beside them, and not to a `fresh` one.
+    """
+
+    _config: dict
+
+    def get_config(self) -> dict:
+        return {**self._config, "origin": self.origin, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        # Of a file that has the weights themselves.
+        origin = config.pop("origin", None)
+        representation = cls(**config)
+        representation.origin = origin
+        return representation
+
+    def fresh(self) -> "Representation":
+        return type(self)(**self._config, name=self.name)

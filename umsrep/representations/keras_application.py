@@ -5,11 +5,11 @@ from umsrep.representations import applications
 from umsrep.representations import weights as pretrained
 from umsrep.representations.applications import APPLICATIONS
 from umsrep.representations.backbone import backbone
-from umsrep.representations.base import Representation, registry
+from umsrep.representations.base import Pretrained, registry
 
 
 @registry.register("keras_application")
-class KerasApplication(Representation):
+class KerasApplication(Pretrained):
     """The convolutional part of a network of `keras.applications`.
 
     These are the networks that MT-UNet is compared with (Section 5.1:
@@ -134,21 +134,6 @@ class KerasApplication(Representation):
         layers = [layer for layer in self.layers if layer.weights]
         pretrained.load(layers, found.arrays, first, what)
         self.origin = found.origin
-
-    def get_config(self) -> dict:
-        return {**self._config, "origin": self.origin, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        # Where the weights came from, of a file that has them itself.
-        origin = config.pop("origin", None)
-        representation = cls(**config)
-        representation.origin = origin
-        return representation
-
-    def fresh(self) -> "KerasApplication":
-        return type(self)(**self._config, name=self.name)
 
 
 def _check_whole(weights, width, depth):

@@ -1,6 +1,5 @@
 """Backbones of KerasHub, from a preset on this machine."""
 
-import hashlib
 import importlib
 import json
 import warnings
@@ -13,9 +12,9 @@ import numpy as np
 from umsrep import layers
 from umsrep.errors import UmsrepError
 from umsrep.layers.intensity import CENTRES
-from umsrep.representations.base import Representation, registry
+from umsrep.representations import weights as pretrained
+from umsrep.representations.base import Pretrained, registry
 from umsrep.representations.building import check_image_shape
-from umsrep.representations.weights import Origin
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 CONVERTER = "image_converter.json"
@@ -26,7 +25,7 @@ _PLAIN = {"scale": 1 / 255, "offset": 0.0}
 
 
 @registry.register("keras_hub")
-class KerasHub(Representation):
+class KerasHub(Pretrained):
     """A convolutional backbone of KerasHub with the weights of a preset.
 
     The extra `hub` brings KerasHub (pip install 'umsrep[hub]'). A preset is
@@ -116,20 +115,6 @@ class KerasHub(Representation):
             "backbone": backbone,
         }
 
-    def get_config(self) -> dict:
-        return {**self._config, "origin": self.origin, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        origin = config.pop("origin", None)
-        representation = cls(**config)
-        representation.origin = origin
-        return representation
-
-    def fresh(self) -> "KerasHub":
-        return type(self)(**self._config, name=self.name)
-
 
 def _hub():
     try:
@@ -209,28 +194,24 @@ def _load(original, folder):
         )
     what = f"{path} does not hold the weights of the {CONFIG} beside it"
     # Keras leaves out what a file lacks with no more than a warning.
-    numbers = [w for w in original.weights if "float" in str(w.dtype)]
-    for weight in numbers:
-        weight.assign(np.full(weight.shape, np.nan))
+    pretrained.forget(original)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             original.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise UmsrepError(f"{what}: {str(error).splitlines()[0]}") from error
-    for weight in numbers:
+    for weight in original.weights:
         if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
             raise UmsrepError(
                 f"{what}: those of '{weight.path}' are lacking, or no finite "
                 "numbers."
             )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Origin(
+    return pretrained.Origin(
         "preset",
         type(original).__name__,
         f"{folder.resolve().name}/{WEIGHTS}",
-        digest,
+        pretrained.checksum(path),
         "KerasHub",
     ).to_json()
 

@@ -96,7 +96,7 @@ def read(architecture: str, weights: str | Path) -> Found:
             f"{path} is not of a kind that is known as a file of weights. Pass "
             f"one of {', '.join(_ENDINGS)}."
         )
-    origin = Origin("file", architecture, path.name, _checksum(path)).to_json()
+    origin = Origin("file", architecture, path.name, checksum(path)).to_json()
     if path.suffix == ".keras":
         return _of_keras_file(architecture, path, origin)
     return Found(_of_file(architecture, path), origin)
@@ -156,7 +156,7 @@ def _imagenet(architecture):
             IMAGENET,
             architecture,
             path.name,
-            _checksum(path),
+            checksum(path),
             f"PyPI, {efficientnet_lite0.PACKAGE} (ML Illustrated), after "
             "EfficientNet-Lite0 of TensorFlow",
             "Apache-2.0",
@@ -192,7 +192,7 @@ def _keras_origin(architecture, cache):
         IMAGENET,
         architecture,
         file.name,
-        _checksum(file) if file.is_file() else "not known",
+        checksum(file) if file.is_file() else "not known",
         "keras.applications",
         "that of Keras (Apache-2.0) or of the network's authors, see "
         "keras.io/api/applications",
@@ -209,10 +209,10 @@ def _of_file(architecture, path):
             )
         return _of_torch(path)
     model = APPLICATIONS[architecture].new(input_shape=_SHAPE)
-    _forget(model)
+    forget(model)
     try:
         with warnings.catch_warnings():
-            # Of what a file lacks, Keras warns once per layer; `_forget` and
+            # Of what a file lacks, Keras warns once per layer; `forget` and
             # `_check_complete` find it.
             warnings.simplefilter("ignore")
             model.load_weights(str(path))
@@ -277,7 +277,7 @@ def _arrays(model):
     ]
 
 
-def _forget(model):
+def forget(model: keras.Model) -> None:
     """Makes all weights of a model NaN, so that what is not loaded shows."""
     for layer in model.layers:
         layer.set_weights(
@@ -320,6 +320,7 @@ def _first_line(error):
     return line if line.endswith(".") else f"{line}."
 
 
-def _checksum(path):
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
