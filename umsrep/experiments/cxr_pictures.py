@@ -90,14 +90,14 @@ def _explained(out, run, external):
             for row in evenly(known, EXPLAINED):
                 predicted = table[f"{spec.name}_pred"][row]
                 rows.append(row)
-                captions.append(f"{label},\ntaken for {predicted}")
+                captions.append(f"{label}, taken for {predicted}")
                 classes.append(spec.classes.index(predicted))
         if not rows:
             continue
         shown = subject.dataset.subset(np.array(rows))
         heats = subject.explain(spec.name, np.array(rows), classes)
         captions = [
-            words if heat.any() else f"{words},\nno evidence"
+            words if heat.any() else f"{words}; no evidence"
             for words, heat in zip(captions, heats, strict=True)
         ]
         write_maps(
